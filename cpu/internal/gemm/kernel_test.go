@@ -1,0 +1,120 @@
+package gemm
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestPanelsCoverEveryLane walks the panels of blocks of every size.
+func TestPanelsCoverEveryLane(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		for _, side := range []struct {
+			name        string
+			panel       func(int) int
+			size        func(int, int) int
+			least, most int
+		}{
+			{"A", k.PanelA, k.SizeA, k.heights[0], k.MR()},
+			{"B", k.PanelB, k.SizeB, k.widths[0], k.NR()},
+		} {
+			for lanes := 1; lanes <= 5*side.most; lanes++ {
+				at := 0
+				for at < lanes {
+					require.Zero(t, at%side.least, "%s: only the last panel may be padded", side.name)
+					w := side.panel(lanes - at)
+					require.GreaterOrEqual(t, w, side.least)
+					require.LessOrEqual(t, w, side.most)
+					at += w
+				}
+				require.Less(t, at-lanes, side.least, "%s: %d lanes", side.name, lanes)
+				require.Equal(t, 3*at, side.size(lanes, 3))
+			}
+		}
+	})
+}
+
+func TestDepthCutsEvenly(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		for depth := 1; depth <= 5*k.maxDepth; depth++ {
+			kc := k.Depth(depth)
+			require.LessOrEqual(t, kc, k.maxDepth)
+			blocks := (depth + k.maxDepth - 1) / k.maxDepth
+			require.GreaterOrEqual(t, kc*blocks, depth)
+			require.Less(t, (kc-1)*blocks, depth)
+		}
+	})
+}
+
+// TestSourceAgrees packs by every path and compares to the definition.
+func TestSourceAgrees(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	data := random(r, 1+60*60)[1:]
+	for width := 1; width <= 33; width++ {
+		for lanes := 1; lanes <= width; lanes++ {
+			for _, depth := range []int{1, 2, 3, 7, 8, 9, 16, 17, 25} {
+				for name, s := range map[string]Strided{
+					"contiguous lanes": {data, 1, 57},
+					"contiguous depth": {data, 57, 1},
+					"neither":          {data, 29, 2},
+				} {
+					dst, whole := guarded(width * depth)
+					s.Pack(dst, width, 2, lanes, 1, depth)
+					for q := range depth {
+						for l := range width {
+							want := float32(0)
+							if l < lanes {
+								want = data[(l+2)*s.LaneStride+(q+1)*s.DepthStride]
+							}
+							if dst[q*width+l] != want {
+								require.Failf(t, "wrong element", "%s: width %d, lanes %d, depth %d: [%d, %d]", name, width, lanes, depth, q, l)
+							}
+						}
+					}
+					requireGuards(t, whole)
+				}
+			}
+		}
+	}
+}
+
+// TestMacroOnPackedBlocks does by hand what Multiply does, as a caller that keeps packed weights would.
+func TestMacroOnPackedBlocks(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		const m, n, depth = 29, 41, 600
+		r := rand.New(rand.NewPCG(5, 6))
+		left, right := Left(random(r, m*depth), m, true), Right(random(r, n*depth), depth, true)
+		p := &Product{M: m, N: n, K: depth, A: &left, B: &right, C: make([]float32, m*n), Stride: n}
+		k.Multiply(p, 0, m, 0, n, make([]float32, k.Workspace(m, n, depth)))
+
+		got := make([]float32, m*n)
+		kc := k.Depth(depth)
+		a, b := make([]float32, k.SizeA(m, kc)), make([]float32, k.SizeB(n, kc))
+		for d := 0; d < depth; d += kc {
+			k.PackA(a, &left, 0, m, d, min(kc, depth-d))
+			k.PackB(b, &right, 0, n, d, min(kc, depth-d))
+			k.Macro(m, n, min(kc, depth-d), a, b, got, n, d > 0)
+		}
+		assert.Equal(t, p.C, got)
+	})
+}
+
+func TestBrokenInvariantsPanic(t *testing.T) {
+	k := Default()
+	s := Left(make([]float32, 16), 4, false)
+	good := Product{M: 4, N: 4, K: 4, A: &s, B: &s, C: make([]float32, 16), Stride: 4}
+	work := make([]float32, k.Workspace(4, 4, 4))
+	require.NotPanics(t, func() { k.Multiply(&good, 0, 4, 0, 4, work) })
+	require.NotPanics(t, func() { k.Multiply(&good, 4, 0, 0, 4, nil) }, "an empty range needs nothing")
+
+	short := good
+	short.C = short.C[:15]
+	assert.Panics(t, func() { k.Multiply(&short, 0, 4, 0, 4, work) })
+	assert.Panics(t, func() { k.Multiply(&good, 0, 5, 0, 4, work) })
+	assert.Panics(t, func() { k.Multiply(&good, 0, 4, -1, 4, work) })
+	assert.Panics(t, func() { k.Multiply(&good, 0, 4, 0, 4, work[1:]) })
+	assert.Panics(t, func() { k.Macro(4, 4, 4, work, work, good.C, 3, false) })
+	assert.Panics(t, func() { k.Macro(4, 4, 4, work[:3], work, good.C, 4, false) })
+}

@@ -1,0 +1,76 @@
+package gemm
+
+// Source is an operand of a product, which packs itself panel by panel. A lane is a row of A or a column of B.
+type Source interface {
+	// Pack writes lanes [lane, lane+lanes) over depth indices [p, p+depth) into dst, which holds width·depth elements, lanes ≤ width:
+	//
+	//	dst[q·width + l] = element of lane lane+l at depth p+q    for l < lanes
+	//	dst[q·width + l] = 0                                      for l ≥ lanes
+	//
+	// It is called from many goroutines at once.
+	Pack(dst []float32, width, lane, lanes, p, depth int)
+}
+
+// Strided is a matrix in memory: the element of lane l at depth p is Data[l·LaneStride + p·DepthStride]. Packing is fast if one of the
+// strides is 1.
+type Strided struct {
+	Data                    []float32
+	LaneStride, DepthStride int
+}
+
+// Left returns the source of A [M, K], stored row by row with the given row stride, or of Aᵀ stored that way ([K, M]) if transposed.
+func Left(a []float32, stride int, transposed bool) Strided {
+	if transposed {
+		return Strided{a, 1, stride}
+	}
+	return Strided{a, stride, 1}
+}
+
+// Right returns the source of B [K, N], stored row by row with the given row stride, or of Bᵀ stored that way ([N, K]) if transposed.
+func Right(b []float32, stride int, transposed bool) Strided {
+	return Left(b, stride, !transposed)
+}
+
+// Pack implements Source.
+func (s *Strided) Pack(dst []float32, width, lane, lanes, p, depth int) {
+	src := s.Data[lane*s.LaneStride+p*s.DepthStride:]
+	switch {
+	case s.LaneStride == 1:
+		PackContiguousLanes(dst, width, src, s.DepthStride, lanes, depth)
+	case s.DepthStride == 1:
+		PackContiguousDepth(dst, width, src, s.LaneStride, lanes, depth)
+	default:
+		packStrided(dst, width, src, s.LaneStride, s.DepthStride, lanes, depth)
+	}
+}
+
+// PackContiguousLanes packs one panel from memory where neighbouring lanes are neighbours: dst[p·width+l] = src[p·stride+l], 0 for l ≥ lanes.
+func PackContiguousLanes(dst []float32, width int, src []float32, stride, lanes, depth int) {
+	for p := range depth {
+		row := dst[p*width : (p+1)*width]
+		for l, v := range src[p*stride : p*stride+lanes] {
+			row[l] = v
+		}
+		clear(row[lanes:])
+	}
+}
+
+// PackContiguousDepth packs one panel from memory where each lane lies in one piece: dst[p·width+l] = src[l·stride+p], 0 for l ≥ lanes.
+func PackContiguousDepth(dst []float32, width int, src []float32, stride, lanes, depth int) {
+	packStrided(dst, width, src, stride, 1, lanes, depth)
+}
+
+func packStrided(dst []float32, width int, src []float32, laneStride, depthStride, lanes, depth int) {
+	for l := range lanes {
+		at := l * laneStride
+		for q := l; q < depth*width; q += width {
+			dst[q] = src[at]
+			at += depthStride
+		}
+	}
+	for l := lanes; l < width; l++ {
+		for q := l; q < depth*width; q += width {
+			dst[q] = 0
+		}
+	}
+}
