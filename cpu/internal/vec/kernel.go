@@ -1,0 +1,54 @@
+package vec
+
+import "fmt"
+
+// Kernel is one implementation of every loop. It is immutable and safe for concurrent use. The functions get slices of checked, non-zero length.
+type Kernel struct {
+	name string
+
+	add, mul    func(dst, x, y []float32)
+	scale       func(dst, x []float32, alpha float32)
+	axpy        func(y, x []float32, alpha float32)
+	sum, max    func(x []float32) float32
+	dot         func(x, y []float32) float32
+	columns     func(dst, x []float32, rows, stride int)
+	biasReLU    func(c, bias []float32, rows, stride int, slope float32)
+	relu        func(dst, x []float32, slope float32)
+	reluGrad    func(dx, dy, y []float32, slope float32)
+	exp         func(dst, x []float32)
+	sigmoid     func(dst, x []float32)
+	tanh        func(dst, x []float32)
+	sigmoidGrad func(dx, dy, y []float32)
+	tanhGrad    func(dx, dy, y []float32)
+	momentum    func(w, v, g []float32, s *Momentum)
+	adam        func(w, m, v, g []float32, s *Adam)
+}
+
+// Kernels returns the implementations that run on this machine, fastest first; the portable one is last and always there.
+func Kernels() []*Kernel {
+	return append([]*Kernel(nil), kernels...)
+}
+
+// Default returns the fastest implementation, Kernels()[0].
+func Default() *Kernel { return kernels[0] }
+
+var kernels = append(machineKernels(), &portable)
+
+// Name returns the name of the instruction set: "avx512", "avx2" or "portable".
+func (k *Kernel) Name() string { return k.name }
+
+// equalLengths panics unless all lengths are n.
+func equalLengths(n int, lengths ...int) {
+	for _, l := range lengths {
+		if l != n {
+			panic(fmt.Sprintf("BUG: vec: slices of %d and %d elements", n, l))
+		}
+	}
+}
+
+// rowsFit panics unless a matrix of rows×cols with the given row stride lies within size elements.
+func rowsFit(size, rows, cols, stride int) {
+	if rows < 0 || stride < cols || rows > 0 && (rows-1)*stride+cols > size {
+		panic(fmt.Sprintf("BUG: vec: %d×%d matrix with stride %d in %d elements", rows, cols, stride, size))
+	}
+}
