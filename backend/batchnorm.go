@@ -17,12 +17,12 @@ import "math"
 // Source: Ioffe and Szegedy 2015.
 type BatchNorm struct {
 	Y, Mean, Variance, X, Gamma, Beta View
-	Epsilon                           float32
+	Epsilon                           float64
 }
 
-func (c *checker) batchNorm(x View, epsilon float32, xName string) Shape {
+func (c *checker) batchNorm(x View, epsilon float64, xName string) Shape {
 	c.float(xName, x, -1)
-	c.that(epsilon > 0 && !math.IsInf(float64(epsilon), 0), "Epsilon is %g, expected a positive number", epsilon)
+	c.that(epsilon > 0 && !math.IsInf(epsilon, 0), "Epsilon is %g, expected a positive number", epsilon)
 	c.that(len(x.Shape) >= 1, "%s is a scalar, expected channels", xName)
 	if c.err != nil {
 		return nil
@@ -78,7 +78,7 @@ func (o *BatchNorm) Cost() Cost { return cost(o, 7*o.X.Shape.Elements()) }
 //	DX = (g + Addend)·σ′(Output)
 type BatchNormGrad struct {
 	DX, DGamma, DBeta, DY, X, Gamma, Mean, Variance View
-	Epsilon                                         float32
+	Epsilon                                         float64
 	Accumulate                                      bool
 	GradEpilogue
 }
@@ -131,7 +131,7 @@ func (o *BatchNormGrad) Cost() Cost { return cost(o, 10*o.X.Shape.Elements()+o.G
 // Its adjoint in X is a product with Gamma/√(Variance + Epsilon).
 type BatchNormInference struct {
 	Y, X, Gamma, Beta, Mean, Variance View
-	Epsilon                           float32
+	Epsilon                           float64
 	Activation                        Activation
 }
 
@@ -172,7 +172,7 @@ func (o *BatchNormInference) Cost() Cost {
 // unbiased one.
 type MovingAverage struct {
 	Y, X            View
-	Momentum, Scale float32
+	Momentum, Scale float64
 }
 
 // Kind returns "MovingAverage".
@@ -187,7 +187,7 @@ func (o *MovingAverage) Check() error {
 	c.float("X", o.X, -1)
 	c.shaped("Y", o.Y, o.X.Shape)
 	c.that(o.Momentum >= 0 && o.Momentum <= 1, "Momentum is %g, expected 0 to 1", o.Momentum)
-	c.that(o.Scale > 0 && !math.IsInf(float64(o.Scale), 0), "Scale is %g, expected a positive number", o.Scale)
+	c.that(o.Scale > 0 && !math.IsInf(o.Scale, 0), "Scale is %g, expected a positive number", o.Scale)
 	return c.err
 }
 

@@ -14,11 +14,11 @@ package backend
 // draws the same numbers again. Source: Srivastava et al. 2014.
 type Dropout struct {
 	Y, X, Draw View
-	Rate       float32 // 0 ≤ Rate < 1
+	Rate       float64 // 0 ≤ Rate < 1
 	Stream     uint32  // which layer of the model draws
 }
 
-func (c *checker) dropout(draw View, rate float32) {
+func (c *checker) dropout(draw View, rate float64) {
 	c.shapedAs("Draw", draw, Int32, Shape{3})
 	c.that(rate >= 0 && rate < 1, "Rate is %g, expected 0 to less than 1", rate)
 }
@@ -53,7 +53,7 @@ func (o *Dropout) Cost() Cost { return cost(o, 2*o.Y.Shape.Elements()) }
 //	DX = (g + Addend)·σ′(Output)
 type DropoutGrad struct {
 	DX, DY, Draw View
-	Rate         float32
+	Rate         float64
 	Stream       uint32
 	GradEpilogue
 }

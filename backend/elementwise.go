@@ -11,7 +11,7 @@ import "fmt"
 type Unary struct {
 	Y, X  View
 	Func  Func
-	Alpha float32
+	Alpha float64
 }
 
 // Kind returns "Unary".
@@ -43,7 +43,7 @@ func (o *Unary) Cost() Cost { return cost(o, o.Y.Shape.Elements()) }
 type UnaryGrad struct {
 	DX, DY, X, Y View
 	Func         Func
-	Alpha        float32
+	Alpha        float64
 	GradEpilogue
 }
 

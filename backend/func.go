@@ -184,7 +184,7 @@ func Funcs() []Func {
 // Op. The zero value is the identity.
 type Activation struct {
 	Func  Func
-	Alpha float32 // slope of LeakyReLU, α of ELU; 0 for the others
+	Alpha float64 // slope of LeakyReLU, α of ELU; 0 for the others
 }
 
 func (a Activation) String() string {
@@ -199,9 +199,9 @@ func (c *checker) activation(a Activation) {
 	c.alpha(a.Func, a.Alpha)
 }
 
-func (c *checker) alpha(f Func, alpha float32) {
+func (c *checker) alpha(f Func, alpha float64) {
 	c.that(f < funcCount, "unknown function %v", f)
-	finite := !math.IsNaN(float64(alpha)) && !math.IsInf(float64(alpha), 0)
+	finite := !math.IsNaN(alpha) && !math.IsInf(alpha, 0)
 	c.that(finite, "Alpha of %v is %g, expected a finite number", f, alpha)
 	if f == LeakyReLU || f == ELU {
 		c.that(alpha >= 0, "Alpha of %v is %g, expected 0 or more", f, alpha)

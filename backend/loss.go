@@ -67,12 +67,12 @@ func (k LossKind) TakesRows() bool { return k != MultiClassHinge }
 type Loss struct {
 	Losses, Input, Target, Weights View
 	Func                           LossKind
-	Divisor                        float32
+	Divisor                        float64
 }
 
-func (c *checker) loss(input, target, weights View, k LossKind, divisor float32) {
+func (c *checker) loss(input, target, weights View, k LossKind, divisor float64) {
 	c.that(k < lossKinds, "unknown loss %v", k)
-	c.that(divisor > 0 && !math.IsInf(float64(divisor), 0), "Divisor is %g, expected a positive number", divisor)
+	c.that(divisor > 0 && !math.IsInf(divisor, 0), "Divisor is %g, expected a positive number", divisor)
 	c.float("Input", input, -1)
 	c.that(len(input.Shape) >= 1, "Input is a scalar, expected examples")
 	c.typed("Target", target, Float32, Int32)
@@ -133,7 +133,7 @@ func (o *Loss) Cost() Cost { return cost(o, 6*o.Input.Shape.Elements()) }
 type LossGrad struct {
 	DX, Input, Target, Weights, Seed View
 	Func                             LossKind
-	Divisor                          float32
+	Divisor                          float64
 	GradEpilogue
 }
 

@@ -8,7 +8,7 @@ import (
 // Fill sets every element of Y [any], Float32 or Int32, to Value.
 type Fill struct {
 	Y     View
-	Value float32
+	Value float64
 }
 
 // Kind returns "Fill".
@@ -22,7 +22,7 @@ func (o *Fill) Check() error {
 	c := check(o)
 	c.typed("Y", o.Y, Float32, Int32)
 	if o.Y.DType == Int32 {
-		v := float64(o.Value)
+		v := o.Value
 		c.that(v == math.Trunc(v) && math.Abs(v) <= 1<<24, "Value is %g, expected a whole number of at most 2²⁴", o.Value)
 	}
 	return c.err

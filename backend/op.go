@@ -6,7 +6,8 @@ import (
 
 // Op is one plain operation of a Program: a pointer to one of the structs of
 // this package, whose fields are its operands and attributes. The set is closed;
-// Kinds lists it.
+// Kinds lists it. Real attributes are float64; a backend rounds them to its
+// arithmetic.
 type Op interface {
 	// Kind is the name of the operation: the struct's name.
 	Kind() string

@@ -60,8 +60,8 @@ func (r OptimizerRule) Slots() int {
 // Segment is a stretch of the parameter arena with its own settings.
 type Segment struct {
 	Offset, Length int     // in elements
-	RateFactor     float32 // multiplies the learning rate
-	WeightDecay    float32
+	RateFactor     float64 // multiplies the learning rate
+	WeightDecay    float64
 }
 
 // OptimizerStep updates all parameters of an arena at once.
@@ -76,11 +76,11 @@ type Segment struct {
 type OptimizerStep struct {
 	Parameters, Slot1, Slot2, Gradients, LearningRate, Step View
 	Rule                                                    OptimizerRule
-	Momentum                                                float32 // of Momentum
+	Momentum                                                float64 // of Momentum
 	Nesterov                                                bool    // of Momentum
-	Decay                                                   float32 // of AdaDelta and RMSProp
-	Beta1, Beta2                                            float32 // of Adam and AdamW
-	Epsilon                                                 float32 // of all but SGD and Momentum
+	Decay                                                   float64 // of AdaDelta and RMSProp
+	Beta1, Beta2                                            float64 // of Adam and AdamW
+	Epsilon                                                 float64 // of all but SGD and Momentum
 	Segments                                                []Segment
 }
 
@@ -117,7 +117,7 @@ func (o *OptimizerStep) Check() error {
 }
 
 func (c *checker) hyperparameters(o *OptimizerStep) {
-	share := func(name string, v float32) { c.that(v >= 0 && v < 1, "%s is %g, expected 0 to less than 1", name, v) }
+	share := func(name string, v float64) { c.that(v >= 0 && v < 1, "%s is %g, expected 0 to less than 1", name, v) }
 	switch o.Rule {
 	case Momentum:
 		share("Momentum", o.Momentum)
@@ -128,7 +128,7 @@ func (c *checker) hyperparameters(o *OptimizerStep) {
 		share("Beta2", o.Beta2)
 	}
 	if o.Rule >= AdaGrad {
-		c.that(o.Epsilon > 0 && !math.IsInf(float64(o.Epsilon), 0), "Epsilon is %g, expected a positive number", o.Epsilon)
+		c.that(o.Epsilon > 0 && !math.IsInf(o.Epsilon, 0), "Epsilon is %g, expected a positive number", o.Epsilon)
 	}
 }
 
