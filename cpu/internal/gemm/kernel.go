@@ -12,7 +12,7 @@ type Kernel struct {
 	name     string
 	heights  []int           // panel heights of A, ascending multiples of the first
 	widths   []int           // panel widths of B, ascending multiples of the first
-	micro    [][]microKernel // [height][width]
+	micro    [][]microKernel // [slot of height][slot of width], nil where there is no such size
 	maxDepth int             // KC
 	maxRows  int             // MC, a multiple of the largest height
 	maxCols  int             // NC, a multiple of the largest width
@@ -112,11 +112,11 @@ func (k *Kernel) Macro(rows, cols, depth int, a, b, c []float32, ldc int, accumu
 	}
 	for j := 0; j < cols; {
 		w := k.PanelB(cols - j)
-		column := indexOf(k.widths, w)
+		column := slot(k.widths, w)
 		n := min(w, cols-j)
 		for i := 0; i < rows; {
 			h := k.PanelA(rows - i)
-			micro := k.micro[indexOf(k.heights, h)][column]
+			micro := k.micro[slot(k.heights, h)][column]
 			micro(depth, &a[i*depth], &b[j*depth], &c[i*ldc+j], ldc, min(h, rows-i), n, accumulate)
 			i += h
 		}
@@ -124,8 +124,8 @@ func (k *Kernel) Macro(rows, cols, depth int, a, b, c []float32, ldc int, accumu
 	}
 }
 
-// indexOf returns the position of size, which is one of sizes.
-func indexOf(sizes []int, size int) int { return size/sizes[0] - 1 }
+// slot returns the place of size, which is one of sizes, in a list of the multiples of the smallest.
+func slot(sizes []int, size int) int { return size/sizes[0] - 1 }
 
 // Peak runs a loop of independent multiply-adds in registers, as fast as one core can, and returns how many floating-point operations it did.
 // Timed, it gives the peak to which a benchmark compares.

@@ -2,4 +2,90 @@
 
 package gemm
 
-func machineKernels() []*Kernel { return nil }
+import "golang.org/x/sys/cpu"
+
+//go:generate go run -C ../asmgen . gemm
+
+// hasAVX2 also guards the packing loops.
+var hasAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+
+func machineKernels() []*Kernel {
+	var ks []*Kernel
+	if hasAVX2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ && cpu.X86.HasBMI2 {
+		ks = append(ks, &avx512)
+	}
+	if hasAVX2 {
+		ks = append(ks, &avx2)
+	}
+	return ks
+}
+
+var avx512 = Kernel{
+	name:    "avx512",
+	heights: []int{2, 4, 6, 8, 10, 12, 14},
+	widths:  []int{8, 16, 32},
+	micro: [][]microKernel{
+		{microAVX512x2x8, microAVX512x2x16, nil, microAVX512x2x32},
+		{microAVX512x4x8, microAVX512x4x16, nil, microAVX512x4x32},
+		{microAVX512x6x8, microAVX512x6x16, nil, microAVX512x6x32},
+		{microAVX512x8x8, microAVX512x8x16, nil, microAVX512x8x32},
+		{microAVX512x10x8, microAVX512x10x16, nil, microAVX512x10x32},
+		{microAVX512x12x8, microAVX512x12x16, nil, microAVX512x12x32},
+		{microAVX512x14x8, microAVX512x14x16, nil, microAVX512x14x32},
+	},
+	maxDepth: 256,
+	maxRows:  14 * 24,
+	maxCols:  1024,
+	peak:     peakAVX512,
+	peakFLOP: 2 * 16 * 16,
+}
+
+var avx2 = Kernel{
+	name:    "avx2",
+	heights: []int{2, 4, 6},
+	widths:  []int{8, 16},
+	micro: [][]microKernel{
+		{microAVX2x2x8, microAVX2x2x16},
+		{microAVX2x4x8, microAVX2x4x16},
+		{microAVX2x6x8, microAVX2x6x16},
+	},
+	maxDepth: 256,
+	maxRows:  6 * 48,
+	maxCols:  1024,
+	peak:     peakAVX2,
+	peakFLOP: 2 * 12 * 8,
+}
+
+// packLanes packs what it can of a panel of contiguous lanes, and reports whether it did.
+func packLanes(dst []float32, width int, src []float32, stride, lanes, depth int) bool {
+	if !hasAVX2 || lanes < 8 {
+		return false
+	}
+	copyRows(&dst[0], width, &src[0], stride, lanes, depth)
+	return true
+}
+
+// packDepth packs the lanes of a panel that each lie in one piece, and reports whether it could. Groups of eight or four lanes cover all lanes; the last
+// overlaps the one before.
+func packDepth(dst []float32, width int, src []float32, stride, lanes, depth int) bool {
+	switch {
+	case !hasAVX2 || lanes < 4 || depth < 4:
+		return false
+	case lanes < 8 || depth < 8:
+		for l := 0; ; l += 4 {
+			l = min(l, lanes-4)
+			transpose4(&dst[l], width, &src[l*stride], stride, depth)
+			if l == lanes-4 {
+				return true
+			}
+		}
+	default:
+		for l := 0; ; l += 8 {
+			l = min(l, lanes-8)
+			transpose8(&dst[l], width, &src[l*stride], stride, depth)
+			if l == lanes-8 {
+				return true
+			}
+		}
+	}
+}

@@ -1,5 +1,7 @@
 package gemm
 
+import "fmt"
+
 // Source is an operand of a product, which packs itself panel by panel. A lane is a row of A or a column of B.
 type Source interface {
 	// Pack writes lanes [lane, lane+lanes) over depth indices [p, p+depth) into dst, which holds width·depth elements, lanes ≤ width:
@@ -40,27 +42,52 @@ func (s *Strided) Pack(dst []float32, width, lane, lanes, p, depth int) {
 	case s.DepthStride == 1:
 		PackContiguousDepth(dst, width, src, s.LaneStride, lanes, depth)
 	default:
+		checkPanel(dst, width, src, s.LaneStride, s.DepthStride, lanes, depth)
 		packStrided(dst, width, src, s.LaneStride, s.DepthStride, lanes, depth)
+		clearPadding(dst, width, lanes, depth)
 	}
 }
 
 // PackContiguousLanes packs one panel from memory where neighbouring lanes are neighbours: dst[p·width+l] = src[p·stride+l], 0 for l ≥ lanes.
 func PackContiguousLanes(dst []float32, width int, src []float32, stride, lanes, depth int) {
-	for p := range depth {
-		row := dst[p*width : (p+1)*width]
-		for l, v := range src[p*stride : p*stride+lanes] {
-			row[l] = v
-		}
-		clear(row[lanes:])
+	checkPanel(dst, width, src, 1, stride, lanes, depth)
+	if !packLanes(dst, width, src, stride, lanes, depth) {
+		packStrided(dst, width, src, 1, stride, lanes, depth)
 	}
+	clearPadding(dst, width, lanes, depth)
 }
 
 // PackContiguousDepth packs one panel from memory where each lane lies in one piece: dst[p·width+l] = src[l·stride+p], 0 for l ≥ lanes.
 func PackContiguousDepth(dst []float32, width int, src []float32, stride, lanes, depth int) {
-	packStrided(dst, width, src, stride, 1, lanes, depth)
+	checkPanel(dst, width, src, stride, 1, lanes, depth)
+	if !packDepth(dst, width, src, stride, lanes, depth) {
+		packStrided(dst, width, src, stride, 1, lanes, depth)
+	}
+	clearPadding(dst, width, lanes, depth)
 }
 
+// checkPanel panics unless the panel fits dst and what it is packed from lies within src.
+func checkPanel(dst []float32, width int, src []float32, laneStride, depthStride, lanes, depth int) {
+	if lanes < 1 || depth < 1 || lanes > width || len(dst) < width*depth || laneStride < 0 || depthStride < 0 ||
+		len(src) < (lanes-1)*laneStride+(depth-1)*depthStride+1 {
+		panic(fmt.Sprintf("BUG: gemm: packing %d×%d elements with strides %d, %d of %d elements into a panel of width %d in %d",
+			lanes, depth, laneStride, depthStride, len(src), width, len(dst)))
+	}
+}
+
+// packStrided packs the lanes of a panel from anywhere.
 func packStrided(dst []float32, width int, src []float32, laneStride, depthStride, lanes, depth int) {
+	if laneStride < depthStride {
+		for p := range depth {
+			row := dst[p*width : p*width+lanes]
+			at := p * depthStride
+			for l := range row {
+				row[l] = src[at]
+				at += laneStride
+			}
+		}
+		return
+	}
 	for l := range lanes {
 		at := l * laneStride
 		for q := l; q < depth*width; q += width {
@@ -68,9 +95,14 @@ func packStrided(dst []float32, width int, src []float32, laneStride, depthStrid
 			at += depthStride
 		}
 	}
-	for l := lanes; l < width; l++ {
-		for q := l; q < depth*width; q += width {
-			dst[q] = 0
-		}
+}
+
+// clearPadding writes the zeros of the lanes that a panel lacks.
+func clearPadding(dst []float32, width, lanes, depth int) {
+	if lanes == width {
+		return
+	}
+	for p := range depth {
+		clear(dst[p*width+lanes : (p+1)*width])
 	}
 }
