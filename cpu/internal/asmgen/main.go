@@ -23,6 +23,10 @@ var packages = map[string]map[string]func(*build.Context){
 		"avx512": gemmAVX512,
 		"avx2":   gemmAVX2,
 	},
+	"vec": {
+		"avx512": vecAVX512,
+		"avx2":   vecAVX2,
+	},
 }
 
 func main() {

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func vecAVX512(c *build.Context) { newAVX512(c).writeVec() }
+func vecAVX2(c *build.Context)   { newAVX2(c).writeVec() }
+
+func (s *isa) writeVec() {
+	m := s.newMath()
+	s.arithmetic()
+	s.reductions()
+	s.activations(m)
+	s.optimizers()
+}
+
+func (s *isa) arithmetic() {
+	c := s.c
+	s.elements("add", "func(dst, x, y []float32)", "dst[i] = x[i] + y[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp {
+			c.VADDPS(in[2], in[1], in[1])
+			return in[1:2]
+		}
+	})
+	s.elements("mul", "func(dst, x, y []float32)", "dst[i] = x[i]·y[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp {
+			c.VMULPS(in[2], in[1], in[1])
+			return in[1:2]
+		}
+	})
+	s.elements("scale", "func(dst, x []float32, alpha float32)", "dst[i] = alpha·x[i].", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		alpha := s.scalar("alpha")
+		return func(in []vecOp) []vecOp {
+			c.VMULPS(in[1], alpha, in[1])
+			return in[1:2]
+		}
+	})
+	s.elements("axpy", "func(y, x []float32, alpha float32)", "y[i] += alpha·x[i].", []string{"y", "x"}, func() func([]vecOp) []vecOp {
+		alpha := s.scalar("alpha")
+		return func(in []vecOp) []vecOp {
+			c.VFMADD231PS(in[1], alpha, in[0])
+			return in[:1]
+		}
+	})
+}
+
+// negative returns slope·v, but +0 if slope is 0: keep is unlessZero(slope).
+func (s *isa) negative(v, slope, keep vecOp) vecOp {
+	t := s.vector()
+	s.c.VMULPS(v, slope, t)
+	s.c.VANDPS(keep, t, t)
+	return t
+}
+
+func (s *isa) activations(m *mathConstants) {
+	c := s.c
+	s.elements("relu", "func(dst, x []float32, slope float32)", "dst[i] = slope·x[i] if x[i] ≤ 0, else x[i].", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		return func(in []vecOp) []vecOp {
+			return []vecOp{s.choose(lessOrEqual, in[1], zero, s.negative(in[1], slope, keep), in[1])}
+		}
+	})
+	s.elements("reluGrad", "func(dx, dy, y []float32, slope float32)", "dx[i] = dy[i] if y[i] > 0, else slope·dy[i].", []string{"dx", "dy", "y"}, func() func([]vecOp) []vecOp {
+		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		return func(in []vecOp) []vecOp {
+			return []vecOp{s.choose(greater, in[2], zero, in[1], s.negative(in[1], slope, keep))}
+		}
+	})
+	s.elements("sigmoidGrad", "func(dx, dy, y []float32)", "dx[i] = dy[i]·(y[i]·(1 − y[i])).", []string{"dx", "dy", "y"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp {
+			t := s.load(m.one, nil)
+			c.VSUBPS(in[2], t, t)
+			c.VMULPS(in[2], t, t)
+			c.VMULPS(in[1], t, t)
+			return []vecOp{t}
+		}
+	})
+	s.elements("tanhGrad", "func(dx, dy, y []float32)", "dx[i] = dy[i]·(1 − y[i]²).", []string{"dx", "dy", "y"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp {
+			t := s.load(m.one, nil)
+			c.VFNMADD231PS(in[2], in[2], t)
+			c.VMULPS(in[1], t, t)
+			return []vecOp{t}
+		}
+	})
+	s.elements("exp", "func(dst, x []float32)", "dst[i] = exp(x[i]).", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp { return []vecOp{s.exp(m, in[1])} }
+	})
+	s.elements("sigmoid", "func(dst, x []float32)", "dst[i] = 1/(1 + exp(−x[i])).", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp { return []vecOp{s.sigmoid(m, in[1])} }
+	})
+	s.elements("tanh", "func(dst, x []float32)", "dst[i] = tanh(x[i]).", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp { return []vecOp{s.tanh(m, in[1])} }
+	})
+	s.biasReLU()
+}
+
+// biasReLU takes a register of columns at a time, down all rows, so that narrow matrices cost one masked load and store a row.
+func (s *isa) biasReLU() {
+	c := s.c
+	s.begin("biasReLU", "func(c, bias []float32, rows, stride int, slope float32)", "c[i·stride+j] = ReLU(c[i·stride+j] + bias[j]).")
+	n := c.Load(c.Param("bias").Len(), c.GP64())
+	bias := c.Load(c.Param("bias").Base(), c.GP64())
+	out := c.Load(c.Param("c").Base(), c.GP64())
+	stride := c.Load(c.Param("stride"), c.GP64())
+	c.SHLQ(operand.Imm(2), stride)
+	slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+	s.columnChunks(n, []reg.Register{bias, out}, func(m *mask, label string) {
+		shift := s.load(operand.Mem{Base: bias}, m)
+		rows := c.Load(c.Param("rows"), c.GP64())
+		at := c.GP64()
+		c.MOVQ(out, at)
+		c.Label(label)
+		v := s.load(operand.Mem{Base: at}, m)
+		c.VADDPS(shift, v, v)
+		s.store(s.choose(lessOrEqual, v, zero, s.negative(v, slope, keep), v), operand.Mem{Base: at}, m)
+		c.ADDQ(stride, at)
+		c.DECQ(rows)
+		c.JNZ(operand.LabelRef(label))
+	})
+}
+
+// columnChunks writes a loop over n columns, a register of them at a time, that advances the pointers, and ends the function.
+func (s *isa) columnChunks(n reg.Register, pointers []reg.Register, body func(m *mask, label string)) {
+	c := s.c
+	lanes := operand.Imm(uint64(s.lanes))
+	c.SUBQ(lanes, n)
+	c.JL(operand.LabelRef("tail"))
+	c.Label("chunk")
+	body(nil, "rows")
+	for _, p := range pointers {
+		c.ADDQ(operand.Imm(uint64(4*s.lanes)), p)
+	}
+	c.SUBQ(lanes, n)
+	c.JGE(operand.LabelRef("chunk"))
+	c.Label("tail")
+	c.ADDQ(lanes, n)
+	c.JZ(operand.LabelRef("done"))
+	body(s.first(n), "tail_rows")
+	c.Label("done")
+	s.end()
+}
