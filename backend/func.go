@@ -221,6 +221,9 @@ type GradEpilogue struct {
 	Derivative Activation
 }
 
+// Epilogue returns e itself: every Op that embeds a GradEpilogue has this method.
+func (e *GradEpilogue) Epilogue() *GradEpilogue { return e }
+
 func (s operands) epilogue(e *GradEpilogue) operands {
 	return s.inPlace("Addend", &e.Addend).inPlace("Output", &e.Output)
 }

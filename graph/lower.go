@@ -1,0 +1,292 @@
+package graph
+
+import (
+	"fmt"
+
+	"fovea/backend"
+)
+
+// Placement puts a node into a bound buffer.
+type Placement struct {
+	Node   *Node
+	Buffer string
+	Offset int // elements from the start of the buffer
+	// Accumulate adds an output to what the buffer holds instead of overwriting it.
+	Accumulate bool
+}
+
+// Lowering says what a Program shall compute and where its values lie.
+type Lowering struct {
+	Name string
+	// Outputs are the nodes to compute.
+	Outputs []Placement
+	// Leaves places those leaves that share a buffer with others. Every other leaf
+	// that is needed gets a buffer of its own name.
+	Leaves []Placement
+	// Sizes gives the elements of the buffers named in Placements; where one is left
+	// out its placements' reach is taken.
+	Sizes map[string]int
+	// Unfused leaves every activation and every derivative an Op of its own. Results
+	// are the same, bit for bit; tests and profiles use it.
+	Unfused bool
+}
+
+// Lower emits the Program that computes the wanted outputs and nothing else.
+func (g *Graph) Lower(l Lowering) (*backend.Program, error) {
+	if g.err != nil {
+		return nil, g.err
+	}
+	for _, p := range append(append([]Placement(nil), l.Outputs...), l.Leaves...) {
+		if !p.Node.valid() || p.Node.graph != g || p.Buffer == "" || p.Offset < 0 {
+			return nil, fmt.Errorf("graph: Lower %q: %w: placement in buffer %q at %d names no node of this graph, no buffer or no place", l.Name, backend.ErrShape, p.Buffer, p.Offset)
+		}
+	}
+	c := newCompiler(g, l)
+	if !l.Unfused {
+		c.fuseActivations()
+		c.fuseEpilogues()
+	}
+	c.foldSums()
+	p := c.emit()
+	if err := p.Check(); err != nil {
+		return nil, fmt.Errorf("graph: Lower %q: %w", l.Name, err)
+	}
+	return p, nil
+}
+
+// compiler is one lowering at work: a list of Ops that passes shorten.
+type compiler struct {
+	g *Graph
+	l Lowering
+	// code holds copies of the needed instructions in an order that respects their
+	// dependencies. A removed instruction leaves a nil.
+	code []*instruction
+	// storage leads from a node to the one whose memory it uses, set where a pass has
+	// merged two; see root.
+	storage map[*Node]*Node
+	// pinned marks memory that is seen from outside, wholly or in part: outputs, leaves
+	// and nodes of which a part is a needed view.
+	pinned map[*Node]bool
+	live   map[*Node]bool
+}
+
+func newCompiler(g *Graph, l Lowering) *compiler {
+	c := &compiler{g: g, l: l, storage: map[*Node]*Node{}, pinned: map[*Node]bool{}, live: map[*Node]bool{}}
+	needed := map[*instruction]bool{}
+	for _, p := range l.Outputs {
+		c.need(p.Node, needed)
+	}
+	for _, n := range g.nodes[1:] {
+		if !c.live[n] {
+			continue
+		}
+		if n.name != "" || n.base != nil && n.made == nil && !n.whole() {
+			c.pinned[c.root(n)] = true
+		}
+		if n.made != nil && needed[n.made] {
+			needed[n.made] = false
+			c.code = append(c.code, &instruction{n.made.label, backend.CloneOp(n.made.op)})
+		}
+	}
+	for _, p := range l.Outputs {
+		c.pinned[c.root(p.Node)] = true
+	}
+	for _, in := range c.code {
+		c.dropUnused(in.op)
+	}
+	return c
+}
+
+// need marks what a node is computed from.
+func (c *compiler) need(n *Node, needed map[*instruction]bool) {
+	if c.live[n] {
+		return
+	}
+	c.live[n] = true
+	if n.base != nil {
+		c.need(n.base, needed)
+	}
+	if n.made == nil {
+		return
+	}
+	if _, seen := needed[n.made]; !seen {
+		needed[n.made] = true
+		for _, o := range n.made.op.Operands() {
+			if o.Access.Reads() {
+				c.need(c.g.at(*o.View), needed)
+			}
+		}
+	}
+}
+
+// dropUnused leaves out the optional outputs that nobody reads.
+func (c *compiler) dropUnused(op backend.Op) {
+	drop := func(v *backend.View) {
+		if v.Present() && !c.live[c.g.at(*v)] {
+			*v = backend.View{}
+		}
+	}
+	switch o := op.(type) {
+	case *backend.MaxPool2D:
+		drop(&o.Argmax)
+	case *backend.Maxout:
+		drop(&o.Argmax)
+	case *backend.Conv2DFilterGrad:
+		drop(&o.DB)
+	}
+}
+
+// whole reports whether a view covers all of its base.
+func (n *Node) whole() bool { return n.shape.Elements() == n.base.shape.Elements() }
+
+// root returns the node that stands for the memory of n: itself, the base of which
+// n is a whole view, or what a pass has merged that with. A view of a part stands
+// for its base too.
+func (c *compiler) root(n *Node) *Node {
+	for {
+		switch {
+		case n.base != nil:
+			n = n.base
+		case c.storage[n] != nil:
+			n = c.storage[n]
+		default:
+			return n
+		}
+	}
+}
+
+func (c *compiler) rootOf(v backend.View) *Node { return c.root(c.g.at(v)) }
+
+// readers lists the positions of the instructions that read the memory of n. One
+// that adds to it does not count: it belongs to its making.
+func (c *compiler) readers(n *Node) []int {
+	var at []int
+	for i, in := range c.code {
+		if in == nil {
+			continue
+		}
+		for _, o := range in.op.Operands() {
+			if !o.Access.Writes() && c.rootOf(*o.View) == n {
+				at = append(at, i)
+				break
+			}
+		}
+	}
+	return at
+}
+
+// soleReader returns the one instruction that reads the memory of n, which is not
+// seen from outside; −1 if there is not exactly one.
+func (c *compiler) soleReader(n *Node) int {
+	if c.pinned[n] {
+		return -1
+	}
+	if at := c.readers(n); len(at) == 1 {
+		return at[0]
+	}
+	return -1
+}
+
+// writer returns the position of the first instruction that writes the memory of
+// n, −1 for leaves.
+func (c *compiler) writer(n *Node) int {
+	for i, in := range c.code {
+		if in == nil {
+			continue
+		}
+		for _, o := range in.op.Operands() {
+			if o.Access.Writes() && c.rootOf(*o.View) == n {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// emit turns the instructions into a Program: nodes become buffers.
+func (c *compiler) emit() *backend.Program {
+	e := &emitter{compiler: c, p: backend.NewProgram(c.l.Name), buffers: map[string]backend.BufferID{}, homes: map[*Node]home{}}
+	for _, l := range c.l.Leaves {
+		if c.live[l.Node] {
+			e.homes[l.Node] = home{e.bound(l.Buffer, l), l.Offset}
+		}
+	}
+	var copies []Placement
+	for _, out := range c.l.Outputs {
+		root := c.root(out.Node)
+		_, placed := e.homes[root]
+		inPlace := root.name == "" && !placed && (out.Node.base == nil || out.Node.whole()) &&
+			(!out.Accumulate || c.accumulateInto(root))
+		id := e.bound(out.Buffer, out)
+		if inPlace {
+			e.homes[root] = home{id, out.Offset}
+		} else {
+			copies = append(copies, out)
+		}
+	}
+	for _, in := range c.code {
+		if in == nil {
+			continue
+		}
+		for _, o := range in.op.Operands() {
+			*o.View = e.resolve(*o.View)
+		}
+		e.p.Add(in.label, in.op)
+	}
+	for _, out := range copies {
+		x := e.resolve(out.Node.view())
+		y := x
+		y.Buffer, y.Offset = e.buffers[out.Buffer], out.Offset*y.DType.Size()
+		if out.Accumulate {
+			e.p.Add(out.Node.label, &backend.Binary{Y: y, A: y, B: x, Func: backend.Add})
+		} else {
+			e.p.Add(out.Node.label, &backend.Copy{Y: y, X: x})
+		}
+	}
+	return e.p
+}
+
+// home is where a node's memory lies.
+type home struct {
+	buffer backend.BufferID
+	offset int // elements
+}
+
+type emitter struct {
+	*compiler
+	p       *backend.Program
+	buffers map[string]backend.BufferID
+	homes   map[*Node]home
+}
+
+// bound returns the buffer of a placement, made or enlarged as it needs.
+func (e *emitter) bound(name string, p Placement) backend.BufferID {
+	id, ok := e.buffers[name]
+	if !ok {
+		id = e.p.AddBuffer(backend.Buffer{Name: name, Kind: backend.Bound, DType: p.Node.dtype, Elements: e.l.Sizes[name], Limit: p.Node.limit})
+		e.buffers[name] = id
+	}
+	b := &e.p.Buffers[id]
+	if _, fixed := e.l.Sizes[name]; !fixed {
+		b.Elements = max(b.Elements, p.Offset+p.Node.shape.Elements())
+	}
+	return id
+}
+
+// resolve turns an operand that names a node into one that names a buffer.
+func (e *emitter) resolve(v backend.View) backend.View {
+	n := e.g.at(v)
+	root := e.root(n)
+	h, ok := e.homes[root]
+	if !ok {
+		if root.name != "" {
+			h = home{buffer: e.bound(root.name, Placement{Node: root})}
+		} else {
+			h = home{buffer: e.p.AddBuffer(backend.Buffer{Name: root.label, Kind: backend.Scratch, DType: root.dtype, Elements: root.shape.Elements(), Limit: root.limit})}
+		}
+		e.homes[root] = h
+	}
+	v.Buffer = h.buffer
+	v.Offset = (h.offset + n.offset) * v.DType.Size()
+	return v
+}
