@@ -139,42 +139,51 @@ func transposeLoop(c *build.Context, name string, n int, block func(src, stride,
 	c.RET()
 }
 
-// copyRows writes the packing of lanes that are neighbours in memory.
+// copyRows writes the packing of lanes that are neighbours in memory: a loop over rows for each number of registers that a row takes, the last of which
+// overlaps the one before.
 func copyRows(c *build.Context) {
 	c.Function("copyRows")
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
 	c.SignatureExpr("func(dst *float32, width int, src *float32, stride, lanes, depth int)")
-	c.Doc("copyRows does dst[p*width+l] = src[p*stride+l] for l < lanes, which is at least 8, and p < depth. It reads and writes nothing else.")
+	c.Doc("copyRows does dst[p*width+l] = src[p*stride+l] for l < lanes, which is 4 to 32, and p < depth. It reads and writes nothing else.")
 	dst := c.Load(c.Param("dst"), c.GP64())
 	width := c.Load(c.Param("width"), c.GP64())
 	src := c.Load(c.Param("src"), c.GP64())
 	stride := c.Load(c.Param("stride"), c.GP64())
-	last := c.Load(c.Param("lanes"), c.GP64())
+	lanes := c.Load(c.Param("lanes"), c.GP64())
 	depth := c.Load(c.Param("depth"), c.GP64())
 	c.SHLQ(operand.Imm(2), width)
 	c.SHLQ(operand.Imm(2), stride)
-	c.SHLQ(operand.Imm(2), last)
-	c.SUBQ(operand.Imm(32), last)
-	at, v := c.GP64(), c.YMM()
-
-	c.Label("row")
-	c.XORQ(at, at)
-	c.JMP(operand.LabelRef("test"))
-	c.Label("lanes")
-	c.VMOVUPS(operand.Mem{Base: src, Index: at, Scale: 1}, v)
-	c.VMOVUPS(v, operand.Mem{Base: dst, Index: at, Scale: 1})
-	c.ADDQ(operand.Imm(32), at)
-	c.Label("test")
-	c.CMPQ(at, last)
-	c.JLT(operand.LabelRef("lanes"))
-	end := c.YMM()
-	c.VMOVUPS(operand.Mem{Base: src, Index: last, Scale: 1}, end)
-	c.VMOVUPS(end, operand.Mem{Base: dst, Index: last, Scale: 1})
-	c.ADDQ(stride, src)
-	c.ADDQ(width, dst)
-	c.DECQ(depth)
-	c.JNZ(operand.LabelRef("row"))
-	c.VZEROUPPER()
-	c.RET()
+	c.CMPQ(lanes, operand.Imm(8))
+	c.JLT(operand.LabelRef("half"))
+	for vectors := 1; vectors < 4; vectors++ {
+		c.CMPQ(lanes, operand.Imm(uint64(8*vectors)))
+		c.JLE(operand.LabelRef(fmt.Sprintf("loop%d", vectors)))
+	}
+	loop := func(label string, vectors, size int, vector func() vecOp) {
+		c.Label(label)
+		last := c.GP64()
+		c.LEAQ(operand.Mem{Base: lanes, Disp: -size}, last)
+		c.Label(label + "_row")
+		for v := range vectors {
+			from, to := operand.Mem{Base: src, Disp: 4 * size * v}, operand.Mem{Base: dst, Disp: 4 * size * v}
+			if v == vectors-1 {
+				from, to = operand.Mem{Base: src, Index: last, Scale: 4}, operand.Mem{Base: dst, Index: last, Scale: 4}
+			}
+			r := vector()
+			c.VMOVUPS(from, r)
+			c.VMOVUPS(r, to)
+		}
+		c.ADDQ(stride, src)
+		c.ADDQ(width, dst)
+		c.DECQ(depth)
+		c.JNZ(operand.LabelRef(label + "_row"))
+		c.VZEROUPPER()
+		c.RET()
+	}
+	for vectors := 4; vectors >= 1; vectors-- {
+		loop(fmt.Sprintf("loop%d", vectors), vectors, 8, c.YMM)
+	}
+	loop("half", 2, 4, c.XMM)
 }

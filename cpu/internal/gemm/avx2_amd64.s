@@ -1138,26 +1138,88 @@ TEXT ·copyRows(SB), NOSPLIT, $0-48
 	MOVQ depth+40(FP), DI
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
-	SHLQ $0x02, SI
-	SUBQ $0x20, SI
+	CMPQ SI, $0x08
+	JLT  half
+	CMPQ SI, $0x08
+	JLE  loop1
+	CMPQ SI, $0x10
+	JLE  loop2
+	CMPQ SI, $0x18
+	JLE  loop3
+	LEAQ -8(SI), SI
 
-row:
-	XORQ R8, R8
-	JMP  test
-
-lanes:
-	VMOVUPS (DX)(R8*1), Y0
-	VMOVUPS Y0, (AX)(R8*1)
-	ADDQ    $0x20, R8
-
-test:
-	CMPQ    R8, SI
-	JLT     lanes
-	VMOVUPS (DX)(SI*1), Y0
-	VMOVUPS Y0, (AX)(SI*1)
+loop4_row:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(DX), Y0
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS 64(DX), Y0
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    BX, DX
 	ADDQ    CX, AX
 	DECQ    DI
-	JNZ     row
+	JNZ     loop4_row
+	VZEROUPPER
+	RET
+
+loop3:
+	LEAQ -8(SI), SI
+
+loop3_row:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(DX), Y0
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    DI
+	JNZ     loop3_row
+	VZEROUPPER
+	RET
+
+loop2:
+	LEAQ -8(SI), SI
+
+loop2_row:
+	VMOVUPS (DX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    DI
+	JNZ     loop2_row
+	VZEROUPPER
+	RET
+
+loop1:
+	LEAQ -8(SI), SI
+
+loop1_row:
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    DI
+	JNZ     loop1_row
+	VZEROUPPER
+	RET
+
+half:
+	LEAQ -4(SI), SI
+
+half_row:
+	VMOVUPS (DX), X0
+	VMOVUPS X0, (AX)
+	VMOVUPS (DX)(SI*4), X0
+	VMOVUPS X0, (AX)(SI*4)
+	ADDQ    BX, DX
+	ADDQ    CX, AX
+	DECQ    DI
+	JNZ     half_row
 	VZEROUPPER
 	RET

@@ -47,7 +47,7 @@ func transpose8(dst *float32, width int, src *float32, stride int, depth int)
 //go:noescape
 func transpose4(dst *float32, width int, src *float32, stride int, depth int)
 
-// copyRows does dst[p*width+l] = src[p*stride+l] for l < lanes, which is at least 8, and p < depth. It reads and writes nothing else.
+// copyRows does dst[p*width+l] = src[p*stride+l] for l < lanes, which is 4 to 32, and p < depth. It reads and writes nothing else.
 //
 //go:noescape
 func copyRows(dst *float32, width int, src *float32, stride int, lanes int, depth int)

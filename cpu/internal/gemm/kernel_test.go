@@ -48,13 +48,13 @@ func TestDepthCutsEvenly(t *testing.T) {
 	})
 }
 
-// TestSourceAgrees packs by every path and compares to the definition.
-func TestSourceAgrees(t *testing.T) {
+// TestStridedPacksByDefinition packs by every path, with every number of lanes.
+func TestStridedPacksByDefinition(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	data := random(r, 1+60*60)[1:]
-	for width := 1; width <= 33; width++ {
+	for width := 1; width <= 40; width++ {
 		for lanes := 1; lanes <= width; lanes++ {
-			for _, depth := range []int{1, 2, 3, 7, 8, 9, 16, 17, 25} {
+			for _, depth := range []int{1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 25} {
 				for name, s := range map[string]Strided{
 					"contiguous lanes": {data, 1, 57},
 					"contiguous depth": {data, 57, 1},
@@ -78,6 +78,46 @@ func TestSourceAgrees(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPartsOfPanel sees that the functions a Source is made of write their part and nothing else, and read nothing beyond what they need.
+func TestPartsOfPanel(t *testing.T) {
+	const width, stride = 37, 41
+	r := rand.New(rand.NewPCG(7, 8))
+	for lanes := 1; lanes <= width; lanes++ {
+		for depth := 1; depth <= 18; depth++ {
+			for name, part := range map[string]struct {
+				write func(dst, src []float32)
+				from  func(l, p int) int // index of the source, negative for zero
+			}{
+				"CopyLanes":  {func(dst, src []float32) { CopyLanes(dst, width, src, stride, lanes, depth) }, func(l, p int) int { return p*stride + l }},
+				"Interleave": {func(dst, src []float32) { Interleave(dst, width, src, stride, lanes, depth) }, func(l, p int) int { return l*stride + p }},
+				"ZeroLanes":  {func(dst, _ []float32) { ZeroLanes(dst, width, lanes, depth) }, func(int, int) int { return -1 }},
+			} {
+				src := random(r, max(0, part.from(lanes-1, depth-1))+1)
+				dst, whole := guarded((depth-1)*width + lanes)
+				part.write(dst, src)
+				for i, got := range dst {
+					want := guard
+					if l, p := i%width, i/width; l < lanes {
+						want = 0
+						if at := part.from(l, p); at >= 0 {
+							want = src[at]
+						}
+					}
+					if got != want {
+						require.Failf(t, "wrong element", "%s: %d lanes, depth %d: [%d, %d]", name, lanes, depth, i/width, i%width)
+					}
+				}
+				requireGuards(t, whole)
+			}
+		}
+	}
+	s := make([]float32, 8)
+	assert.Panics(t, func() { CopyLanes(s, 2, s, 2, 2, 5) })
+	assert.Panics(t, func() { Interleave(s, 2, s[:7], 4, 2, 4) })
+	assert.Panics(t, func() { Interleave(s, 2, s, 4, 3, 2) })
+	assert.Panics(t, func() { ZeroLanes(s, 2, 1, 5) })
 }
 
 // TestMacroOnPackedBlocks does by hand what Multiply does, as a caller that keeps packed weights would.

@@ -56,18 +56,17 @@ var avx2 = Kernel{
 	peakFLOP: 2 * 12 * 8,
 }
 
-// packLanes packs what it can of a panel of contiguous lanes, and reports whether it did.
-func packLanes(dst []float32, width int, src []float32, stride, lanes, depth int) bool {
-	if !hasAVX2 || lanes < 8 {
+// copyLanes does what CopyLanes does, or returns false.
+func copyLanes(dst []float32, width int, src []float32, stride, lanes, depth int) bool {
+	if !hasAVX2 || lanes < 4 || lanes > 32 {
 		return false
 	}
 	copyRows(&dst[0], width, &src[0], stride, lanes, depth)
 	return true
 }
 
-// packDepth packs the lanes of a panel that each lie in one piece, and reports whether it could. Groups of eight or four lanes cover all lanes; the last
-// overlaps the one before.
-func packDepth(dst []float32, width int, src []float32, stride, lanes, depth int) bool {
+// interleave does what Interleave does, or returns false. Groups of eight or four lanes cover all lanes; the last overlaps the one before.
+func interleave(dst []float32, width int, src []float32, stride, lanes, depth int) bool {
 	switch {
 	case !hasAVX2 || lanes < 4 || depth < 4:
 		return false

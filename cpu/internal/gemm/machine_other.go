@@ -4,6 +4,6 @@ package gemm
 
 func machineKernels() []*Kernel { return nil }
 
-func packLanes([]float32, int, []float32, int, int, int) bool { return false }
+func copyLanes([]float32, int, []float32, int, int, int) bool { return false }
 
-func packDepth([]float32, int, []float32, int, int, int) bool { return false }
+func interleave([]float32, int, []float32, int, int, int) bool { return false }

@@ -51,21 +51,23 @@ func microPortable(depth int, a, b, c *float32, ldc, rows, cols int, accumulate 
 	}
 }
 
-// peakSink keeps the compiler from dropping the loop of peakPortable.
-var peakSink float32
+func peakPortable(iterations int) { independentSums(iterations) }
 
-func peakPortable(iterations int) {
+// independentSums has eight sums in flight, with different factors, so that the compiler does not find them to be one, and a result, so that it does not drop them.
+//
+//go:noinline
+func independentSums(iterations int) float32 {
+	const x = 0.25
 	var s0, s1, s2, s3, s4, s5, s6, s7 float32
-	const x = 0.5
 	for range iterations {
-		s0 += x * s0
-		s1 += x * s1
-		s2 += x * s2
-		s3 += x * s3
-		s4 += x * s4
-		s5 += x * s5
-		s6 += x * s6
-		s7 += x * s7
+		s0 = s0*0.1 + x
+		s1 = s1*0.2 + x
+		s2 = s2*0.3 + x
+		s3 = s3*0.4 + x
+		s4 = s4*0.5 + x
+		s5 = s5*0.6 + x
+		s6 = s6*0.7 + x
+		s7 = s7*0.8 + x
 	}
-	peakSink = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
+	return s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
 }

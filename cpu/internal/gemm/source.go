@@ -38,44 +38,63 @@ func (s *Strided) Pack(dst []float32, width, lane, lanes, p, depth int) {
 	src := s.Data[lane*s.LaneStride+p*s.DepthStride:]
 	switch {
 	case s.LaneStride == 1:
-		PackContiguousLanes(dst, width, src, s.DepthStride, lanes, depth)
+		CopyLanes(dst, width, src, s.DepthStride, lanes, depth)
 	case s.DepthStride == 1:
-		PackContiguousDepth(dst, width, src, s.LaneStride, lanes, depth)
+		Interleave(dst, width, src, s.LaneStride, lanes, depth)
 	default:
-		checkPanel(dst, width, src, s.LaneStride, s.DepthStride, lanes, depth)
+		checkPart(dst, width, src, s.LaneStride, s.DepthStride, lanes, depth)
 		packStrided(dst, width, src, s.LaneStride, s.DepthStride, lanes, depth)
-		clearPadding(dst, width, lanes, depth)
+	}
+	if lanes < width {
+		ZeroLanes(dst[lanes:], width, width-lanes, depth)
 	}
 }
 
-// PackContiguousLanes packs one panel from memory where neighbouring lanes are neighbours: dst[p·width+l] = src[p·stride+l], 0 for l ≥ lanes.
-func PackContiguousLanes(dst []float32, width int, src []float32, stride, lanes, depth int) {
-	checkPanel(dst, width, src, 1, stride, lanes, depth)
-	if !packLanes(dst, width, src, stride, lanes, depth) {
+// CopyLanes writes a part of a panel, lanes×depth elements that start at dst[0], from memory where neighbouring lanes are neighbours:
+//
+//	dst[p·width + l] = src[p·stride + l]
+//
+// It writes nothing else, so that a Source can put a panel together from parts. Four lanes or more are fast.
+func CopyLanes(dst []float32, width int, src []float32, stride, lanes, depth int) {
+	checkPart(dst, width, src, 1, stride, lanes, depth)
+	if !copyLanes(dst, width, src, stride, lanes, depth) {
 		packStrided(dst, width, src, 1, stride, lanes, depth)
 	}
-	clearPadding(dst, width, lanes, depth)
 }
 
-// PackContiguousDepth packs one panel from memory where each lane lies in one piece: dst[p·width+l] = src[l·stride+p], 0 for l ≥ lanes.
-func PackContiguousDepth(dst []float32, width int, src []float32, stride, lanes, depth int) {
-	checkPanel(dst, width, src, stride, 1, lanes, depth)
-	if !packDepth(dst, width, src, stride, lanes, depth) {
+// Interleave writes a part of a panel, lanes×depth elements that start at dst[0], from memory where each lane lies in one piece:
+//
+//	dst[p·width + l] = src[l·stride + p]
+//
+// It writes nothing else, so that a Source can put a panel together from parts. Eight lanes and depth 8 or more are fast, four are not bad.
+func Interleave(dst []float32, width int, src []float32, stride, lanes, depth int) {
+	checkPart(dst, width, src, stride, 1, lanes, depth)
+	if !interleave(dst, width, src, stride, lanes, depth) {
 		packStrided(dst, width, src, stride, 1, lanes, depth)
 	}
-	clearPadding(dst, width, lanes, depth)
 }
 
-// checkPanel panics unless the panel fits dst and what it is packed from lies within src.
-func checkPanel(dst []float32, width int, src []float32, laneStride, depthStride, lanes, depth int) {
-	if lanes < 1 || depth < 1 || lanes > width || len(dst) < width*depth || laneStride < 0 || depthStride < 0 ||
+// ZeroLanes writes a part of a panel, lanes×depth elements that start at dst[0]: dst[p·width + l] = 0. It writes nothing else.
+func ZeroLanes(dst []float32, width, lanes, depth int) {
+	if lanes == width {
+		clear(dst[:width*depth])
+		return
+	}
+	for p := range depth {
+		clear(dst[p*width : p*width+lanes])
+	}
+}
+
+// checkPart panics unless the part of a panel fits dst and what it is packed from lies within src.
+func checkPart(dst []float32, width int, src []float32, laneStride, depthStride, lanes, depth int) {
+	if lanes < 1 || depth < 1 || lanes > width || len(dst) < width*(depth-1)+lanes || laneStride < 0 || depthStride < 0 ||
 		len(src) < (lanes-1)*laneStride+(depth-1)*depthStride+1 {
 		panic(fmt.Sprintf("BUG: gemm: packing %d×%d elements with strides %d, %d of %d elements into a panel of width %d in %d",
 			lanes, depth, laneStride, depthStride, len(src), width, len(dst)))
 	}
 }
 
-// packStrided packs the lanes of a panel from anywhere.
+// packStrided writes a part of a panel from anywhere.
 func packStrided(dst []float32, width int, src []float32, laneStride, depthStride, lanes, depth int) {
 	if laneStride < depthStride {
 		for p := range depth {
@@ -89,20 +108,11 @@ func packStrided(dst []float32, width int, src []float32, laneStride, depthStrid
 		return
 	}
 	for l := range lanes {
-		at := l * laneStride
-		for q := l; q < depth*width; q += width {
-			dst[q] = src[at]
+		at, to := l*laneStride, l
+		for range depth {
+			dst[to] = src[at]
 			at += depthStride
+			to += width
 		}
-	}
-}
-
-// clearPadding writes the zeros of the lanes that a panel lacks.
-func clearPadding(dst []float32, width, lanes, depth int) {
-	if lanes == width {
-		return
-	}
-	for p := range depth {
-		clear(dst[p*width+lanes : (p+1)*width])
 	}
 }
