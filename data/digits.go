@@ -1,11 +1,9 @@
 package data
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	_ "embed" // for the digits
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -46,23 +44,22 @@ func readDigits(r io.Reader) (Images, []int32, error) {
 	}
 	defer func() { _ = unzip.Close() }()
 
+	content, err := io.ReadAll(io.LimitReader(unzip, digitsMaxBytes+1))
+	if err != nil {
+		return Images{}, nil, fmt.Errorf("after %d bytes: %w: %w", len(content), err, ErrFormat)
+	}
+	if len(content) > digitsMaxBytes {
+		return Images{}, nil, fmt.Errorf("more than %d MiB: %w", digitsMaxBytes>>20, ErrTooLarge)
+	}
+
 	images := Images{Height: digitsSide, Width: digitsSide, Channels: 1}
 	var labels []int32
-	limited := &io.LimitedReader{R: unzip, N: digitsMaxBytes + 1}
-	lines := bufio.NewScanner(limited)
-	for number := 1; lines.Scan(); number++ {
-		if images.Bytes, labels, err = parseDigit(images.Bytes, labels, lines.Text()); err != nil {
+	number := 0
+	for line := range strings.Lines(string(content)) {
+		number++
+		if images.Bytes, labels, err = parseDigit(images.Bytes, labels, strings.TrimRight(line, "\r\n")); err != nil {
 			return Images{}, nil, fmt.Errorf("line %d: %w", number, err)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		if errors.Is(err, bufio.ErrTooLong) {
-			return Images{}, nil, fmt.Errorf("line %d is too long: %w", len(labels)+1, ErrFormat)
-		}
-		return Images{}, nil, fmt.Errorf("after %d lines: %w: %w", len(labels), err, ErrFormat)
-	}
-	if limited.N == 0 {
-		return Images{}, nil, fmt.Errorf("more than %d MiB: %w", digitsMaxBytes>>20, ErrTooLarge)
 	}
 	if len(labels) == 0 {
 		return Images{}, nil, fmt.Errorf("no digits: %w", ErrFormat)

@@ -114,6 +114,7 @@ func readIDX(r io.Reader, size int64, dimensions int) (shape []int, values []byt
 	if err != nil {
 		return nil, nil, err
 	}
+	size -= int64(4 + 4*dimensions)
 	total := int64(1)
 	for _, n := range shape {
 		if total > maxImageBytes/int64(n) {
@@ -122,7 +123,7 @@ func readIDX(r io.Reader, size int64, dimensions int) (shape []int, values []byt
 		total *= int64(n)
 	}
 	if total > size {
-		return nil, nil, fmt.Errorf("header declares %v = %d bytes, but the file can hold at most %d: %w", shape, total, size, ErrFormat)
+		return nil, nil, fmt.Errorf("truncated: header declares %v = %d bytes, but the file can hold at most %d: %w", shape, total, size, ErrFormat)
 	}
 	values, err = readExactly(in, total)
 	if err != nil {

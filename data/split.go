@@ -21,8 +21,7 @@ func (s *Set) Split(seed uint64, fractions ...float64) ([]*Set, error) {
 }
 
 // SplitStratified is Split within each class on its own, so that every part has the classes in the proportions of the
-// whole set, up to rounding: the sizes of parts may differ from the fractions by up to half an example per class. For a
-// regression set, which has no classes, it is Split.
+// whole set, to within one example per class and part. For a regression set, which has no classes, it is Split.
 func (s *Set) SplitStratified(seed uint64, fractions ...float64) ([]*Set, error) {
 	if s.Regression() {
 		return s.Split(seed, fractions...)
@@ -52,17 +51,22 @@ func (s *Set) split(seed uint64, groups [][]int32, fractions []float64) ([]*Set,
 		return nil, fmt.Errorf("data: split of %s: fractions %v sum to %v, expected at most 1: %w", s.name, fractions, last, ErrInvalid)
 	}
 
+	// Boundaries are rounded in the row of all groups, one after the other: what rounding takes from one group it gives to
+	// the next, and the parts get their sizes as if there were one group.
 	parts := make([][]int, len(fractions))
+	before := 0
 	for g, group := range groups {
-		order := newOrder(purposeSplit, seed, uint64(g))
-		order.shuffle(group)
-		n := float64(len(group))
+		newOrder(purposeSplit, seed, uint64(g)).shuffle(group)
+		from := 0
 		for k := range parts {
-			from, to := int(math.Round(bounds[k]*n)), int(math.Round(bounds[k+1]*n))
-			for _, e := range group[from:min(to, len(group))] {
+			to := math.Round(bounds[k+1]*float64(before+len(group))) - math.Round(bounds[k+1]*float64(before))
+			end := max(from, min(int(to), len(group)))
+			for _, e := range group[from:end] {
 				parts[k] = append(parts[k], int(e))
 			}
+			from = end
 		}
+		before += len(group)
 	}
 	sets := make([]*Set, len(parts))
 	for k, examples := range parts {
