@@ -20,7 +20,7 @@ const (
 )
 
 // digitsMaxBytes bounds the decompressed file, which is 260 kB.
-const digitsMaxBytes = 16 << 20
+const digitsMaxBytes = 4 << 20
 
 // Digits returns the 1,797 handwritten digits of 8×8 pixels that come with fovea (UCI Optical Recognition of Handwritten
 // Digits, see digits/README.md), their 17 grey levels stretched to 0..255.
@@ -36,14 +36,13 @@ func digitClasses() []string {
 	return []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
 }
 
-// readDigits decodes gzip of lines of 65 integers: 64 grey levels 0..16, row by row, and the digit.
+// readDigits decodes gzip of what parseDigits takes.
 func readDigits(r io.Reader) (Images, []int32, error) {
 	unzip, err := gzip.NewReader(r)
 	if err != nil {
 		return Images{}, nil, fmt.Errorf("broken gzip header: %w: %w", err, ErrFormat)
 	}
 	defer func() { _ = unzip.Close() }()
-
 	content, err := io.ReadAll(io.LimitReader(unzip, digitsMaxBytes+1))
 	if err != nil {
 		return Images{}, nil, fmt.Errorf("after %d bytes: %w: %w", len(content), err, ErrFormat)
@@ -51,12 +50,17 @@ func readDigits(r io.Reader) (Images, []int32, error) {
 	if len(content) > digitsMaxBytes {
 		return Images{}, nil, fmt.Errorf("more than %d MiB: %w", digitsMaxBytes>>20, ErrTooLarge)
 	}
+	return parseDigits(string(content))
+}
 
+// parseDigits decodes lines of 65 whole numbers: 64 grey levels 0..16, row by row, and the digit.
+func parseDigits(content string) (Images, []int32, error) {
 	images := Images{Height: digitsSide, Width: digitsSide, Channels: 1}
 	var labels []int32
 	number := 0
-	for line := range strings.Lines(string(content)) {
+	for line := range strings.Lines(content) {
 		number++
+		var err error
 		if images.Bytes, labels, err = parseDigit(images.Bytes, labels, strings.TrimRight(line, "\r\n")); err != nil {
 			return Images{}, nil, fmt.Errorf("line %d: %w", number, err)
 		}

@@ -97,11 +97,10 @@ func settleSize(ctx context.Context, paths []string, o FolderOptions) (FolderOpt
 		if err := ctx.Err(); err != nil {
 			return o, fmt.Errorf("data: stopped after the headers of %d of %d pictures: %w", i, len(paths), err)
 		}
-		f, header, err := openPicture(path)
+		header, err := readPictureHeader(path)
 		if err != nil {
 			return o, err
 		}
-		_ = f.Close()
 		grey = grey && isGrey(header)
 		if anySize {
 			continue

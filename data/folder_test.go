@@ -154,6 +154,27 @@ func TestBadPictures(t *testing.T) {
 	assert.ErrorContains(t, err, "reasonable memory")
 }
 
+func FuzzPicture(f *testing.F) {
+	m := flat(3, 5, color.RGBA{200, 10, 30, 255})
+	for _, write := range []func(io.Writer, image.Image) error{
+		png.Encode, bmp.Encode,
+		func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) },
+		func(w io.Writer, m image.Image) error { return gif.Encode(w, m, nil) },
+		func(w io.Writer, m image.Image) error { return tiff.Encode(w, m, nil) },
+	} {
+		var out bytes.Buffer
+		require.NoError(f, write(&out, m))
+		f.Add(out.Bytes())
+	}
+	webp, err := base64.StdEncoding.DecodeString(onePixelWebP)
+	require.NoError(f, err)
+	f.Add(webp)
+	reader := newPictureReader(4, 4, 1)
+	f.Fuzz(func(_ *testing.T, file []byte) {
+		_ = reader.decode(make([]uint8, 16), bytes.NewReader(file))
+	})
+}
+
 func TestOpenFolder(t *testing.T) {
 	root := t.TempDir()
 	writeFile(t, root, "README", []byte("about the pictures"))

@@ -277,3 +277,26 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		assert.Greater(t, epoch, 20)
 	}
 }
+
+// BenchmarkLoader reports what a training loop could draw at most: images of 28×28 per second.
+func BenchmarkLoader(b *testing.B) {
+	digits, err := Digits()
+	require.NoError(b, err)
+	digits, err = digits.Resized(28, 28, 1)
+	require.NoError(b, err)
+	l, err := NewLoader(digits, LoaderConfig{Batch: 64})
+	require.NoError(b, err)
+	defer l.Close()
+	b.ReportAllocs()
+	images, epoch := 0, 0
+	for b.Loop() {
+		batch, err := l.Next()
+		if errors.Is(err, io.EOF) {
+			require.NoError(b, l.Start(epoch, 0))
+			epoch++
+			continue
+		}
+		images += batch.Examples
+	}
+	b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "images/s")
+}

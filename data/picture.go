@@ -9,7 +9,6 @@ import (
 	_ "image/jpeg" // decoder
 	_ "image/png"  // decoder
 	"io"
-	"os"
 
 	_ "golang.org/x/image/bmp" // decoder
 	"golang.org/x/image/draw"
@@ -68,27 +67,43 @@ func newPictureReader(height, width, channels int) *pictureReader {
 
 // read decodes the picture at path to dst, which holds height·width·channels bytes.
 func (r *pictureReader) read(dst []uint8, path string) error {
-	f, header, err := openPicture(path)
+	f, _, err := openRegular(path)
+	if err != nil {
+		return fmt.Errorf("data: picture: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := r.decode(dst, f); err != nil {
+		return fmt.Errorf("data: picture %s: %w", path, err)
+	}
+	return nil
+}
+
+func (r *pictureReader) decode(dst []uint8, f io.ReadSeeker) error {
+	header, err := pictureHeader(f)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	if r.width*header.Height > maxResample && (r.height != header.Height || r.width != header.Width) {
-		return fmt.Errorf("data: picture %s of %d×%d cannot be resampled to %d×%d in reasonable memory: %w",
-			path, header.Height, header.Width, r.height, r.width, ErrTooLarge)
+	resample := r.height != header.Height || r.width != header.Width
+	if resample && r.width*header.Height > maxResample {
+		return fmt.Errorf("%d×%d pixels cannot be resampled to %d×%d in reasonable memory: %w",
+			header.Height, header.Width, r.height, r.width, ErrTooLarge)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
 	}
 	picture, _, err := image.Decode(f)
 	if err != nil {
-		return fmt.Errorf("data: picture %s: %w: %w", path, err, ErrFormat)
+		return fmt.Errorf("%w: %w", err, ErrFormat)
 	}
 	bounds := picture.Bounds()
-	if bounds.Dx() < 1 || bounds.Dy() < 1 {
-		return fmt.Errorf("data: picture %s has no pixels: %w", path, ErrFormat)
+	if bounds.Dx() != header.Width || bounds.Dy() != header.Height {
+		return fmt.Errorf("the header declares %d×%d pixels, but there are %d×%d: %w",
+			header.Height, header.Width, bounds.Dy(), bounds.Dx(), ErrFormat)
 	}
-	if bounds.Dx() == r.width && bounds.Dy() == r.height {
-		draw.Draw(r.rgba, r.rgba.Rect, picture, bounds.Min, draw.Src)
-	} else {
+	if resample {
 		draw.BiLinear.Scale(r.rgba, r.rgba.Rect, picture, bounds, draw.Src, nil)
+	} else {
+		draw.Draw(r.rgba, r.rgba.Rect, picture, bounds.Min, draw.Src)
 	}
 	for p := range r.height * r.width {
 		rgb := r.rgba.Pix[4*p : 4*p+3]
@@ -101,25 +116,22 @@ func (r *pictureReader) read(dst []uint8, path string) error {
 	return nil
 }
 
-// openPicture opens a picture, with its header read and checked and the file at its beginning again.
-func openPicture(path string) (*os.File, image.Config, error) {
+// readPictureHeader reads and checks the header of the picture at path.
+func readPictureHeader(path string) (image.Config, error) {
 	f, _, err := openRegular(path)
 	if err != nil {
-		return nil, image.Config{}, fmt.Errorf("data: picture: %w", err)
+		return image.Config{}, fmt.Errorf("data: picture: %w", err)
 	}
-	header, err := checkPictureHeader(f)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
+	defer func() { _ = f.Close() }()
+	header, err := pictureHeader(f)
 	if err != nil {
-		_ = f.Close()
-		return nil, image.Config{}, fmt.Errorf("data: picture %s: %w", path, err)
+		return image.Config{}, fmt.Errorf("data: picture %s: %w", path, err)
 	}
-	return f, header, nil
+	return header, nil
 }
 
-// checkPictureHeader reads the header of a picture and refuses one that is too large to decode.
-func checkPictureHeader(f io.Reader) (image.Config, error) {
+// pictureHeader reads the header of a picture and refuses one that is too large to decode.
+func pictureHeader(f io.Reader) (image.Config, error) {
 	header, _, err := image.DecodeConfig(f)
 	if errors.Is(err, image.ErrFormat) {
 		return header, fmt.Errorf("expected PNG, JPEG, GIF, BMP, TIFF or WebP: %w", ErrFormat)
