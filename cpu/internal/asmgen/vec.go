@@ -98,7 +98,8 @@ func (s *isa) activations(m *mathConstants) {
 	s.biasReLU()
 }
 
-// biasReLU takes a register of columns at a time, down all rows, so that narrow matrices cost one masked load and store a row.
+// biasReLU takes a register of columns at a time, down all rows. A matrix narrower than a register is taken as one long row instead, if its rows follow one
+// another: masked accesses to neighbouring rows would overlap, and each load wait for the store before it.
 func (s *isa) biasReLU() {
 	c := s.c
 	s.begin("biasReLU", "func(c, bias []float32, rows, stride int, slope float32)", "c[i·stride+j] = ReLU(c[i·stride+j] + bias[j]).")
@@ -106,8 +107,15 @@ func (s *isa) biasReLU() {
 	bias := c.Load(c.Param("bias").Base(), c.GP64())
 	out := c.Load(c.Param("c").Base(), c.GP64())
 	stride := c.Load(c.Param("stride"), c.GP64())
-	c.SHLQ(operand.Imm(2), stride)
 	slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+	relu := func(v vecOp) vecOp { return s.choose(lessOrEqual, v, zero, s.negative(v, slope, keep), v) }
+	c.CMPQ(n, operand.Imm(uint64(s.lanes)))
+	c.JGE(operand.LabelRef("wide"))
+	c.CMPQ(n, stride)
+	c.JEQ(operand.LabelRef("narrow"))
+
+	c.Label("wide")
+	c.SHLQ(operand.Imm(2), stride)
 	s.columnChunks(n, []reg.Register{bias, out}, func(m *mask, label string) {
 		shift := s.load(operand.Mem{Base: bias}, m)
 		rows := c.Load(c.Param("rows"), c.GP64())
@@ -116,11 +124,62 @@ func (s *isa) biasReLU() {
 		c.Label(label)
 		v := s.load(operand.Mem{Base: at}, m)
 		c.VADDPS(shift, v, v)
-		s.store(s.choose(lessOrEqual, v, zero, s.negative(v, slope, keep), v), operand.Mem{Base: at}, m)
+		s.store(relu(v), operand.Mem{Base: at}, m)
 		c.ADDQ(stride, at)
 		c.DECQ(rows)
 		c.JNZ(operand.LabelRef(label))
 	})
+
+	// The bias repeats every n elements: a copy of two registers' length has it at every phase that a register can begin with.
+	c.Label("narrow")
+	repeated := c.AllocLocal(2 * 4 * s.lanes)
+	i, column, element := c.GP64(), c.GP64(), c.GP32()
+	c.XORQ(i, i)
+	c.Label("repeat")
+	c.XORQ(column, column)
+	c.Label("repeat_column")
+	c.MOVL(operand.Mem{Base: bias, Index: column, Scale: 4}, element)
+	c.MOVL(element, repeated.Idx(i, 4))
+	c.INCQ(i)
+	c.CMPQ(i, operand.Imm(uint64(2*s.lanes)))
+	c.JEQ(operand.LabelRef("repeated"))
+	c.INCQ(column)
+	c.CMPQ(column, n)
+	c.JLT(operand.LabelRef("repeat_column"))
+	c.JMP(operand.LabelRef("repeat"))
+
+	c.Label("repeated")
+	rest, phase, advance, wrapped := c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	c.MOVQ(operand.U32(s.lanes), advance)
+	c.Label("modulo") // advance = lanes mod n
+	c.SUBQ(n, advance)
+	c.CMPQ(advance, n)
+	c.JGE(operand.LabelRef("modulo"))
+	c.Load(c.Param("rows"), rest)
+	c.IMULQ(n, rest)
+	c.XORQ(phase, phase)
+	step := func(m *mask) {
+		v := s.load(operand.Mem{Base: out}, m)
+		c.VADDPS(repeated.Idx(phase, 4), v, v)
+		s.store(relu(v), operand.Mem{Base: out}, m)
+	}
+	c.SUBQ(operand.Imm(uint64(s.lanes)), rest)
+	c.JL(operand.LabelRef("narrow_tail"))
+	c.Label("narrow_loop")
+	step(nil)
+	c.ADDQ(operand.Imm(uint64(4*s.lanes)), out)
+	c.ADDQ(advance, phase)
+	c.MOVQ(phase, wrapped)
+	c.SUBQ(n, wrapped)
+	c.CMOVQGE(wrapped, phase)
+	c.SUBQ(operand.Imm(uint64(s.lanes)), rest)
+	c.JGE(operand.LabelRef("narrow_loop"))
+	c.Label("narrow_tail")
+	c.ADDQ(operand.Imm(uint64(s.lanes)), rest)
+	c.JZ(operand.LabelRef("narrow_done"))
+	step(s.first(rest))
+	c.Label("narrow_done")
+	s.end()
 }
 
 // columnChunks writes a loop over n columns, a register of them at a time, that advances the pointers, and ends the function.

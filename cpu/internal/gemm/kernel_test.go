@@ -52,7 +52,7 @@ func TestDepthCutsEvenly(t *testing.T) {
 func TestStridedPacksByDefinition(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	data := random(r, 1+60*60)[1:]
-	for width := 1; width <= 40; width++ {
+	for _, width := range []int{1, 2, 4, 6, 8, 14, 16, 32, 33, 40} {
 		for lanes := 1; lanes <= width; lanes++ {
 			for _, depth := range []int{1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 25} {
 				for name, s := range map[string]Strided{

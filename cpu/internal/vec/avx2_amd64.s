@@ -1006,13 +1006,12 @@ done:
 	RET
 
 // func biasReLUAVX2(c []float32, bias []float32, rows int, stride int, slope float32)
-// Requires: AVX, AVX2
-TEXT ·biasReLUAVX2(SB), NOSPLIT, $0-68
+// Requires: AVX, AVX2, CMOV
+TEXT ·biasReLUAVX2(SB), NOSPLIT, $64-68
 	MOVQ         bias_len+32(FP), AX
 	MOVQ         bias_base+24(FP), CX
 	MOVQ         c_base+0(FP), DX
 	MOVQ         stride+56(FP), BX
-	SHLQ         $0x02, BX
 	VBROADCASTSS slope+64(FP), Y0
 	MOVL         slope+64(FP), SI
 	SHLL         $0x01, SI
@@ -1021,8 +1020,15 @@ TEXT ·biasReLUAVX2(SB), NOSPLIT, $0-68
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Y1
 	VXORPS       Y2, Y2, Y2
-	SUBQ         $0x08, AX
-	JL           tail
+	CMPQ         AX, $0x08
+	JGE          wide
+	CMPQ         AX, BX
+	JEQ          narrow
+
+wide:
+	SHLQ $0x02, BX
+	SUBQ $0x08, AX
+	JL   tail
 
 chunk:
 	VMOVUPS (CX), Y3
@@ -1068,6 +1074,70 @@ tail_rows:
 	JNZ        tail_rows
 
 done:
+	VZEROUPPER
+	RET
+
+narrow:
+	XORQ BX, BX
+
+repeat:
+	XORQ SI, SI
+
+repeat_column:
+	MOVL (CX)(SI*4), DI
+	MOVL DI, (SP)(BX*4)
+	INCQ BX
+	CMPQ BX, $0x10
+	JEQ  repeated
+	INCQ SI
+	CMPQ SI, AX
+	JLT  repeat_column
+	JMP  repeat
+
+repeated:
+	MOVQ $0x00000008, SI
+
+modulo:
+	SUBQ  AX, SI
+	CMPQ  SI, AX
+	JGE   modulo
+	MOVQ  rows+48(FP), CX
+	IMULQ AX, CX
+	XORQ  BX, BX
+	SUBQ  $0x08, CX
+	JL    narrow_tail
+
+narrow_loop:
+	VMOVUPS   (DX), Y3
+	VADDPS    (SP)(BX*4), Y3, Y3
+	VMULPS    Y3, Y0, Y4
+	VANDPS    Y1, Y4, Y4
+	VCMPPS    $0x12, Y2, Y3, Y5
+	VBLENDVPS Y5, Y4, Y3, Y5
+	VMOVUPS   Y5, (DX)
+	ADDQ      $0x20, DX
+	ADDQ      SI, BX
+	MOVQ      BX, DI
+	SUBQ      AX, DI
+	CMOVQGE   DI, BX
+	SUBQ      $0x08, CX
+	JGE       narrow_loop
+
+narrow_tail:
+	ADDQ         $0x08, CX
+	JZ           narrow_done
+	VMOVQ        CX, X3
+	VPBROADCASTD X3, Y3
+	VPCMPGTD     iota<>+0(SB), Y3, Y3
+	VMASKMOVPS   (DX), Y3, Y4
+	VADDPS       (SP)(BX*4), Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VANDPS       Y1, Y0, Y0
+	VCMPPS       $0x12, Y2, Y4, Y1
+	VBLENDVPS    Y1, Y0, Y4, Y1
+	VMASKMOVPS   Y1, Y3, (DX)
+
+narrow_done:
 	VZEROUPPER
 	RET
 

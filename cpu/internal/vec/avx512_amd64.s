@@ -1114,13 +1114,12 @@ done:
 	RET
 
 // func biasReLUAVX512(c []float32, bias []float32, rows int, stride int, slope float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·biasReLUAVX512(SB), NOSPLIT, $0-68
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·biasReLUAVX512(SB), NOSPLIT, $128-68
 	MOVQ         bias_len+32(FP), AX
 	MOVQ         bias_base+24(FP), CX
 	MOVQ         c_base+0(FP), DX
 	MOVQ         stride+56(FP), BX
-	SHLQ         $0x02, BX
 	VBROADCASTSS slope+64(FP), Z0
 	MOVL         slope+64(FP), SI
 	SHLL         $0x01, SI
@@ -1129,8 +1128,15 @@ TEXT ·biasReLUAVX512(SB), NOSPLIT, $0-68
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
 	VXORPS       Z2, Z2, Z2
-	SUBQ         $0x10, AX
-	JL           tail
+	CMPQ         AX, $0x10
+	JGE          wide
+	CMPQ         AX, BX
+	JEQ          narrow
+
+wide:
+	SHLQ $0x02, BX
+	SUBQ $0x10, AX
+	JL   tail
 
 chunk:
 	VMOVUPS (CX), Z3
@@ -1176,6 +1182,70 @@ tail_rows:
 	JNZ       tail_rows
 
 done:
+	VZEROUPPER
+	RET
+
+narrow:
+	XORQ BX, BX
+
+repeat:
+	XORQ SI, SI
+
+repeat_column:
+	MOVL (CX)(SI*4), DI
+	MOVL DI, (SP)(BX*4)
+	INCQ BX
+	CMPQ BX, $0x20
+	JEQ  repeated
+	INCQ SI
+	CMPQ SI, AX
+	JLT  repeat_column
+	JMP  repeat
+
+repeated:
+	MOVQ $0x00000010, SI
+
+modulo:
+	SUBQ  AX, SI
+	CMPQ  SI, AX
+	JGE   modulo
+	MOVQ  rows+48(FP), CX
+	IMULQ AX, CX
+	XORQ  BX, BX
+	SUBQ  $0x10, CX
+	JL    narrow_tail
+
+narrow_loop:
+	VMOVUPS   (DX), Z3
+	VADDPS    (SP)(BX*4), Z3, Z3
+	VMULPS    Z3, Z0, Z4
+	VANDPS    Z1, Z4, Z4
+	VCMPPS    $0x12, Z2, Z3, K1
+	VBLENDMPS Z4, Z3, K1, Z5
+	VMOVUPS   Z5, (DX)
+	ADDQ      $0x40, DX
+	ADDQ      SI, BX
+	MOVQ      BX, DI
+	SUBQ      AX, DI
+	CMOVQGE   DI, BX
+	SUBQ      $0x10, CX
+	JGE       narrow_loop
+
+narrow_tail:
+	ADDQ      $0x10, CX
+	JZ        narrow_done
+	MOVQ      $-1, AX
+	BZHIQ     CX, AX, AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (DX), K1, Z3
+	VADDPS    (SP)(BX*4), Z3, Z3
+	VMULPS    Z3, Z0, Z0
+	VANDPS    Z1, Z0, Z0
+	VCMPPS    $0x12, Z2, Z3, K2
+	VBLENDMPS Z0, Z3, K2, Z6
+	VMOVUPS   Z6, K1, (DX)
+
+narrow_done:
 	VZEROUPPER
 	RET
 

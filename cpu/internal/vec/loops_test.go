@@ -270,7 +270,8 @@ func TestMax(t *testing.T) {
 func matrices(f func(rows, cols, stride int)) {
 	for _, rows := range []int{0, 1, 2, 3, 4, 5, 7, 8, 33} {
 		for cols := range 40 {
-			f(rows, cols, cols+cols%3)
+			f(rows, cols, cols)
+			f(rows, cols, cols+3)
 		}
 	}
 	f(5003, 6, 6)

@@ -79,7 +79,11 @@ func dotPortable(x, y []float32) float32 {
 func maxPortable(x []float32) float32 {
 	m := x[0]
 	for _, v := range x {
-		m = max(m, v)
+		if v > m {
+			m = v
+		} else if v != v {
+			return v
+		}
 	}
 	return m
 }

@@ -1,0 +1,51 @@
+package vec
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// BenchmarkLoops runs over 4096 elements, which stay in the first-level cache, and reports elements per nanosecond.
+func BenchmarkLoops(b *testing.B) {
+	const n = 4096
+	r := rand.New(rand.NewPCG(1, 2))
+	w, m, v, g := random(r, n), random(r, n), random(r, n), random(r, n)
+	for i := range v {
+		v[i] *= v[i]
+	}
+	momentum := &Momentum{Rate: 1e-9, Momentum: 0.9, Velocity: 1}
+	adam := &Adam{Keep: 1, Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Rate: 1e-9, Correction: 1, Epsilon: 1e-8}
+	for _, c := range []struct {
+		name string
+		run  func(k *Kernel)
+	}{
+		{"Add", func(k *Kernel) { k.Add(w, m, g) }},
+		{"Axpy", func(k *Kernel) { k.Axpy(w, g, 1e-9) }},
+		{"Sum", func(k *Kernel) { k.Sum(g) }},
+		{"Dot", func(k *Kernel) { k.Dot(m, g) }},
+		{"Max", func(k *Kernel) { k.Max(g) }},
+		{"ReLU", func(k *Kernel) { k.ReLU(w, g, 0) }},
+		{"ReLUGrad", func(k *Kernel) { k.ReLUGrad(w, g, m, 0) }},
+		{"BiasReLU6", func(k *Kernel) { k.BiasReLU(w, g[:6], n/6, 6, 0) }},
+		{"BiasReLU128", func(k *Kernel) { k.BiasReLU(w, g[:128], n/128, 128, 0) }},
+		{"ColumnSums6", func(k *Kernel) { k.ColumnSums(w[:6], g, n/6, 6) }},
+		{"ColumnSums128", func(k *Kernel) { k.ColumnSums(w[:128], g, n/128, 128) }},
+		{"Exp", func(k *Kernel) { k.Exp(w, g) }},
+		{"Sigmoid", func(k *Kernel) { k.Sigmoid(w, g) }},
+		{"Tanh", func(k *Kernel) { k.Tanh(w, g) }},
+		{"TanhGrad", func(k *Kernel) { k.TanhGrad(w, g, m) }},
+		{"Momentum", func(k *Kernel) { k.Momentum(w, m, g, momentum) }},
+		{"Adam", func(k *Kernel) { k.Adam(w, m, v, g, adam) }},
+	} {
+		for _, k := range Kernels() {
+			b.Run(fmt.Sprintf("%s/%s", c.name, k.Name()), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					c.run(k)
+				}
+				b.ReportMetric(n*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "elements/ns")
+			})
+		}
+	}
+}
