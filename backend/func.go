@@ -183,8 +183,8 @@ func Funcs() []Func {
 // Activation is an element-wise function with its parameter, fused into another
 // Op. The zero value is the identity.
 type Activation struct {
-	Func  Func
-	Alpha float64 // slope of LeakyReLU, α of ELU; 0 for the others
+	Func  Func    `json:"func"`
+	Alpha float64 `json:"alpha,omitempty"` // slope of LeakyReLU, α of ELU; 0 for the others
 }
 
 func (a Activation) String() string {
