@@ -125,15 +125,17 @@ func (t tile) write(c *build.Context, edge edge) {
 	})
 }
 
-// rowByRow writes f for every register, and returns after as many rows as there are.
+// rowByRow writes f for every register, and returns. Heights are even and a panel is padded by less than the least height, so only the last row can be missing.
 func (t tile) rowByRow(c *build.Context, sums [][]vecOp, out, ldc, rows reg.Register, label string, f func(v int, sum vecOp, at operand.Mem)) {
 	for i := range sums {
 		for v, s := range sums[i] {
 			f(v, s, operand.Mem{Base: out, Disp: 4 * t.lanes * v})
 		}
+		if i == len(sums)-2 {
+			c.CMPQ(rows, operand.Imm(uint64(len(sums))))
+			c.JLT(operand.LabelRef(label + "_done"))
+		}
 		if i < len(sums)-1 {
-			c.DECQ(rows)
-			c.JZ(operand.LabelRef(label + "_done"))
 			c.ADDQ(ldc, out)
 		}
 	}

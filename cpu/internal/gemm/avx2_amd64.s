@@ -58,8 +58,8 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Y0, (BX)
 	VMOVUPS      Y1, 32(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x02
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y2, (BX)
 	VMOVUPS      Y3, 32(BX)
@@ -73,8 +73,8 @@ add:
 	VMOVUPS Y0, (BX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x02
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (BX)
@@ -94,8 +94,8 @@ edge_masks:
 	JNZ          edge_add
 	VMASKMOVPS   Y0, Y5, (BX)
 	VMASKMOVPS   Y1, Y6, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
+	CMPQ         DI, $0x02
+	JLT          edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y2, Y5, (BX)
 	VMASKMOVPS   Y3, Y6, 32(BX)
@@ -111,8 +111,8 @@ edge_add:
 	VMASKMOVPS 32(BX), Y6, Y4
 	VADDPS     Y4, Y1, Y1
 	VMASKMOVPS Y1, Y6, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
+	CMPQ       DI, $0x02
+	JLT        edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y5, Y4
 	VADDPS     Y4, Y2, Y2
@@ -155,8 +155,8 @@ depth_loop:
 	TESTB        CL, CL
 	JNZ          add
 	VMOVUPS      Y0, (BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x02
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y1, (BX)
 
@@ -167,8 +167,8 @@ store_done:
 add:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x02
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (BX)
@@ -185,8 +185,8 @@ edge_masks:
 	TESTB        CL, CL
 	JNZ          edge_add
 	VMASKMOVPS   Y0, Y3, (BX)
-	DECQ         DI
-	JZ           edge_store_done
+	CMPQ         DI, $0x02
+	JLT          edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y1, Y3, (BX)
 
@@ -198,8 +198,8 @@ edge_add:
 	VMASKMOVPS (BX), Y3, Y2
 	VADDPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y3, (BX)
-	DECQ       DI
-	JZ         edge_add_done
+	CMPQ       DI, $0x02
+	JLT        edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y3, Y2
 	VADDPS     Y2, Y1, Y1
@@ -255,18 +255,14 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Y0, (BX)
 	VMOVUPS      Y1, 32(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y2, (BX)
 	VMOVUPS      Y3, 32(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y4, (BX)
 	VMOVUPS      Y5, 32(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x04
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y6, (BX)
 	VMOVUPS      Y7, 32(BX)
@@ -280,22 +276,18 @@ add:
 	VMOVUPS Y0, (BX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (BX)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (BX)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x04
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (BX)
@@ -315,18 +307,14 @@ edge_masks:
 	JNZ          edge_add
 	VMASKMOVPS   Y0, Y9, (BX)
 	VMASKMOVPS   Y1, Y10, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y2, Y9, (BX)
 	VMASKMOVPS   Y3, Y10, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y4, Y9, (BX)
 	VMASKMOVPS   Y5, Y10, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
+	CMPQ         DI, $0x04
+	JLT          edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y6, Y9, (BX)
 	VMASKMOVPS   Y7, Y10, 32(BX)
@@ -342,8 +330,6 @@ edge_add:
 	VMASKMOVPS 32(BX), Y10, Y8
 	VADDPS     Y8, Y1, Y1
 	VMASKMOVPS Y1, Y10, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y9, Y8
 	VADDPS     Y8, Y2, Y2
@@ -351,8 +337,6 @@ edge_add:
 	VMASKMOVPS 32(BX), Y10, Y8
 	VADDPS     Y8, Y3, Y3
 	VMASKMOVPS Y3, Y10, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y9, Y8
 	VADDPS     Y8, Y4, Y4
@@ -360,8 +344,8 @@ edge_add:
 	VMASKMOVPS 32(BX), Y10, Y8
 	VADDPS     Y8, Y5, Y5
 	VMASKMOVPS Y5, Y10, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
+	CMPQ       DI, $0x04
+	JLT        edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y9, Y8
 	VADDPS     Y8, Y6, Y6
@@ -410,16 +394,12 @@ depth_loop:
 	TESTB        CL, CL
 	JNZ          add
 	VMOVUPS      Y0, (BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y1, (BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y2, (BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x04
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y3, (BX)
 
@@ -430,18 +410,14 @@ store_done:
 add:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x04
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (BX)
@@ -458,16 +434,12 @@ edge_masks:
 	TESTB        CL, CL
 	JNZ          edge_add
 	VMASKMOVPS   Y0, Y5, (BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y1, Y5, (BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y2, Y5, (BX)
-	DECQ         DI
-	JZ           edge_store_done
+	CMPQ         DI, $0x04
+	JLT          edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y3, Y5, (BX)
 
@@ -479,20 +451,16 @@ edge_add:
 	VMASKMOVPS (BX), Y5, Y4
 	VADDPS     Y4, Y0, Y0
 	VMASKMOVPS Y0, Y5, (BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y5, Y4
 	VADDPS     Y4, Y1, Y1
 	VMASKMOVPS Y1, Y5, (BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y5, Y4
 	VADDPS     Y4, Y2, Y2
 	VMASKMOVPS Y2, Y5, (BX)
-	DECQ       DI
-	JZ         edge_add_done
+	CMPQ       DI, $0x04
+	JLT        edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y5, Y4
 	VADDPS     Y4, Y3, Y3
@@ -558,28 +526,20 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Y0, (BX)
 	VMOVUPS      Y1, 32(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y2, (BX)
 	VMOVUPS      Y3, 32(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y4, (BX)
 	VMOVUPS      Y5, 32(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y6, (BX)
 	VMOVUPS      Y7, 32(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y8, (BX)
 	VMOVUPS      Y9, 32(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x06
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y10, (BX)
 	VMOVUPS      Y11, 32(BX)
@@ -593,36 +553,28 @@ add:
 	VMOVUPS Y0, (BX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (BX)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (BX)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (BX)
 	VADDPS  32(BX), Y7, Y7
 	VMOVUPS Y7, 32(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (BX)
 	VADDPS  32(BX), Y9, Y9
 	VMOVUPS Y9, 32(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x06
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y10, Y10
 	VMOVUPS Y10, (BX)
@@ -642,28 +594,20 @@ edge_masks:
 	JNZ          edge_add
 	VMASKMOVPS   Y0, Y13, (BX)
 	VMASKMOVPS   Y1, Y14, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y2, Y13, (BX)
 	VMASKMOVPS   Y3, Y14, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y4, Y13, (BX)
 	VMASKMOVPS   Y5, Y14, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y6, Y13, (BX)
 	VMASKMOVPS   Y7, Y14, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y8, Y13, (BX)
 	VMASKMOVPS   Y9, Y14, 32(BX)
-	DECQ         DI
-	JZ           edge_store_done
+	CMPQ         DI, $0x06
+	JLT          edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y10, Y13, (BX)
 	VMASKMOVPS   Y11, Y14, 32(BX)
@@ -679,8 +623,6 @@ edge_add:
 	VMASKMOVPS 32(BX), Y14, Y12
 	VADDPS     Y12, Y1, Y1
 	VMASKMOVPS Y1, Y14, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y13, Y12
 	VADDPS     Y12, Y2, Y2
@@ -688,8 +630,6 @@ edge_add:
 	VMASKMOVPS 32(BX), Y14, Y12
 	VADDPS     Y12, Y3, Y3
 	VMASKMOVPS Y3, Y14, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y13, Y12
 	VADDPS     Y12, Y4, Y4
@@ -697,8 +637,6 @@ edge_add:
 	VMASKMOVPS 32(BX), Y14, Y12
 	VADDPS     Y12, Y5, Y5
 	VMASKMOVPS Y5, Y14, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y13, Y12
 	VADDPS     Y12, Y6, Y6
@@ -706,8 +644,6 @@ edge_add:
 	VMASKMOVPS 32(BX), Y14, Y12
 	VADDPS     Y12, Y7, Y7
 	VMASKMOVPS Y7, Y14, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y13, Y12
 	VADDPS     Y12, Y8, Y8
@@ -715,8 +651,8 @@ edge_add:
 	VMASKMOVPS 32(BX), Y14, Y12
 	VADDPS     Y12, Y9, Y9
 	VMASKMOVPS Y9, Y14, 32(BX)
-	DECQ       DI
-	JZ         edge_add_done
+	CMPQ       DI, $0x06
+	JLT        edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y13, Y12
 	VADDPS     Y12, Y10, Y10
@@ -771,24 +707,16 @@ depth_loop:
 	TESTB        CL, CL
 	JNZ          add
 	VMOVUPS      Y0, (BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y1, (BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y2, (BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y3, (BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y4, (BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x06
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Y5, (BX)
 
@@ -799,28 +727,20 @@ store_done:
 add:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x06
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (BX)
@@ -837,24 +757,16 @@ edge_masks:
 	TESTB        CL, CL
 	JNZ          edge_add
 	VMASKMOVPS   Y0, Y7, (BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y1, Y7, (BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y2, Y7, (BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y3, Y7, (BX)
-	DECQ         DI
-	JZ           edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y4, Y7, (BX)
-	DECQ         DI
-	JZ           edge_store_done
+	CMPQ         DI, $0x06
+	JLT          edge_store_done
 	ADDQ         SI, BX
 	VMASKMOVPS   Y5, Y7, (BX)
 
@@ -866,32 +778,24 @@ edge_add:
 	VMASKMOVPS (BX), Y7, Y6
 	VADDPS     Y6, Y0, Y0
 	VMASKMOVPS Y0, Y7, (BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y7, Y6
 	VADDPS     Y6, Y1, Y1
 	VMASKMOVPS Y1, Y7, (BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y7, Y6
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y7, (BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y7, Y6
 	VADDPS     Y6, Y3, Y3
 	VMASKMOVPS Y3, Y7, (BX)
-	DECQ       DI
-	JZ         edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y7, Y6
 	VADDPS     Y6, Y4, Y4
 	VMASKMOVPS Y4, Y7, (BX)
-	DECQ       DI
-	JZ         edge_add_done
+	CMPQ       DI, $0x06
+	JLT        edge_add_done
 	ADDQ       SI, BX
 	VMASKMOVPS (BX), Y7, Y6
 	VADDPS     Y6, Y5, Y5

@@ -43,8 +43,8 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Z0, K1, (BX)
 	VMOVUPS      Z1, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x02
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z2, K1, (BX)
 	VMOVUPS      Z3, K2, 64(BX)
@@ -58,8 +58,8 @@ add:
 	VMOVUPS Z0, K1, (BX)
 	VADDPS  64(BX), Z1, K2, Z1
 	VMOVUPS Z1, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x02
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
@@ -99,8 +99,8 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Z0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x02
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z1, K1, (BX)
 
@@ -111,8 +111,8 @@ store_done:
 add:
 	VADDPS  (BX), Z0, K1, Z0
 	VMOVUPS Z0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x02
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z1, K1, Z1
 	VMOVUPS Z1, K1, (BX)
@@ -150,8 +150,8 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Y0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x02
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y1, K1, (BX)
 
@@ -162,8 +162,8 @@ store_done:
 add:
 	VADDPS  (BX), Y0, K1, Y0
 	VMOVUPS Y0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x02
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, K1, Y1
 	VMOVUPS Y1, K1, (BX)
@@ -221,18 +221,14 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Z0, K1, (BX)
 	VMOVUPS      Z1, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z2, K1, (BX)
 	VMOVUPS      Z3, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z4, K1, (BX)
 	VMOVUPS      Z5, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x04
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z6, K1, (BX)
 	VMOVUPS      Z7, K2, 64(BX)
@@ -246,22 +242,18 @@ add:
 	VMOVUPS Z0, K1, (BX)
 	VADDPS  64(BX), Z1, K2, Z1
 	VMOVUPS Z1, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
 	VADDPS  64(BX), Z3, K2, Z3
 	VMOVUPS Z3, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
 	VADDPS  64(BX), Z5, K2, Z5
 	VMOVUPS Z5, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x04
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
@@ -305,16 +297,12 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Z0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x04
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z3, K1, (BX)
 
@@ -325,18 +313,14 @@ store_done:
 add:
 	VADDPS  (BX), Z0, K1, Z0
 	VMOVUPS Z0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z1, K1, Z1
 	VMOVUPS Z1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x04
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z3, K1, Z3
 	VMOVUPS Z3, K1, (BX)
@@ -378,16 +362,12 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Y0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x04
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y3, K1, (BX)
 
@@ -398,18 +378,14 @@ store_done:
 add:
 	VADDPS  (BX), Y0, K1, Y0
 	VMOVUPS Y0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, K1, Y1
 	VMOVUPS Y1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, K1, Y2
 	VMOVUPS Y2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x04
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, K1, Y3
 	VMOVUPS Y3, K1, (BX)
@@ -477,28 +453,20 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Z0, K1, (BX)
 	VMOVUPS      Z1, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z2, K1, (BX)
 	VMOVUPS      Z3, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z4, K1, (BX)
 	VMOVUPS      Z5, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z6, K1, (BX)
 	VMOVUPS      Z7, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z8, K1, (BX)
 	VMOVUPS      Z9, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x06
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z10, K1, (BX)
 	VMOVUPS      Z11, K2, 64(BX)
@@ -512,36 +480,28 @@ add:
 	VMOVUPS Z0, K1, (BX)
 	VADDPS  64(BX), Z1, K2, Z1
 	VMOVUPS Z1, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
 	VADDPS  64(BX), Z3, K2, Z3
 	VMOVUPS Z3, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
 	VADDPS  64(BX), Z5, K2, Z5
 	VMOVUPS Z5, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
 	VADDPS  64(BX), Z7, K2, Z7
 	VMOVUPS Z7, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
 	VADDPS  64(BX), Z9, K2, Z9
 	VMOVUPS Z9, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x06
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z10, K1, Z10
 	VMOVUPS Z10, K1, (BX)
@@ -589,24 +549,16 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Z0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x06
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z5, K1, (BX)
 
@@ -617,28 +569,20 @@ store_done:
 add:
 	VADDPS  (BX), Z0, K1, Z0
 	VMOVUPS Z0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z1, K1, Z1
 	VMOVUPS Z1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z3, K1, Z3
 	VMOVUPS Z3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x06
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z5, K1, Z5
 	VMOVUPS Z5, K1, (BX)
@@ -684,24 +628,16 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Y0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x06
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y5, K1, (BX)
 
@@ -712,28 +648,20 @@ store_done:
 add:
 	VADDPS  (BX), Y0, K1, Y0
 	VMOVUPS Y0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, K1, Y1
 	VMOVUPS Y1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, K1, Y2
 	VMOVUPS Y2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, K1, Y3
 	VMOVUPS Y3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, K1, Y4
 	VMOVUPS Y4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x06
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y5, K1, Y5
 	VMOVUPS Y5, K1, (BX)
@@ -811,38 +739,26 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Z0, K1, (BX)
 	VMOVUPS      Z1, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z2, K1, (BX)
 	VMOVUPS      Z3, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z4, K1, (BX)
 	VMOVUPS      Z5, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z6, K1, (BX)
 	VMOVUPS      Z7, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z8, K1, (BX)
 	VMOVUPS      Z9, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z10, K1, (BX)
 	VMOVUPS      Z11, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z12, K1, (BX)
 	VMOVUPS      Z13, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x08
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z14, K1, (BX)
 	VMOVUPS      Z15, K2, 64(BX)
@@ -856,50 +772,38 @@ add:
 	VMOVUPS Z0, K1, (BX)
 	VADDPS  64(BX), Z1, K2, Z1
 	VMOVUPS Z1, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
 	VADDPS  64(BX), Z3, K2, Z3
 	VMOVUPS Z3, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
 	VADDPS  64(BX), Z5, K2, Z5
 	VMOVUPS Z5, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
 	VADDPS  64(BX), Z7, K2, Z7
 	VMOVUPS Z7, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
 	VADDPS  64(BX), Z9, K2, Z9
 	VMOVUPS Z9, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z10, K1, Z10
 	VMOVUPS Z10, K1, (BX)
 	VADDPS  64(BX), Z11, K2, Z11
 	VMOVUPS Z11, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z12, K1, Z12
 	VMOVUPS Z12, K1, (BX)
 	VADDPS  64(BX), Z13, K2, Z13
 	VMOVUPS Z13, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x08
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z14, K1, Z14
 	VMOVUPS Z14, K1, (BX)
@@ -951,32 +855,20 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Z0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x08
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z7, K1, (BX)
 
@@ -987,38 +879,26 @@ store_done:
 add:
 	VADDPS  (BX), Z0, K1, Z0
 	VMOVUPS Z0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z1, K1, Z1
 	VMOVUPS Z1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z3, K1, Z3
 	VMOVUPS Z3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z5, K1, Z5
 	VMOVUPS Z5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x08
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z7, K1, Z7
 	VMOVUPS Z7, K1, (BX)
@@ -1068,32 +948,20 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Y0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x08
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y7, K1, (BX)
 
@@ -1104,38 +972,26 @@ store_done:
 add:
 	VADDPS  (BX), Y0, K1, Y0
 	VMOVUPS Y0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, K1, Y1
 	VMOVUPS Y1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, K1, Y2
 	VMOVUPS Y2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, K1, Y3
 	VMOVUPS Y3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, K1, Y4
 	VMOVUPS Y4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y5, K1, Y5
 	VMOVUPS Y5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y6, K1, Y6
 	VMOVUPS Y6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x08
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y7, K1, Y7
 	VMOVUPS Y7, K1, (BX)
@@ -1223,48 +1079,32 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Z0, K1, (BX)
 	VMOVUPS      Z1, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z2, K1, (BX)
 	VMOVUPS      Z3, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z4, K1, (BX)
 	VMOVUPS      Z5, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z6, K1, (BX)
 	VMOVUPS      Z7, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z8, K1, (BX)
 	VMOVUPS      Z9, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z10, K1, (BX)
 	VMOVUPS      Z11, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z12, K1, (BX)
 	VMOVUPS      Z13, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z14, K1, (BX)
 	VMOVUPS      Z15, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z16, K1, (BX)
 	VMOVUPS      Z17, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x0a
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z18, K1, (BX)
 	VMOVUPS      Z19, K2, 64(BX)
@@ -1278,64 +1118,48 @@ add:
 	VMOVUPS Z0, K1, (BX)
 	VADDPS  64(BX), Z1, K2, Z1
 	VMOVUPS Z1, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
 	VADDPS  64(BX), Z3, K2, Z3
 	VMOVUPS Z3, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
 	VADDPS  64(BX), Z5, K2, Z5
 	VMOVUPS Z5, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
 	VADDPS  64(BX), Z7, K2, Z7
 	VMOVUPS Z7, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
 	VADDPS  64(BX), Z9, K2, Z9
 	VMOVUPS Z9, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z10, K1, Z10
 	VMOVUPS Z10, K1, (BX)
 	VADDPS  64(BX), Z11, K2, Z11
 	VMOVUPS Z11, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z12, K1, Z12
 	VMOVUPS Z12, K1, (BX)
 	VADDPS  64(BX), Z13, K2, Z13
 	VMOVUPS Z13, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z14, K1, Z14
 	VMOVUPS Z14, K1, (BX)
 	VADDPS  64(BX), Z15, K2, Z15
 	VMOVUPS Z15, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z16, K1, Z16
 	VMOVUPS Z16, K1, (BX)
 	VADDPS  64(BX), Z17, K2, Z17
 	VMOVUPS Z17, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0a
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z18, K1, Z18
 	VMOVUPS Z18, K1, (BX)
@@ -1391,40 +1215,24 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Z0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z7, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z8, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x0a
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z9, K1, (BX)
 
@@ -1435,48 +1243,32 @@ store_done:
 add:
 	VADDPS  (BX), Z0, K1, Z0
 	VMOVUPS Z0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z1, K1, Z1
 	VMOVUPS Z1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z3, K1, Z3
 	VMOVUPS Z3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z5, K1, Z5
 	VMOVUPS Z5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z7, K1, Z7
 	VMOVUPS Z7, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0a
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z9, K1, Z9
 	VMOVUPS Z9, K1, (BX)
@@ -1530,40 +1322,24 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Y0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y7, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y8, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x0a
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y9, K1, (BX)
 
@@ -1574,48 +1350,32 @@ store_done:
 add:
 	VADDPS  (BX), Y0, K1, Y0
 	VMOVUPS Y0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, K1, Y1
 	VMOVUPS Y1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, K1, Y2
 	VMOVUPS Y2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, K1, Y3
 	VMOVUPS Y3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, K1, Y4
 	VMOVUPS Y4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y5, K1, Y5
 	VMOVUPS Y5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y6, K1, Y6
 	VMOVUPS Y6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y7, K1, Y7
 	VMOVUPS Y7, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y8, K1, Y8
 	VMOVUPS Y8, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0a
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y9, K1, Y9
 	VMOVUPS Y9, K1, (BX)
@@ -1713,58 +1473,38 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Z0, K1, (BX)
 	VMOVUPS      Z1, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z2, K1, (BX)
 	VMOVUPS      Z3, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z4, K1, (BX)
 	VMOVUPS      Z5, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z6, K1, (BX)
 	VMOVUPS      Z7, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z8, K1, (BX)
 	VMOVUPS      Z9, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z10, K1, (BX)
 	VMOVUPS      Z11, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z12, K1, (BX)
 	VMOVUPS      Z13, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z14, K1, (BX)
 	VMOVUPS      Z15, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z16, K1, (BX)
 	VMOVUPS      Z17, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z18, K1, (BX)
 	VMOVUPS      Z19, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z20, K1, (BX)
 	VMOVUPS      Z21, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x0c
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z22, K1, (BX)
 	VMOVUPS      Z23, K2, 64(BX)
@@ -1778,78 +1518,58 @@ add:
 	VMOVUPS Z0, K1, (BX)
 	VADDPS  64(BX), Z1, K2, Z1
 	VMOVUPS Z1, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
 	VADDPS  64(BX), Z3, K2, Z3
 	VMOVUPS Z3, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
 	VADDPS  64(BX), Z5, K2, Z5
 	VMOVUPS Z5, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
 	VADDPS  64(BX), Z7, K2, Z7
 	VMOVUPS Z7, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
 	VADDPS  64(BX), Z9, K2, Z9
 	VMOVUPS Z9, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z10, K1, Z10
 	VMOVUPS Z10, K1, (BX)
 	VADDPS  64(BX), Z11, K2, Z11
 	VMOVUPS Z11, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z12, K1, Z12
 	VMOVUPS Z12, K1, (BX)
 	VADDPS  64(BX), Z13, K2, Z13
 	VMOVUPS Z13, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z14, K1, Z14
 	VMOVUPS Z14, K1, (BX)
 	VADDPS  64(BX), Z15, K2, Z15
 	VMOVUPS Z15, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z16, K1, Z16
 	VMOVUPS Z16, K1, (BX)
 	VADDPS  64(BX), Z17, K2, Z17
 	VMOVUPS Z17, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z18, K1, Z18
 	VMOVUPS Z18, K1, (BX)
 	VADDPS  64(BX), Z19, K2, Z19
 	VMOVUPS Z19, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z20, K1, Z20
 	VMOVUPS Z20, K1, (BX)
 	VADDPS  64(BX), Z21, K2, Z21
 	VMOVUPS Z21, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0c
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z22, K1, Z22
 	VMOVUPS Z22, K1, (BX)
@@ -1909,48 +1629,28 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Z0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z7, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z8, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z9, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z10, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x0c
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z11, K1, (BX)
 
@@ -1961,58 +1661,38 @@ store_done:
 add:
 	VADDPS  (BX), Z0, K1, Z0
 	VMOVUPS Z0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z1, K1, Z1
 	VMOVUPS Z1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z3, K1, Z3
 	VMOVUPS Z3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z5, K1, Z5
 	VMOVUPS Z5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z7, K1, Z7
 	VMOVUPS Z7, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z9, K1, Z9
 	VMOVUPS Z9, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z10, K1, Z10
 	VMOVUPS Z10, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0c
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z11, K1, Z11
 	VMOVUPS Z11, K1, (BX)
@@ -2070,48 +1750,28 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Y0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y7, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y8, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y9, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y10, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x0c
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y11, K1, (BX)
 
@@ -2122,58 +1782,38 @@ store_done:
 add:
 	VADDPS  (BX), Y0, K1, Y0
 	VMOVUPS Y0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, K1, Y1
 	VMOVUPS Y1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, K1, Y2
 	VMOVUPS Y2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, K1, Y3
 	VMOVUPS Y3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, K1, Y4
 	VMOVUPS Y4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y5, K1, Y5
 	VMOVUPS Y5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y6, K1, Y6
 	VMOVUPS Y6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y7, K1, Y7
 	VMOVUPS Y7, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y8, K1, Y8
 	VMOVUPS Y8, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y9, K1, Y9
 	VMOVUPS Y9, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y10, K1, Y10
 	VMOVUPS Y10, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0c
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y11, K1, Y11
 	VMOVUPS Y11, K1, (BX)
@@ -2281,68 +1921,44 @@ depth_loop:
 	JNZ          add
 	VMOVUPS      Z0, K1, (BX)
 	VMOVUPS      Z1, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z2, K1, (BX)
 	VMOVUPS      Z3, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z4, K1, (BX)
 	VMOVUPS      Z5, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z6, K1, (BX)
 	VMOVUPS      Z7, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z8, K1, (BX)
 	VMOVUPS      Z9, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z10, K1, (BX)
 	VMOVUPS      Z11, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z12, K1, (BX)
 	VMOVUPS      Z13, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z14, K1, (BX)
 	VMOVUPS      Z15, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z16, K1, (BX)
 	VMOVUPS      Z17, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z18, K1, (BX)
 	VMOVUPS      Z19, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z20, K1, (BX)
 	VMOVUPS      Z21, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z22, K1, (BX)
 	VMOVUPS      Z23, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z24, K1, (BX)
 	VMOVUPS      Z25, K2, 64(BX)
-	DECQ         DI
-	JZ           store_done
+	CMPQ         DI, $0x0e
+	JLT          store_done
 	ADDQ         SI, BX
 	VMOVUPS      Z26, K1, (BX)
 	VMOVUPS      Z27, K2, 64(BX)
@@ -2356,92 +1972,68 @@ add:
 	VMOVUPS Z0, K1, (BX)
 	VADDPS  64(BX), Z1, K2, Z1
 	VMOVUPS Z1, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
 	VADDPS  64(BX), Z3, K2, Z3
 	VMOVUPS Z3, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
 	VADDPS  64(BX), Z5, K2, Z5
 	VMOVUPS Z5, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
 	VADDPS  64(BX), Z7, K2, Z7
 	VMOVUPS Z7, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
 	VADDPS  64(BX), Z9, K2, Z9
 	VMOVUPS Z9, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z10, K1, Z10
 	VMOVUPS Z10, K1, (BX)
 	VADDPS  64(BX), Z11, K2, Z11
 	VMOVUPS Z11, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z12, K1, Z12
 	VMOVUPS Z12, K1, (BX)
 	VADDPS  64(BX), Z13, K2, Z13
 	VMOVUPS Z13, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z14, K1, Z14
 	VMOVUPS Z14, K1, (BX)
 	VADDPS  64(BX), Z15, K2, Z15
 	VMOVUPS Z15, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z16, K1, Z16
 	VMOVUPS Z16, K1, (BX)
 	VADDPS  64(BX), Z17, K2, Z17
 	VMOVUPS Z17, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z18, K1, Z18
 	VMOVUPS Z18, K1, (BX)
 	VADDPS  64(BX), Z19, K2, Z19
 	VMOVUPS Z19, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z20, K1, Z20
 	VMOVUPS Z20, K1, (BX)
 	VADDPS  64(BX), Z21, K2, Z21
 	VMOVUPS Z21, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z22, K1, Z22
 	VMOVUPS Z22, K1, (BX)
 	VADDPS  64(BX), Z23, K2, Z23
 	VMOVUPS Z23, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z24, K1, Z24
 	VMOVUPS Z24, K1, (BX)
 	VADDPS  64(BX), Z25, K2, Z25
 	VMOVUPS Z25, K2, 64(BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0e
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z26, K1, Z26
 	VMOVUPS Z26, K1, (BX)
@@ -2505,56 +2097,32 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Z0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z7, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z8, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z9, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z10, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z11, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z12, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x0e
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Z13, K1, (BX)
 
@@ -2565,68 +2133,44 @@ store_done:
 add:
 	VADDPS  (BX), Z0, K1, Z0
 	VMOVUPS Z0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z1, K1, Z1
 	VMOVUPS Z1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z2, K1, Z2
 	VMOVUPS Z2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z3, K1, Z3
 	VMOVUPS Z3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z4, K1, Z4
 	VMOVUPS Z4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z5, K1, Z5
 	VMOVUPS Z5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z6, K1, Z6
 	VMOVUPS Z6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z7, K1, Z7
 	VMOVUPS Z7, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z8, K1, Z8
 	VMOVUPS Z8, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z9, K1, Z9
 	VMOVUPS Z9, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z10, K1, Z10
 	VMOVUPS Z10, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z11, K1, Z11
 	VMOVUPS Z11, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z12, K1, Z12
 	VMOVUPS Z12, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0e
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Z13, K1, Z13
 	VMOVUPS Z13, K1, (BX)
@@ -2688,56 +2232,32 @@ depth_loop:
 	TESTB            CL, CL
 	JNZ              add
 	VMOVUPS          Y0, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y1, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y2, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y3, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y4, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y5, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y6, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y7, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y8, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y9, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y10, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y11, K1, (BX)
-	DECQ             DI
-	JZ               store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y12, K1, (BX)
-	DECQ             DI
-	JZ               store_done
+	CMPQ             DI, $0x0e
+	JLT              store_done
 	ADDQ             SI, BX
 	VMOVUPS          Y13, K1, (BX)
 
@@ -2748,68 +2268,44 @@ store_done:
 add:
 	VADDPS  (BX), Y0, K1, Y0
 	VMOVUPS Y0, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y1, K1, Y1
 	VMOVUPS Y1, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y2, K1, Y2
 	VMOVUPS Y2, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y3, K1, Y3
 	VMOVUPS Y3, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y4, K1, Y4
 	VMOVUPS Y4, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y5, K1, Y5
 	VMOVUPS Y5, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y6, K1, Y6
 	VMOVUPS Y6, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y7, K1, Y7
 	VMOVUPS Y7, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y8, K1, Y8
 	VMOVUPS Y8, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y9, K1, Y9
 	VMOVUPS Y9, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y10, K1, Y10
 	VMOVUPS Y10, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y11, K1, Y11
 	VMOVUPS Y11, K1, (BX)
-	DECQ    DI
-	JZ      add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y12, K1, Y12
 	VMOVUPS Y12, K1, (BX)
-	DECQ    DI
-	JZ      add_done
+	CMPQ    DI, $0x0e
+	JLT     add_done
 	ADDQ    SI, BX
 	VADDPS  (BX), Y13, K1, Y13
 	VMOVUPS Y13, K1, (BX)

@@ -3,8 +3,8 @@ package gemm
 import "fmt"
 
 // A microKernel multiplies a panel of A by a panel of B, both depth deep, into the top left rows×cols corner of a tile of C with row
-// stride ldc: C = sum, or C += sum if accumulate. Nothing outside the corner is read or written. The panel widths are fixed by the
-// function; rows and cols are at least 1 and at most those.
+// stride ldc: C = sum, or C += sum if accumulate. Nothing outside the corner is read or written. The function fixes the sizes of its
+// panels; rows and cols fall short of them by less than the smallest panel.
 type microKernel func(depth int, a, b, c *float32, ldc, rows, cols int, accumulate bool)
 
 // Kernel is one implementation of the product for one instruction set. It is immutable and safe for concurrent use.
@@ -76,7 +76,7 @@ func (k *Kernel) SizeA(rows, depth int) int { return roundUp(rows, k.heights[0])
 // SizeB returns how many float32 the packed form of a block of B takes.
 func (k *Kernel) SizeB(cols, depth int) int { return roundUp(cols, k.widths[0]) * depth }
 
-// Depth returns kc, how deep the blocks are that K is cut into (the last may be less deep). It depends on K and the Kernel alone.
+// Depth returns kc, how deep the blocks are that K is cut into (the last may be less deep), for K ≥ 1. It depends on K and the Kernel alone.
 func (k *Kernel) Depth(depth int) int {
 	blocks := (depth + k.maxDepth - 1) / k.maxDepth
 	return (depth + blocks - 1) / blocks

@@ -29,7 +29,8 @@ func (k *Kernel) Workspace(m, n, depth int) int {
 }
 
 // Multiply computes rows [row, row+rows) × columns [col, col+cols) of a product. The work slice holds at least Workspace(rows, cols, p.K)
-// elements, whose content does not matter, and may be reused afterwards. Goroutines may compute disjoint ranges at once, each with its own work. Nothing is allocated.
+// elements, whose content does not matter, and may be reused afterwards. Goroutines may compute disjoint ranges at once, each with its own work; cuts at multiples
+// of MR and NR waste least. Nothing is allocated.
 func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) {
 	if rows == 0 || cols == 0 {
 		return
