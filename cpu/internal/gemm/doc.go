@@ -26,7 +26,7 @@
 // K is cut into blocks of [Kernel.Depth] elements. Within a block, an element of C is one chain of multiply-adds in ascending order of
 // p, starting from zero; the sums of the blocks are added to C in ascending order. The order depends on K and the Kernel alone: computing any
 // sub-range of rows and columns, in any order, by any number of goroutines, gives the same bits. To split K over threads, multiply each slice
-// into its own C and add those in a fixed order; the slices must then follow from the shape, not from the number of threads.
+// ([Product.From]) into its own C and add those in a fixed order; the slices must then follow from the shape, not from the number of threads.
 //
 // Each chain has at most kc ≤ 512 terms, so that |C − exact| ≤ (kc + K/kc + 1)·2⁻²⁴·Σ|a·b| and a little more for second-order terms.
 package gemm

@@ -5,6 +5,7 @@ import "fmt"
 // Product is one matrix product, C = A·B or C += A·B. The zero Accumulate overwrites C, which may then hold anything, NaN included.
 type Product struct {
 	M, N, K int // sizes: A is M×K, B is K×N, C is M×N; all at least 1
+	From    int // the sum is over depth indices [From, From+K) of the sources: a slice of a longer sum, or 0
 
 	A Source // lanes are the M rows
 	B Source // lanes are the N columns
@@ -51,10 +52,10 @@ func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) 
 		last := d+depth == p.K
 		for j := col; j < col+cols; j += k.maxCols {
 			nc := min(k.maxCols, col+cols-j)
-			k.PackB(packedB, p.B, j, nc, d, depth)
+			k.PackB(packedB, p.B, j, nc, p.From+d, depth)
 			for i := row; i < row+rows; i += k.maxRows {
 				mc := min(k.maxRows, row+rows-i)
-				k.PackA(packedA, p.A, i, mc, d, depth)
+				k.PackA(packedA, p.A, i, mc, p.From+d, depth)
 				k.Macro(mc, nc, depth, packedA, packedB, p.C[i*p.Stride+j:], p.Stride, accumulate)
 				if last && p.Epilogue != nil {
 					p.Epilogue.Finish(i, mc, j, nc)

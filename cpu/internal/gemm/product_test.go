@@ -171,6 +171,26 @@ func TestBitsDependOnDepthAlone(t *testing.T) {
 	})
 }
 
+// TestSlicesOfDepth adds up a product slice by slice, cut where the blocks of K are cut: then even the bits are those of the whole.
+func TestSlicesOfDepth(t *testing.T) {
+	const m, n = 9, 11
+	r := rand.New(rand.NewPCG(9, 10))
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		depth := 3 * k.maxDepth
+		left, right := Left(random(r, m*depth), depth, false), Right(random(r, n*depth), n, false)
+		work := make([]float32, k.Workspace(m, n, depth))
+		whole := &Product{M: m, N: n, K: depth, A: &left, B: &right, C: make([]float32, m*n), Stride: n}
+		k.Multiply(whole, 0, m, 0, n, work)
+		slice := *whole
+		slice.C, slice.K = make([]float32, m*n), k.maxDepth
+		for ; slice.From < depth; slice.From += slice.K {
+			k.Multiply(&slice, 0, m, 0, n, work)
+			slice.Accumulate = true
+		}
+		assert.Equal(t, whole.C, slice.C)
+	})
+}
+
 // TestNonFinite sees to it that padding and masks neither hide nor spread what is not finite.
 func TestNonFinite(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
