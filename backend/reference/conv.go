@@ -55,7 +55,7 @@ func conv2D(m *memory, o *backend.Conv2D) {
 	v := newConvolution(o.X, o.W, o.Y, o.Window, o.Groups)
 	y, x, w, b := m.floats(o.Y), m.floats(o.X), m.floats(o.W), m.floats(o.B)
 	m.split(v.n*v.oh*v.ow, 2*v.o*v.taps, func(lo, hi int) {
-		patches := make([]float64, block*v.taps)
+		patches := make([]float64, min(block, hi-lo)*v.taps)
 		for ; lo < hi; lo += block {
 			n := min(block, hi-lo)
 			for g := range v.groups {
@@ -137,9 +137,9 @@ func conv2DFilterGrad(m *memory, o *backend.Conv2DFilterGrad) {
 
 // filterGrad adds up the gradients of the filters lo to hi−1, all of one group.
 func (v convolution) filterGrad(dw, dy, x []float64, group, lo, hi int) {
-	patches := make([]float64, block*v.taps)
-	factors := make([]float64, block)
 	pixels := v.n * v.oh * v.ow
+	patches := make([]float64, min(block, pixels)*v.taps)
+	factors := make([]float64, block)
 	for p := 0; p < pixels; p += block {
 		n := min(block, pixels-p)
 		v.patches(patches, x, group, p, p+n)

@@ -16,16 +16,18 @@ func newPooling(x, y backend.View, kh, kw int, win backend.Window) pooling {
 // y and the position of its image and channel in x, and the pixels (h·W + w) that
 // are under its window.
 func (v pooling) windows(f func(y, channel int, pixels []int)) {
-	pixels := make([]int, 0, v.kh*v.kw)
+	var pixels []int
 	for image := range v.n {
 		for row := range v.oh {
 			for col := range v.ow {
 				pixels = pixels[:0]
 				for i := range v.kh {
+					h := row*v.StrideH + i*v.DilationH - v.PadTop
+					if h < 0 || h >= v.h {
+						continue
+					}
 					for j := range v.kw {
-						h := row*v.StrideH + i*v.DilationH - v.PadTop
-						w := col*v.StrideW + j*v.DilationW - v.PadLeft
-						if h >= 0 && h < v.h && w >= 0 && w < v.w {
+						if w := col*v.StrideW + j*v.DilationW - v.PadLeft; w >= 0 && w < v.w {
 							pixels = append(pixels, h*v.w+w)
 						}
 					}

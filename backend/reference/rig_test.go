@@ -21,9 +21,15 @@ type rig struct {
 }
 
 func newRig(t testing.TB) *rig {
+	r := newOpenRig(t)
+	t.Cleanup(func() { require.NoError(t, r.device.Close()) })
+	return r
+}
+
+// newOpenRig returns a rig whose device the test closes itself.
+func newOpenRig(t testing.TB) *rig {
 	d, err := backend.Open("reference", backend.Options{Threads: 2})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &rig{t, d, make([]backend.Buffer, 1), map[string]backend.Tensor{}, rand.New(rand.NewPCG(1, 2))}
 }
 
