@@ -1,0 +1,200 @@
+package cpu
+
+import (
+	"fmt"
+
+	"fovea/backend"
+)
+
+// compiler turns a Program into steps.
+type compiler struct {
+	device  *device
+	program *backend.Program
+	threads int
+	memory  [][]byte // by BufferID
+	arena   []byte
+	fault   *fault
+	current string // the instruction that is being bound, for messages
+	steps   []step
+}
+
+// plan is how an Op will be executed: the workspace it needs, and what adds its
+// steps once all memory is in place.
+type plan struct {
+	layout
+	bind func(work []byte)
+}
+
+// compile plans the memory of the Program and binds its instructions.
+func (c *compiler) compile() error {
+	plans := make([]*plan, len(c.program.Code))
+	for i, in := range c.program.Code {
+		plans[i] = c.plan(backend.CloneOp(in.Op))
+		if plans[i] == nil {
+			return fmt.Errorf("cpu: program %q, instruction %d (%q): %w: Op %s", c.program.Name, i, in.Label, backend.ErrUnsupported, in.Op.Kind())
+		}
+	}
+	placed := backend.Plan(c.program, alignment, func(i int, _ backend.Op) int { return plans[i].bytes })
+	c.arena = aligned(placed.Size)
+	for id, at := range placed.Offsets {
+		if at >= 0 {
+			c.memory[id] = c.arena[at : at+c.program.Buffers[id].Bytes()]
+		}
+	}
+	for i, in := range c.program.Code {
+		c.current = fmt.Sprintf("instruction %d (%s %q)", i, in.Op.Kind(), in.Label)
+		var work []byte
+		if at := placed.Workspaces[i]; at >= 0 {
+			work = c.arena[at : at+plans[i].bytes]
+		}
+		plans[i].bind(work)
+	}
+	return nil
+}
+
+// plan returns the plan of an Op that passes Check; nil if the Op is unknown.
+func (c *compiler) plan(op backend.Op) *plan {
+	p := &plan{}
+	switch o := op.(type) {
+	case *backend.Conv2D:
+		c.conv2D(p, o)
+	case *backend.Conv2DInputGrad:
+		c.conv2DInputGrad(p, o)
+	case *backend.Conv2DFilterGrad:
+		c.conv2DFilterGrad(p, o)
+	case *backend.MatMul:
+		c.matMul(p, o)
+	case *backend.MaxPool2D:
+		c.maxPool2D(p, o)
+	case *backend.MaxPool2DGrad:
+		c.maxPool2DGrad(p, o)
+	case *backend.AvgPool2D:
+		c.avgPool2D(p, o)
+	case *backend.AvgPool2DGrad:
+		c.avgPool2DGrad(p, o)
+	case *backend.Pad:
+		c.pad(p, o)
+	case *backend.PadGrad:
+		c.padGrad(p, o)
+	case *backend.Resize:
+		c.resize(p, o)
+	case *backend.ResizeGrad:
+		c.resizeGrad(p, o)
+	case *backend.Unary:
+		c.unary(p, o)
+	case *backend.UnaryGrad:
+		c.unaryGrad(p, o)
+	case *backend.Binary:
+		c.binary(p, o)
+	case *backend.Compare:
+		c.compare(p, o)
+	case *backend.Select:
+		c.choose(p, o)
+	case *backend.Reduce:
+		c.reduce(p, o)
+	case *backend.ReduceMaxGrad:
+		c.reduceMaxGrad(p, o)
+	default:
+		return c.planMore(p, op)
+	}
+	return p
+}
+
+// planMore is plan for the Ops that move data, those of the loss, and those that
+// learn.
+func (c *compiler) planMore(p *plan, op backend.Op) *plan {
+	switch o := op.(type) {
+	case *backend.Fill:
+		c.fill(p, o)
+	case *backend.Copy:
+		c.copy(p, o)
+	case *backend.Slice:
+		c.slice(p, o)
+	case *backend.Embed:
+		c.embed(p, o)
+	case *backend.Concatenate:
+		c.concatenate(p, o)
+	case *backend.Transpose:
+		c.transpose(p, o)
+	case *backend.Gather:
+		c.gather(p, o)
+	case *backend.ScatterAdd:
+		c.scatterAdd(p, o)
+	case *backend.Convert:
+		c.convert(p, o)
+	case *backend.Maxout:
+		c.maxout(p, o)
+	case *backend.MaxoutGrad:
+		c.maxoutGrad(p, o)
+	case *backend.Softmax:
+		c.softmax(p, o)
+	case *backend.SoftmaxGrad:
+		c.softmaxGrad(p, o)
+	case *backend.Loss:
+		c.loss(p, o)
+	case *backend.LossGrad:
+		c.lossGrad(p, o)
+	case *backend.Dropout:
+		c.dropout(p, o)
+	case *backend.DropoutGrad:
+		c.dropoutGrad(p, o)
+	case *backend.BatchNorm:
+		c.batchNorm(p, o)
+	case *backend.BatchNormGrad:
+		c.batchNormGrad(p, o)
+	case *backend.BatchNormInference:
+		c.batchNormInference(p, o)
+	case *backend.MovingAverage:
+		c.movingAverage(p, o)
+	case *backend.OptimizerStep:
+		c.optimizerStep(p, o)
+	default:
+		return nil
+	}
+	return p
+}
+
+// parallel adds a step of several parts.
+func (c *compiler) parallel(parts int, work func(part, worker int)) {
+	c.steps = append(c.steps, step{parts, work})
+}
+
+// once adds a step that one goroutine does.
+func (c *compiler) once(work func()) {
+	c.parallel(1, func(int, int) { work() })
+}
+
+// split adds a step over n items, cut into parts of about grain items; none if
+// there are no items. It cuts at multiples of unit.
+func (c *compiler) split(n, grain, unit int, work func(lo, hi, worker int)) {
+	if n == 0 {
+		return
+	}
+	parts, size := cut(n, grain, unit)
+	c.parallel(parts, func(part, worker int) {
+		work(part*size, min((part+1)*size, n), worker)
+	})
+}
+
+// maxParts bounds the parts of a step: enough for many goroutines to end at about
+// the same time, few enough that handing them out costs nothing.
+const maxParts = 64
+
+// cut returns how many parts n items make, and how many items each of them but
+// the last holds.
+func cut(n, grain, unit int) (parts, size int) {
+	parts = min(max(n/max(grain, 1), 1), maxParts)
+	size = ceil(ceil(n, parts), unit) * unit
+	return ceil(n, size), size
+}
+
+// ceil returns n/d rounded up.
+func ceil(n, d int) int { return (n + d - 1) / d }
+
+// elementGrain is how many elements of a cheap loop are worth a part: they take
+// as long as ten wake-ups of a goroutine.
+const elementGrain = 1 << 15
+
+// grainFor is the grain of items that take cost times as long as an element of a
+// cheap loop.
+func grainFor(cost int) int { return max(elementGrain/max(cost, 1), 1) }

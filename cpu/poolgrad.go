@@ -1,0 +1,97 @@
+package cpu
+
+import "fovea/backend"
+
+// gradRows adds the step that computes a gradient row by row: f adds to g, row h
+// of an image's gradient, which is zero before.
+func (c *compiler) gradRows(e *gradEpilogue, dx []float32, images, h, length, cost int, f func(g []float32, image, h int)) {
+	c.split(images*h, grainFor(cost), 1, func(lo, hi, _ int) {
+		for r := lo; r < hi; r++ {
+			g := dx[r*length : (r+1)*length]
+			clear(g)
+			f(g, r/h, r%h)
+			e.apply(g, r*length)
+		}
+	})
+}
+
+// covering returns the output rows, from lo to hi−1, whose windows may reach
+// pixel row h; a dilated window may still step over it.
+func covering(h, pad, k, dilation, stride, outputs int) (lo, hi int) {
+	lo = max(ceil(max(h+pad-(k-1)*dilation, 0), stride), 0)
+	return lo, min((h+pad)/stride+1, outputs)
+}
+
+// lands reports whether a tap of the windows of output row y, which cover pixel
+// row h, lies on that row.
+func lands(h, y, pad, dilation, stride int) bool { return (h+pad-y*stride)%dilation == 0 }
+
+func (c *compiler) maxPool2DGrad(p *plan, o *backend.MaxPool2DGrad) {
+	v := newPooling(o.DX, o.DY, o.KernelH, o.KernelW, o.Window)
+	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
+	p.bind = func(work []byte) {
+		epilogue.bind(c, work)
+		dx, dy, argmax := c.floats(o.DX), c.floats(o.DY), c.ints(o.Argmax)
+		cost := v.w * v.c * (1 + scalarCost/v.StrideH/v.StrideW)
+		c.gradRows(epilogue, dx, v.n, v.h, v.w*v.c, cost, func(g []float32, image, h int) {
+			lo, hi := covering(h, v.PadTop, v.kh, v.DilationH, v.StrideH, v.oh)
+			for y := lo; y < hi; y++ {
+				at := (image*v.oh + y) * v.ow * v.c
+				v.maxGradRow(g, dy[at:at+v.ow*v.c], argmax[at:at+v.ow*v.c], h)
+			}
+		})
+	}
+}
+
+// maxGradRow adds the gradients of one row of output pixels to those pixels of
+// row h that won.
+func (v pooling) maxGradRow(g, dy []float32, argmax []int32, h int) {
+	first := int32(h * v.w)
+	for len(dy) > 0 {
+		for k, d := range dy[:v.c] {
+			if w := int(argmax[k] - first); uint(w) < uint(v.w) {
+				g[w*v.c+k] += d
+			}
+		}
+		dy, argmax = dy[v.c:], argmax[v.c:]
+	}
+}
+
+func (c *compiler) avgPool2DGrad(p *plan, o *backend.AvgPool2DGrad) {
+	v := newPooling(o.DX, o.DY, o.KernelH, o.KernelW, o.Window)
+	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
+	p.bind = func(work []byte) {
+		epilogue.bind(c, work)
+		dx, dy := c.floats(o.DX), c.floats(o.DY)
+		cost := v.w * v.c * (1 + v.kh*v.kw*scalarCost/v.StrideH/v.StrideW)
+		c.gradRows(epilogue, dx, v.n, v.h, v.w*v.c, cost, func(g []float32, image, h int) {
+			lo, hi := covering(h, v.PadTop, v.kh, v.DilationH, v.StrideH, v.oh)
+			for y := lo; y < hi; y++ {
+				if lands(h, y, v.PadTop, v.DilationH, v.StrideH) {
+					at := (image*v.oh + y) * v.ow * v.c
+					v.avgGradRow(g, dy[at:at+v.ow*v.c], y, o.CountPadding)
+				}
+			}
+		})
+	}
+}
+
+// avgGradRow spreads the gradients of output row y over a row of pixels under its
+// windows.
+func (v pooling) avgGradRow(g, dy []float32, y int, countPadding bool) {
+	iLo, iHi := reach(y*v.StrideH-v.PadTop, v.kh, v.DilationH, v.h)
+	for x := range v.ow {
+		left := x*v.StrideW - v.PadLeft
+		jLo, jHi := reach(left, v.kw, v.DilationW, v.w)
+		divisor := float32((iHi - iLo) * (jHi - jLo))
+		if countPadding {
+			divisor = float32(v.kh * v.kw)
+		}
+		for j := jLo; j < jHi; j++ {
+			pixel := g[(left+j*v.DilationW)*v.c:][:v.c]
+			for k, d := range dy[x*v.c : (x+1)*v.c] {
+				pixel[k] += d / divisor
+			}
+		}
+	}
+}
