@@ -25,7 +25,7 @@ func sweep(f func(x []float32)) {
 			x = x[:0]
 		}
 	}
-	step := uint64(4001)
+	step := uint64(10007)
 	if testing.Short() {
 		step = 40009
 	}
