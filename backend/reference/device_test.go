@@ -28,8 +28,9 @@ func TestOpen(t *testing.T) {
 func TestTensorWriteRead(t *testing.T) {
 	r := newRig(t)
 	f := r.tensor(r.out(2))
-	third := 1.0 / 3
+	third, version := 1.0/3, f.Version()
 	require.NoError(t, f.Write(tensor.New(tensor.WithBacking([]float64{third, 2}))))
+	assert.Equal(t, version+1, f.Version())
 	wide, narrow := []float64{0, 0}, []float32{0, 0}
 	require.NoError(t, f.Read(tensor.New(tensor.WithBacking(wide))))
 	require.NoError(t, f.Read(tensor.New(tensor.WithBacking(narrow))))
@@ -42,6 +43,7 @@ func TestTensorWriteRead(t *testing.T) {
 	assert.ErrorIs(t, f.Write(tensor.New(tensor.WithBacking([]int32{1, 2}))), backend.ErrType)
 	assert.ErrorIs(t, f.Read(tensor.New(tensor.WithBacking([]float64{1, 2, 3}))), backend.ErrShape)
 	assert.ErrorIs(t, f.Write(nil), backend.ErrShape)
+	assert.Equal(t, version+2, f.Version(), "two Writes succeeded")
 
 	labels := r.ints(10, []int32{0, 9}, 2)
 	assert.ErrorIs(t, r.tensor(labels).Write(tensor.New(tensor.WithBacking([]int32{3, 10}))), backend.ErrRange)
@@ -93,16 +95,25 @@ func TestMemory(t *testing.T) {
 	assert.Zero(t, d.Memory().InUse)
 }
 
+// Check refuses Programs that read scratch before it is written. Should one slip
+// through, it reads NaN.
 func TestScratchHoldsNothingWhenARunBegins(t *testing.T) {
 	r := newRig(t)
-	a, err := newArray(backend.Int32, 2)
-	require.NoError(t, err)
-	a.poison()
-	assert.Equal(t, []int32{math.MaxInt32, math.MaxInt32}, a.ints)
-	// Only a broken Program reads scratch that was not written; Check refuses it.
 	y := r.out(1)
-	p := &backend.Program{Buffers: append(r.buffers, backend.Buffer{Kind: backend.Scratch, Elements: 1})}
-	p.Add("", &backend.Copy{Y: y, X: backend.View{Buffer: 2, Shape: backend.Shape{1}}})
+	p := &backend.Program{Buffers: append(r.buffers, backend.Buffer{Kind: backend.Scratch, Elements: 2})}
+	first := backend.View{Buffer: 2, Shape: backend.Shape{1}}
+	p.Add("", &backend.Fill{Y: first, Value: 3})
+	p.Add("", &backend.Copy{Y: y, X: first})
+	compiled, err := r.device.Compile(p, r.tensors)
+	require.NoError(t, err)
+	e := compiled.(*executable)
+	for range 2 {
+		require.NoError(t, e.Run(t.Context()))
+		assert.Equal(t, []float64{3}, r.get(y))
+		assert.True(t, math.IsNaN(e.scratch[2].floats[1]))
+		e.scratch[2].floats[1] = 5
+	}
+	p.Code = p.Code[1:]
 	_, err = r.device.Compile(p, r.tensors)
 	assert.ErrorIs(t, err, backend.ErrProgram)
 }

@@ -31,6 +31,10 @@ func TestDropout(t *testing.T) {
 	assert.Equal(t, want, r.get(x), "in place")
 	r.run(&backend.Dropout{Y: y, X: x, Draw: draw, Rate: 0, Stream: 3})
 	assert.Equal(t, want, r.get(y), "a rate of 0 drops nothing")
+	r.fill(x)
+	least := backend.Uniform(seed, 0, 3, 0xfffffffb)
+	r.run(&backend.Dropout{Y: y, X: x, Draw: draw, Rate: least, Stream: 3})
+	assert.Equal(t, r.get(x)[0]/(1-least), r.get(y)[0], "a draw that equals the rate is kept")
 }
 
 func TestDropoutAdjoint(t *testing.T) {

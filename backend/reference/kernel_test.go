@@ -8,7 +8,7 @@ import (
 	"fovea/backend"
 )
 
-// every Op of the contract, by the name that Kinds gives it.
+// every holds one of each Op of the contract.
 var every = []backend.Op{
 	&backend.Conv2D{}, &backend.Conv2DInputGrad{}, &backend.Conv2DFilterGrad{}, &backend.MatMul{},
 	&backend.MaxPool2D{}, &backend.MaxPool2DGrad{}, &backend.AvgPool2D{}, &backend.AvgPool2DGrad{},
