@@ -13,7 +13,8 @@ import "fmt"
 //	Y[n,y,x,o] = σ(B[o] + Σ_{i,j,c} X[n, y·StrideH + i·DilationH − PadTop, x·StrideW + j·DilationW − PadLeft, g·C/G + c] · W[o,i,j,c])
 //
 // where pixels outside the image are zero and g = o/(O/G) is the group of the
-// output channel. Its adjoint in X is Conv2DInputGrad, in W Conv2DFilterGrad.
+// output channel. Whether such a zero meets a filter that is not finite is left to
+// the backend, here and in Conv2DFilterGrad. Its adjoint in X is Conv2DInputGrad, in W Conv2DFilterGrad.
 // Source: the lecture's "CNN Backprop"; LeCun et al. 1998.
 type Conv2D struct {
 	Y, X, W, B View

@@ -9,7 +9,7 @@ package backend
 //
 //	Y[e] = X[e]/(1 − Rate) if u(e) ≥ Rate, else 0
 //
-// where u(e) = Uniform(seed, e, Stream, draw index). The draw index rises with
+// where u(e) = Uniform(seed, e, Stream, draw index), compared exactly. The draw index rises with
 // every micro-batch; a trial run repeats it. Its adjoint is DropoutGrad, which
 // draws the same numbers again. Source: Srivastava et al. 2014.
 type Dropout struct {

@@ -28,12 +28,15 @@ func Kinds() []string {
 	return kinds
 }
 
-// CloneOp returns a copy of op whose operands can be changed independently.
+// CloneOp returns a copy of op that shares no memory with it but the extents of its
+// operands' shapes, which nobody changes.
 func CloneOp(op Op) Op {
 	v := reflect.New(reflect.TypeOf(op).Elem())
 	v.Elem().Set(reflect.ValueOf(op).Elem())
-	if c, ok := v.Interface().(*Concatenate); ok {
-		c.Xs = append([]View(nil), c.Xs...)
+	for i := range v.Elem().NumField() {
+		if f := v.Elem().Field(i); f.Kind() == reflect.Slice && !f.IsNil() {
+			f.Set(reflect.AppendSlice(reflect.MakeSlice(f.Type(), 0, f.Len()), f))
+		}
 	}
 	return v.Interface().(Op)
 }

@@ -12,7 +12,7 @@ type LossKind uint8
 
 // The losses of the lecture ("What Is 𝓛?") and their relatives.
 const (
-	// SoftmaxCrossEntropy of logits: −Σ_j t_j·ln softmax(z)_j. Target: index or distribution.
+	// SoftmaxCrossEntropy of logits: −Σ_j t_j·ln softmax(z)_j, where a t_j of 0 contributes 0. Target: index or distribution.
 	// ∂ℓ/∂z_j = softmax(z)_j·Σ_k t_k − t_j.
 	SoftmaxCrossEntropy LossKind = iota
 	// KLDivergence of logits: KL(t ‖ softmax(z)) = Σ_j t_j·(ln t_j − ln softmax(z)_j), where a t_j of 0

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -115,6 +116,11 @@ func (p *Program) Check() error {
 	if err := p.checkBuffers(); err != nil {
 		return err
 	}
+	for i, in := range p.Code {
+		if in.Op == nil || reflect.ValueOf(in.Op).IsNil() {
+			return fmt.Errorf("backend: program %q, instruction %d (%q): %w: there is no Op", p.Name, i, in.Label, ErrProgram)
+		}
+	}
 	written := make([]intervals, len(p.Buffers))
 	for i, in := range p.Code {
 		fail := func(format string, args ...any) error {
@@ -159,6 +165,9 @@ func (p *Program) Check() error {
 }
 
 func (p *Program) checkBuffers() error {
+	if len(p.Buffers) == 0 {
+		return fmt.Errorf("backend: program %q: %w: it has no buffer 0 (see NewProgram)", p.Name, ErrProgram)
+	}
 	names := map[string]bool{}
 	for i, b := range p.Buffers {
 		if i == 0 {
