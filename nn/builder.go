@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"fovea/backend"
@@ -14,12 +15,13 @@ type Layer interface {
 	// model files use it.
 	Kind() string
 	// Build adds the layer to the network and returns its output. Mistakes are
-	// reported through Builder.Fail or by the graph, which keeps the first.
+	// reported through Builder.Fail or by the graph, which keeps the first; Build is
+	// not called after one.
 	Build(b *Builder, x *graph.Node) *graph.Node
 }
 
 // Named is a layer that may carry a name of its own, instead of its kind and a
-// number.
+// number. Two layers of one kind and name, side by side, share their parameters.
 type Named interface {
 	Layer
 	LayerName() string
@@ -41,6 +43,22 @@ type StateSpec struct {
 	Initial float32
 }
 
+// BuiltLayer is a layer in a graph.
+type BuiltLayer struct {
+	Name  string // with the names of the layers around it: "residual1.conv1"
+	Kind  string
+	Depth int // the number of layers around it
+	// Output is the layer's output, its activation included.
+	Output *graph.Node
+	// Parameters counts the numbers that the layer itself brings: without those of
+	// layers inside it, and those shared with an earlier layer.
+	Parameters int
+}
+
+// maxDepth bounds how deep layers lie inside one another, so that no description
+// exhausts the stack.
+const maxDepth = 32
+
 // Builder turns layers into a graph.
 type Builder struct {
 	*graph.Graph
@@ -50,12 +68,34 @@ type Builder struct {
 
 	parameters []ParameterSpec
 	states     []StateSpec
+	declared   map[string]int // index of a parameter or state by name
 	streams    uint32
-	counts     map[string]int
+
+	layers []BuiltLayer
+	inside []int            // indices of the layers around the present place
+	scopes map[string]scope // by label
+	counts map[string]int   // layers without a name in the present scope, by label and kind
+	depth  int              // of scopes
+}
+
+// scope is what lies under a label: a layer, or a branch of one.
+type scope struct {
+	kind      string
+	automatic bool // the label is a kind and a number
+}
+
+func (s scope) String() string {
+	if s.automatic {
+		return "a " + s.kind + " without a name"
+	}
+	return "a " + s.kind
 }
 
 func newBuilder(training bool) *Builder {
-	return &Builder{Graph: graph.New(), Training: training, counts: map[string]int{}}
+	return &Builder{
+		Graph: graph.New(), Training: training,
+		declared: map[string]int{}, scopes: map[string]scope{}, counts: map[string]int{},
+	}
 }
 
 // Parameters lists the parameters declared so far.
@@ -66,38 +106,95 @@ func (b *Builder) States() []StateSpec { return b.states }
 
 // Layers builds layers one behind the other. Each works under its own name, or its
 // kind and a number that counts the layers of that kind side by side.
+//
+// Two layers of one kind and name share their parameters, which must agree in shape
+// and initializer. All other clashes of names are errors.
 func (b *Builder) Layers(layers []Layer, x *graph.Node) *graph.Node {
 	for i, l := range layers {
-		if l == nil {
-			return b.Fail(fmt.Errorf("nn: layer %d is nil", i))
+		if b.Err() != nil {
+			return x
 		}
-		b.In(b.name(l), func() { x = l.Build(b, x) })
+		if isNil(l) {
+			return b.Fail(fmt.Errorf("layer %d is nil", i))
+		}
+		x = b.layer(l, x)
 	}
 	return x
 }
 
-func (b *Builder) name(l Layer) string {
-	if n, ok := l.(Named); ok && n.LayerName() != "" {
-		return n.LayerName()
-	}
-	path := b.Label() + "/" + l.Kind()
-	b.counts[path]++
-	return fmt.Sprintf("%s%d", l.Kind(), b.counts[path])
+// isNil reports whether l is no layer, or a nil pointer to one.
+func isNil(l Layer) bool {
+	v := reflect.ValueOf(l)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// qualified is a name inside the present layer: "conv1.weight".
-func (b *Builder) qualified(name string) string {
-	return strings.ReplaceAll(b.Label(), "/", ".") + "." + name
+func (b *Builder) layer(l Layer, x *graph.Node) *graph.Node {
+	name, s := "", scope{kind: l.Kind()}
+	if n, ok := l.(Named); ok {
+		name = n.LayerName()
+	}
+	if name == "" {
+		key := b.Label() + "/" + s.kind
+		b.counts[key]++
+		name, s.automatic = fmt.Sprintf("%s%d", s.kind, b.counts[key]), true
+	}
+	at := len(b.layers)
+	b.layers = append(b.layers, BuiltLayer{Kind: s.kind, Depth: len(b.inside)})
+	b.inside = append(b.inside, at)
+	b.enter(name, s, func() {
+		b.layers[at].Name = b.path()
+		if x = l.Build(b, x); x == nil {
+			x = b.Fail(fmt.Errorf("a layer of kind %q made no output", s.kind))
+		}
+	})
+	b.inside = b.inside[:len(b.inside)-1]
+	b.layers[at].Output = x
+	return x
 }
+
+// Branch builds layers under a name of their own inside the present layer, for
+// layers that hold several lists of them.
+func (b *Builder) Branch(name string, layers []Layer, x *graph.Node) *graph.Node {
+	b.enter(name, scope{kind: "branch"}, func() { x = b.Layers(layers, x) })
+	return x
+}
+
+// enter runs build under a name inside the present one.
+func (b *Builder) enter(name string, s scope, build func()) {
+	if name == "" || strings.ContainsAny(name, "./") {
+		b.Fail(fmt.Errorf("the name %q of a %s, expected one without dots and slashes", name, s.kind))
+		return
+	}
+	if b.depth == maxDepth {
+		b.Fail(fmt.Errorf("layers are nested more than %d deep", maxDepth))
+		return
+	}
+	counts := b.counts
+	b.counts = map[string]int{}
+	b.depth++
+	b.In(name, func() {
+		if known, ok := b.scopes[b.Label()]; ok && known != s {
+			b.Fail(fmt.Errorf("the name belongs to %v and to %v", known, s))
+			return
+		}
+		b.scopes[b.Label()] = s
+		build()
+	})
+	b.depth--
+	b.counts = counts
+}
+
+// path is the present label as parameters and users see it: "residual1.conv1".
+func (b *Builder) path() string { return strings.ReplaceAll(b.Label(), "/", ".") }
 
 // Parameter declares a parameter of the present layer. Its first axis counts
 // outputs, the others together inputs, unless it has one axis only. One used twice
 // under one name is shared.
 func (b *Builder) Parameter(name string, s backend.Shape, init Initializer) *graph.Node {
-	if err := init.validate(); err != nil {
-		return b.Fail(err)
+	if err := s.Validate(); err != nil {
+		return b.Fail(fmt.Errorf("parameter %q: %w", name, err))
 	}
-	p := ParameterSpec{Name: b.qualified(name), Shape: s, Init: init, FanIn: 1, FanOut: 1, Bias: len(s) < 2}
+	p := ParameterSpec{Name: name, Shape: s.Clone(), Init: init, FanIn: 1, FanOut: 1, Bias: len(s) < 2}
 	if len(s) >= 2 {
 		p.FanIn = s[1:].Elements()
 		p.FanOut = s.Elements() / s[len(s)-1]
@@ -105,25 +202,48 @@ func (b *Builder) Parameter(name string, s backend.Shape, init Initializer) *gra
 	return b.declare(p)
 }
 
+// declare adds a parameter of the present layer, or returns the one of that name.
 func (b *Builder) declare(p ParameterSpec) *graph.Node {
+	if err := p.Init.validate(); err != nil {
+		return b.Fail(fmt.Errorf("parameter %q: %w", p.Name, err))
+	}
+	p.Name = b.path() + "." + p.Name
 	n := b.Graph.Parameter(p.Name, p.Shape)
 	if b.Err() != nil {
 		return n
 	}
-	for _, q := range b.parameters {
-		if q.Name == p.Name {
-			return n
+	if i, ok := b.declared[p.Name]; ok {
+		if q := b.parameters[i]; q.Init != p.Init || q.FanIn != p.FanIn || q.FanOut != p.FanOut {
+			return b.Fail(fmt.Errorf("%q is shared, but begins as %q (fan-in %d, fan-out %d) and as %q (fan-in %d, fan-out %d)",
+				p.Name, q.Init, q.FanIn, q.FanOut, p.Init, p.FanIn, p.FanOut))
 		}
+		return n
 	}
+	b.declared[p.Name] = len(b.parameters)
 	b.parameters = append(b.parameters, p)
+	if len(b.inside) > 0 {
+		b.layers[b.inside[len(b.inside)-1]].Parameters += p.Shape.Elements()
+	}
 	return n
 }
 
-// State declares an array of the present layer that lasts without being learnt.
+// State declares an array of the present layer that lasts without being learnt. One
+// used twice under one name is shared.
 func (b *Builder) State(name string, s backend.Shape, initial float32) *graph.Node {
-	q := b.qualified(name)
-	b.states = append(b.states, StateSpec{q, s, initial})
-	return b.Graph.State(q, s)
+	name = b.path() + "." + name
+	n := b.Graph.State(name, s)
+	if b.Err() != nil {
+		return n
+	}
+	if i, ok := b.declared[name]; ok {
+		if q := b.states[i]; q.Initial != initial {
+			return b.Fail(fmt.Errorf("%q is shared, but begins as %g and as %g", name, q.Initial, initial))
+		}
+		return n
+	}
+	b.declared[name] = len(b.states)
+	b.states = append(b.states, StateSpec{name, s.Clone(), initial})
+	return n
 }
 
 // Stream returns the number of a random stream that no other layer draws from.

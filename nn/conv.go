@@ -29,8 +29,8 @@ func (s Size) or(h, w int) Size {
 }
 
 // Padding is what surrounds an image before a window moves over it ("Convolution
-// Variants"): a number of pixels on each side, or Same, which keeps the size of the
-// image at stride 1 and makes it ⌈size/stride⌉ otherwise, the odd pixel at the
+// Variants"): a number of pixels on each side, or else Same, which keeps the size of
+// the image at stride 1 and makes it ⌈size/stride⌉ otherwise, the odd pixel at the
 // bottom and right. The zero value is no padding.
 type Padding struct {
 	Top    int  `json:"top,omitempty"`
@@ -104,7 +104,7 @@ func (l Conv2D) Build(b *Builder, x *graph.Node) *graph.Node {
 			backend.ErrShape, l.Filters, l.Kernel.H, l.Kernel.W, groups, s[3]))
 	}
 	w := b.declare(ParameterSpec{
-		Name:  b.qualified("weight"),
+		Name:  "weight",
 		Shape: backend.Shape{l.Filters, l.Kernel.H, l.Kernel.W, s[3] / groups},
 		Init:  weightInit(l.Init, l.Activation),
 		FanIn: l.Kernel.H * l.Kernel.W * s[3] / groups, FanOut: l.Kernel.H * l.Kernel.W * l.Filters / groups,
@@ -119,13 +119,16 @@ func (l Conv2D) Build(b *Builder, x *graph.Node) *graph.Node {
 
 // bias declares a bias behind fanIn inputs.
 func (b *Builder) bias(n, fanIn int, init Initializer) *graph.Node {
-	return b.declare(ParameterSpec{Name: b.qualified("bias"), Shape: backend.Shape{n}, Init: init, FanIn: fanIn, FanOut: n, Bias: true})
+	return b.declare(ParameterSpec{Name: "bias", Shape: backend.Shape{n}, Init: init, FanIn: fanIn, FanOut: n, Bias: true})
 }
 
 // window works out how a kernel moves over x. Zeros are left to the Op; other
 // padding is put around x first.
 func (b *Builder) window(x *graph.Node, p Padding, kernel, stride, dilation Size) (*graph.Node, backend.Window) {
 	win := backend.Window{StrideH: stride.H, StrideW: stride.W, DilationH: dilation.H, DilationW: dilation.W}
+	if p.Same && (p.Top != 0 || p.Bottom != 0 || p.Left != 0 || p.Right != 0) {
+		return b.Fail(fmt.Errorf("%w: padding is both Same and a number of pixels", backend.ErrShape)), win
+	}
 	sides := p.sides(x.Shape()[1], x.Shape()[2], kernel, stride, dilation)
 	if sides.Mode != backend.PadZeros {
 		return b.Graph.Pad(x, sides), win

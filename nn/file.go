@@ -1,11 +1,13 @@
 package nn
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"slices"
+	"strings"
 
 	"fovea/backend"
 	"fovea/internal/atomicfile"
@@ -34,8 +36,11 @@ type File struct {
 // ExtraPrefix begins the names of arrays that are not the model's.
 const ExtraPrefix = "extra/"
 
-// fileKey is the key of the description in the metadata.
-const fileKey = "fovea.model"
+// The model file's own keys in the metadata.
+const (
+	fileKey   = "fovea.model" // the description
+	formatKey = "format"
+)
 
 // formatVersion rises when older programs cannot read what newer ones write.
 const formatVersion = 1
@@ -49,20 +54,20 @@ type description struct {
 	Std     []float32 `json:"std,omitempty"`
 }
 
-// Write stores the file under the path, whole or not at all.
+// Write stores the file under the path, whole or not at all: on any error a file
+// that is there already stays. It makes the checks of ReadFile first.
 func (f *File) Write(path string) error {
+	if err := f.check(); err != nil {
+		return fmt.Errorf("nn: %s: %w", path, err)
+	}
 	text, err := json.Marshal(description{formatVersion, f.Model, f.Loss, f.Classes, f.Mean, f.Std})
 	if err != nil {
 		return fmt.Errorf("nn: %s: %w", path, err)
 	}
-	out := &safetensors.File{Metadata: map[string]string{"format": "pt", fileKey: string(text)}}
-	for key, value := range f.Extra {
-		if _, taken := out.Metadata[key]; taken {
-			panic("BUG: metadata key " + key + " is the model file's own")
-		}
-		out.Metadata[key] = value
-	}
-	for _, a := range append(append([]Array(nil), f.Arrays...), f.ExtraArrays...) {
+	// Other programs look for the format of the framework in which shapes are as here.
+	out := &safetensors.File{Metadata: map[string]string{formatKey: "pt", fileKey: string(text)}}
+	maps.Copy(out.Metadata, f.Extra)
+	for _, a := range slices.Concat(f.Arrays, f.ExtraArrays) {
 		out.Tensors = append(out.Tensors, safetensors.Tensor{Name: a.Name, Shape: a.Shape, Data: a.Data})
 	}
 	if err := atomicfile.Write(path, func(w io.Writer) error { return safetensors.Write(w, out) }); err != nil {
@@ -90,21 +95,19 @@ func ReadFile(path string) (*File, error) {
 		return nil, fmt.Errorf("nn: %s: format %d, expected %d", path, version.Format, formatVersion)
 	}
 	var d description
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
-		return nil, fmt.Errorf("nn: %s: metadata %q: %w", path, fileKey, err)
+	if err := strict([]byte(text), &d); err != nil {
+		return nil, fmt.Errorf("nn: %s: metadata %q: %w", path, fileKey, trimmed{err})
 	}
 	f := &File{Model: d.Model, Loss: d.Loss, Classes: d.Classes, Mean: d.Mean, Std: d.Std, Extra: maps.Clone(in.Metadata)}
 	delete(f.Extra, fileKey)
-	delete(f.Extra, "format")
+	delete(f.Extra, formatKey)
 	for _, t := range in.Tensors {
 		data, err := t.Float32s()
 		if err != nil {
 			return nil, fmt.Errorf("nn: %s: %w", path, err)
 		}
 		a := Array{t.Name, backend.Shape(t.Shape), data}
-		if len(a.Name) > len(ExtraPrefix) && a.Name[:len(ExtraPrefix)] == ExtraPrefix {
+		if strings.HasPrefix(a.Name, ExtraPrefix) {
 			f.ExtraArrays = append(f.ExtraArrays, a)
 		} else {
 			f.Arrays = append(f.Arrays, a)
@@ -116,36 +119,44 @@ func ReadFile(path string) (*File, error) {
 	return f, nil
 }
 
+// check reports what keeps a file from being written or used. Errors have no prefix.
 func (f *File) check() error {
-	if f.Model == nil {
-		return fmt.Errorf("the description holds no model")
-	}
 	b, err := f.Model.Build(1, false)
 	if err != nil {
+		return trimmed{err}
+	}
+	if err := f.Loss.check(f.Model.output()); err != nil {
 		return err
 	}
 	if n := b.Logits.Shape()[1]; len(f.Classes) > 0 && len(f.Classes) != n {
 		return fmt.Errorf("%d class names, the model has %d outputs", len(f.Classes), n)
 	}
+	if err := f.checkNormalization(); err != nil {
+		return err
+	}
+	for _, key := range []string{fileKey, formatKey} {
+		if _, taken := f.Extra[key]; taken {
+			return fmt.Errorf("the metadata key %q is the model file's own", key)
+		}
+	}
+	for _, a := range f.ExtraArrays {
+		if !strings.HasPrefix(a.Name, ExtraPrefix) {
+			return fmt.Errorf("the additional array %q, expected a name that begins with %q", a.Name, ExtraPrefix)
+		}
+	}
+	return checkArrays(f.Arrays, b.arrays())
+}
+
+func (f *File) checkNormalization() error {
 	channels := f.Model.Input[len(f.Model.Input)-1]
 	if len(f.Mean) != len(f.Std) || len(f.Mean) > 0 && len(f.Mean) != channels {
 		return fmt.Errorf("%d means and %d deviations, expected one of each for %d channels, or none", len(f.Mean), len(f.Std), channels)
 	}
-	shapes := map[string]backend.Shape{}
-	for _, p := range b.Parameters {
-		shapes[p.Name] = p.Shape
-	}
-	for _, s := range b.States {
-		shapes[s.Name] = s.Shape
-	}
-	for _, a := range f.Arrays {
-		if s, ok := shapes[a.Name]; !ok || !s.Equal(a.Shape) {
-			return fmt.Errorf("array %q has shape %v, the model expects %v", a.Name, a.Shape, s)
+	for c, std := range f.Std {
+		// x − x is 0 unless x is infinite or no number.
+		if mean := f.Mean[c]; mean-mean != 0 || !(std > 0) || std-std != 0 {
+			return fmt.Errorf("mean %g and deviation %g of channel %d, expected finite numbers, the deviation positive", mean, std, c)
 		}
-		delete(shapes, a.Name)
-	}
-	for name, s := range shapes {
-		return fmt.Errorf("array %q %v is missing", name, s)
 	}
 	return nil
 }
@@ -157,8 +168,7 @@ func (f *File) Network(b backend.Backend, frozen func(parameter string) bool) (*
 		return nil, err
 	}
 	if err := n.SetArrays(f.Arrays); err != nil {
-		n.Close()
-		return nil, err
+		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
 }

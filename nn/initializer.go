@@ -7,8 +7,8 @@ import (
 	"fovea/backend"
 )
 
-// Initializer says how a parameter begins. With fan-in the number of inputs that
-// one output sees, and fan-out the number of outputs that one input reaches:
+// Initializer says how a parameter begins. Fan-in is the number of inputs that one
+// output sees, fan-out the number of outputs that one input reaches.
 type Initializer string
 
 // The initializers. The zero value leaves the choice to the layer: HeNormal in
@@ -35,7 +35,7 @@ func (i Initializer) validate() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("nn: unknown initializer %q, expected one of %q", string(i), Initializers())
+	return fmt.Errorf("unknown initializer %q, expected one of %q", string(i), Initializers())
 }
 
 // Fill computes initial values for a parameter: element e takes its random numbers
@@ -43,7 +43,10 @@ func (i Initializer) validate() error {
 // one, by the Box–Muller transform.
 func (i Initializer) Fill(values []float32, fanIn, fanOut int, seed uint64, stream uint32) error {
 	if err := i.validate(); err != nil {
-		return err
+		return fmt.Errorf("nn: %w", err)
+	}
+	if fanIn < 1 || fanOut < 1 {
+		return fmt.Errorf("nn: initializer %q: fan-in %d and fan-out %d, expected at least 1", string(i), fanIn, fanOut)
 	}
 	in, out := float64(fanIn), float64(fanOut)
 	switch i {

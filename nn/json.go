@@ -16,13 +16,14 @@ var layerTypes = struct {
 	m map[string]reflect.Type
 }{m: map[string]reflect.Type{}}
 
-// RegisterLayer makes a type of layer known to model files, under its Kind. The
-// prototype is a struct value, not a pointer; its fields go into the file as
-// package json writes them.
+// RegisterLayer makes a type of layer known to model files, under its Kind, usually
+// from the init function of its package. The prototype is a struct value, not a
+// pointer; its fields go into the file as package json writes them. It panics where
+// the prototype is no struct or the kind is taken by another type.
 func RegisterLayer(prototype Layer) {
 	t := reflect.TypeOf(prototype)
-	if t.Kind() != reflect.Struct {
-		panic(fmt.Sprintf("BUG: layer %T is registered as a %v, expected a struct", prototype, t.Kind()))
+	if t == nil || t.Kind() != reflect.Struct {
+		panic(fmt.Sprintf("BUG: a %T is registered as a layer, expected a struct", prototype))
 	}
 	layerTypes.Lock()
 	defer layerTypes.Unlock()
@@ -35,7 +36,7 @@ func RegisterLayer(prototype Layer) {
 func init() {
 	for _, l := range []Layer{
 		Conv2D{}, Dense{}, MaxPool2D{}, AvgPool2D{}, GlobalAvgPool2D{}, GlobalMaxPool2D{}, Flatten{},
-		Activate{}, Maxout{}, Dropout{}, BatchNorm{}, Pad{}, Resize{}, Residual{},
+		Activate{}, Maxout{}, Dropout{}, BatchNorm{}, Pad{}, Resize{}, Residual{}, Sequential{},
 	} {
 		RegisterLayer(l)
 	}
@@ -60,13 +61,14 @@ type Layers []Layer
 func (ls Layers) MarshalJSON() ([]byte, error) {
 	out := make([]map[string]Layer, len(ls))
 	for i, l := range ls {
-		if l == nil {
+		if isNil(l) {
 			return nil, fmt.Errorf("nn: layer %d is nil", i)
 		}
-		layerTypes.RLock()
-		known := layerTypes.m[l.Kind()]
-		layerTypes.RUnlock()
-		if known != reflect.TypeOf(l) {
+		t := reflect.TypeOf(l)
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if known, ok := registered(l.Kind()); !ok || known != t {
 			return nil, fmt.Errorf("nn: layer %d is a %T, which is not registered as %q", i, l, l.Kind())
 		}
 		out[i] = map[string]Layer{l.Kind(): l}
@@ -74,12 +76,20 @@ func (ls Layers) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
+// maxNesting bounds the objects and lists inside one another in a list of layers:
+// each layer around another adds three, and settings have some of their own. Reading
+// takes time in proportion to it.
+const maxNesting = 4 * maxDepth
+
 // UnmarshalJSON implements json.Unmarshaler. A setting that the layer does not have
 // is an error.
 func (ls *Layers) UnmarshalJSON(data []byte) error {
+	if nestedDeeper(data, maxNesting) {
+		return fmt.Errorf("nn: layers are nested more than %d objects and lists deep", maxNesting)
+	}
 	var in []map[string]json.RawMessage
 	if err := json.Unmarshal(data, &in); err != nil {
-		return err
+		return fmt.Errorf("nn: layers: %w", err)
 	}
 	out := make(Layers, len(in))
 	for i, object := range in {
@@ -87,21 +97,62 @@ func (ls *Layers) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("nn: layer %d: an object of %d entries, expected one, named after its kind", i, len(object))
 		}
 		for kind, settings := range object {
-			layerTypes.RLock()
-			t, ok := layerTypes.m[kind]
-			layerTypes.RUnlock()
+			t, ok := registered(kind)
 			if !ok {
 				return fmt.Errorf("nn: layer %d: unknown kind %q, expected one of %s", i, kind, strings.Join(layerKinds(), ", "))
 			}
 			v := reflect.New(t)
-			d := json.NewDecoder(bytes.NewReader(settings))
-			d.DisallowUnknownFields()
-			if err := d.Decode(v.Interface()); err != nil {
-				return fmt.Errorf("nn: layer %d (%s): %w", i, kind, err)
+			if err := strict(settings, v.Interface()); err != nil {
+				return fmt.Errorf("nn: layer %d (%s): %w", i, kind, trimmed{err})
 			}
 			out[i] = v.Elem().Interface().(Layer)
 		}
 	}
 	*ls = out
+	return nil
+}
+
+func registered(kind string) (t reflect.Type, ok bool) {
+	layerTypes.RLock()
+	defer layerTypes.RUnlock()
+	t, ok = layerTypes.m[kind]
+	return t, ok
+}
+
+// strict decodes one JSON value; fields that v does not have are errors.
+func strict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+// nestedDeeper reports whether objects and lists lie more than limit deep in one
+// another.
+func nestedDeeper(data []byte, limit int) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > limit {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *Model) UnmarshalJSON(data []byte) error {
+	type plain Model
+	if err := strict(data, (*plain)(m)); err != nil {
+		return fmt.Errorf("nn: model: %w", trimmed{err})
+	}
 	return nil
 }

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 
 	"fovea/backend"
 	"fovea/graph"
@@ -12,7 +13,7 @@ type MaxPool2D struct {
 	Kernel   Size    `json:"kernel,omitzero"`   // zero means 2
 	Stride   Size    `json:"stride,omitzero"`   // zero means the kernel's size
 	Dilation Size    `json:"dilation,omitzero"` // zero means 1
-	Padding  Padding `json:"padding,omitzero"`  // never wins, whatever its mode; only zeros are taken
+	Padding  Padding `json:"padding,omitzero"`  // never wins; its mode stays the zero value
 }
 
 // Kind returns "maxpool".
@@ -32,7 +33,7 @@ type AvgPool2D struct {
 	Kernel   Size    `json:"kernel,omitzero"`   // zero means 2
 	Stride   Size    `json:"stride,omitzero"`   // zero means the kernel's size
 	Dilation Size    `json:"dilation,omitzero"` // zero means 1
-	Padding  Padding `json:"padding,omitzero"`
+	Padding  Padding `json:"padding,omitzero"`  // zeros
 	// CountPadding divides by the size of the window everywhere, instead of by the
 	// number of real pixels in it.
 	CountPadding bool `json:"count_padding,omitempty"`
@@ -55,11 +56,14 @@ func (b *Builder) pooling(x *graph.Node, kernel, stride, dilation Size, p Paddin
 		return x, kernel, backend.Window{}, false
 	}
 	if p.Mode != backend.PadZeros {
-		return b.Fail(fmt.Errorf("%w: pooling pads with nothing, found mode %v (put a Pad layer in front)", backend.ErrShape, p.Mode)), kernel, backend.Window{}, false
+		return b.Fail(fmt.Errorf("%w: pooling with padding mode %v, expected none (put a Pad layer in front)", backend.ErrShape, p.Mode)), kernel, backend.Window{}, false
 	}
 	kernel = kernel.or(2, 2)
+	if kernel.H > math.MaxInt16 || kernel.W > math.MaxInt16 {
+		return b.Fail(fmt.Errorf("%w: kernel %d×%d, expected at most %d×%[4]d", backend.ErrShape, kernel.H, kernel.W, math.MaxInt16)), kernel, backend.Window{}, false
+	}
 	x, win := b.window(x, p, kernel, stride.or(kernel.H, kernel.W), dilation.or(1, 1))
-	return x, kernel, win, true
+	return x, kernel, win, b.Err() == nil
 }
 
 // GlobalAvgPool2D takes the mean of each channel over the whole image: [N H W C]
@@ -108,7 +112,10 @@ func (Flatten) Build(b *Builder, x *graph.Node) *graph.Node {
 		return x
 	}
 	s := x.Shape()
-	return b.Graph.Reshape(x, s[0], s.Elements()/s[0])
+	if len(s) == 0 {
+		return b.Fail(fmt.Errorf("%w: the input is a scalar, expected examples", backend.ErrShape))
+	}
+	return b.Reshape(x, s[0], s.Elements()/s[0])
 }
 
 // Activate applies an activation.
@@ -152,18 +159,19 @@ func (Dropout) Kind() string { return "dropout" }
 
 // Build implements Layer.
 func (l Dropout) Build(b *Builder, x *graph.Node) *graph.Node {
-	stream := b.Stream()
+	stream := b.Stream() // in prediction too, so that numbers agree
+	if !(l.Rate >= 0 && l.Rate < 1) {
+		return b.Fail(fmt.Errorf("%w: rate %g, expected 0 to less than 1", backend.ErrShape, l.Rate))
+	}
 	if !b.Training {
-		if l.Rate < 0 || l.Rate >= 1 {
-			return b.Fail(fmt.Errorf("%w: rate %g, expected 0 to less than 1", backend.ErrShape, l.Rate))
-		}
 		return x
 	}
 	return b.Graph.Dropout(x, l.Rate, stream)
 }
 
 // BatchNorm normalises each channel: by the statistics of the batch while training,
-// by their running averages otherwise.
+// by their running averages otherwise. It cannot be shared under one name: running
+// averages of two places mean nothing.
 //
 //	parameters: gamma [C], beta [C]; states: running_mean [C], running_var [C]
 type BatchNorm struct {
@@ -196,6 +204,12 @@ func (l BatchNorm) Build(b *Builder, x *graph.Node) *graph.Node {
 	}
 	if momentum == 0 {
 		momentum = 0.1
+	}
+	if !(momentum > 0 && momentum <= 1) {
+		return b.Fail(fmt.Errorf("%w: momentum %g, expected more than 0 and at most 1", backend.ErrShape, momentum))
+	}
+	if b.Leaf(b.path()+".running_mean") != nil {
+		return b.Fail(fmt.Errorf("%w: batch normalisation %q is used twice, expected a name for each place", backend.ErrShape, l.Name))
 	}
 	gamma := b.Parameter("gamma", channels, Ones)
 	beta := b.Parameter("beta", channels, Zeros)
@@ -246,7 +260,8 @@ func (l Resize) Build(b *Builder, x *graph.Node) *graph.Node {
 }
 
 // Residual adds a shortcut around its body: y = σ(body(x) + shortcut(x)). Without
-// a shortcut that is x itself. Source: He et al. 2016.
+// a shortcut that is x itself, which needs a body that keeps the shape. Source: He
+// et al. 2016.
 type Residual struct {
 	Name       string     `json:"name,omitempty"`
 	Body       Layers     `json:"body"`
@@ -262,13 +277,32 @@ func (l Residual) LayerName() string { return l.Name }
 
 // Build implements Layer.
 func (l Residual) Build(b *Builder, x *graph.Node) *graph.Node {
+	if len(l.Body) == 0 {
+		return b.Fail(fmt.Errorf("%w: the body has no layers", backend.ErrShape))
+	}
 	body := b.Layers(l.Body, x)
 	shortcut := x
 	if len(l.Shortcut) > 0 {
-		b.In("shortcut", func() { shortcut = b.Layers(l.Shortcut, x) })
+		shortcut = b.Branch("shortcut", l.Shortcut, x)
 	}
 	if b.Err() == nil && !body.Shape().Equal(shortcut.Shape()) {
 		return b.Fail(fmt.Errorf("%w: the body makes %v, the shortcut %v", backend.ErrShape, body.Shape(), shortcut.Shape()))
 	}
 	return b.Activate(b.Add(body, shortcut), l.Activation)
 }
+
+// Sequential is a list of layers as one layer, one behind the other: a block with a
+// name of its own, "stage1.conv1".
+type Sequential struct {
+	Name   string `json:"name,omitempty"`
+	Layers Layers `json:"layers"`
+}
+
+// Kind returns "sequential".
+func (Sequential) Kind() string { return "sequential" }
+
+// LayerName returns the layer's own name.
+func (l Sequential) LayerName() string { return l.Name }
+
+// Build implements Layer.
+func (l Sequential) Build(b *Builder, x *graph.Node) *graph.Node { return b.Layers(l.Layers, x) }

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"slices"
 
 	"fovea/backend"
 )
@@ -45,10 +46,20 @@ const (
 	Values Output = "values"
 )
 
-// check reports a loss that the model's output and targets do not fit.
+// check reports a loss that does not train the model's output: the prediction would
+// be another function of the logits than the one that was fitted.
 func (l Loss) check(o Output) error {
-	if l.Kind == backend.NegativeLogLikelihood && o != Probabilities {
-		return fmt.Errorf("nn: %v takes probabilities, the model's output is %q", l, o)
+	fits := []Output{Probabilities}
+	switch l.Kind {
+	case backend.SigmoidCrossEntropy:
+		fits = []Output{IndependentProbabilities}
+	case backend.MeanSquaredError:
+		fits = []Output{Values, Probabilities, IndependentProbabilities}
+	case backend.MultiClassHinge:
+		fits = []Output{Probabilities, Values} // scores, of which the largest counts
+	}
+	if !slices.Contains(fits, o) {
+		return fmt.Errorf("the loss %v does not train the output %q, expected one of %q", l, o, fits)
 	}
 	return nil
 }

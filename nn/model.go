@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 
 	"fovea/backend"
@@ -8,7 +9,7 @@ import (
 )
 
 // Model is a network as plain data: it can be printed, stored and built for any
-// batch size.
+// batch size. As JSON it has the fields named below, and no others; see [Layers].
 type Model struct {
 	Name string `json:"name"`
 	// Input is the shape of one example: [H W C] for images.
@@ -42,15 +43,21 @@ type Built struct {
 	Input, Logits, Prediction *graph.Node
 	Parameters                []ParameterSpec
 	States                    []StateSpec
+	Layers                    []BuiltLayer // in the order in which they begin
 }
 
 // Build makes the graph of the model for a batch of n examples: the one that learns,
 // or the one that predicts.
 func (m *Model) Build(n int, training bool) (*Built, error) {
-	b := newBuilder(training)
-	if n < 1 || len(m.Input) == 0 {
-		return nil, fmt.Errorf("nn: model %q: a batch of %d examples of shape %v, expected at least 1 of at least one axis", m.Name, n, m.Input)
+	switch {
+	case m == nil:
+		return nil, errors.New("nn: there is no model")
+	case n < 1 || len(m.Input) == 0:
+		return nil, fmt.Errorf("nn: model %q: %w: a batch of %d examples of shape %v, expected at least 1 of at least one axis", m.Name, backend.ErrShape, n, m.Input)
+	case len(m.Layers) == 0:
+		return nil, fmt.Errorf("nn: model %q: %w: it has no layers", m.Name, backend.ErrShape)
 	}
+	b := newBuilder(training)
 	x := b.Graph.Input(InputName, backend.Float32, append(backend.Shape{n}, m.Input...), 0)
 	logits := b.Layers(m.Layers, x)
 	if b.Err() == nil && (len(logits.Shape()) != 2 || logits.Shape()[0] != n) {
@@ -69,7 +76,7 @@ func (m *Model) Build(n int, training bool) (*Built, error) {
 	if err := b.Err(); err != nil {
 		return nil, fmt.Errorf("nn: model %q: %w", m.Name, err)
 	}
-	return &Built{Graph: b.Graph, Input: x, Logits: logits, Prediction: prediction, Parameters: b.parameters, States: b.states}, nil
+	return &Built{Graph: b.Graph, Input: x, Logits: logits, Prediction: prediction, Parameters: b.parameters, States: b.states, Layers: b.layers}, nil
 }
 
 // Outputs returns the length of the model's prediction: the number of classes, or of
@@ -99,7 +106,7 @@ func (m *Model) ParameterCount() (int, error) {
 // their sum, [1]. The targets are class indices or rows of numbers.
 func (b *Built) AddLoss(m *Model, l Loss, indices bool, divisor float64) (losses, total *graph.Node, err error) {
 	if err := l.check(m.output()); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("nn: model %q: %w", m.Name, err)
 	}
 	in := b.Prediction
 	if l.TakesLogits() {

@@ -69,7 +69,7 @@ func initialValues(b *Built, seed uint64) ([]Array, error) {
 	for i, p := range b.Parameters {
 		a := Array{p.Name, p.Shape, make([]float32, p.Shape.Elements())}
 		if err := p.Init.Fill(a.Data, p.FanIn, p.FanOut, seed, uint32(i)); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("nn: parameter %q: %w", p.Name, trimmed{err})
 		}
 		arrays = append(arrays, a)
 	}
@@ -139,49 +139,68 @@ func (n *Network) Arrays() ([]Array, error) {
 // SetArrays sets all parameters and running statistics. Each must be there in its
 // shape, and nothing else; else nothing is changed.
 func (n *Network) SetArrays(arrays []Array) error {
+	var slots []graph.Slot
+	for _, a := range n.arenas() {
+		slots = append(slots, a.Slots...)
+	}
+	if err := checkArrays(arrays, slots); err != nil {
+		return fmt.Errorf("nn: model %q: %w", n.Model.Name, err)
+	}
 	byName := make(map[string]Array, len(arrays))
 	for _, a := range arrays {
 		byName[a.Name] = a
-	}
-	known := 0
-	for _, arena := range n.arenas() {
-		for _, s := range arena.Slots {
-			a, ok := byName[s.Name]
-			switch {
-			case !ok:
-				return fmt.Errorf("nn: model %q: array %q is missing, expected shape %v", n.Model.Name, s.Name, s.Shape)
-			case !a.Shape.Equal(s.Shape) || len(a.Data) != s.Shape.Elements():
-				return fmt.Errorf("nn: model %q: array %q has shape %v, expected %v", n.Model.Name, s.Name, a.Shape, s.Shape)
-			}
-			known++
-		}
-	}
-	if known != len(byName) || known != len(arrays) {
-		for _, a := range arrays {
-			if !n.has(a.Name) {
-				return fmt.Errorf("nn: model %q: it has no array %q", n.Model.Name, a.Name)
-			}
-		}
-		return fmt.Errorf("nn: model %q: %d arrays, expected %d of different names", n.Model.Name, len(arrays), known)
 	}
 	for _, arena := range n.arenas() {
 		if arena.Elements == 0 {
 			continue
 		}
 		if err := WriteArena(arena, n.tensors[arena.Buffer], byName); err != nil {
-			return fmt.Errorf("nn: model %q: %w", n.Model.Name, err)
+			return fmt.Errorf("nn: model %q: %w", n.Model.Name, trimmed{err})
 		}
 	}
 	return nil
 }
 
-func (n *Network) has(array string) bool {
-	for _, a := range n.arenas() {
-		if _, ok := a.Slot(array); ok {
-			return true
+// arrays lists the parameters and states with their shapes.
+func (b *Built) arrays() []graph.Slot {
+	var slots []graph.Slot
+	for _, p := range b.Parameters {
+		slots = append(slots, graph.Slot{Name: p.Name, Shape: p.Shape})
+	}
+	for _, s := range b.States {
+		slots = append(slots, graph.Slot{Name: s.Name, Shape: s.Shape})
+	}
+	return slots
+}
+
+// checkArrays demands exactly the arrays that the slots name, in their shapes. Errors
+// have no prefix.
+func checkArrays(arrays []Array, slots []graph.Slot) error {
+	open := make(map[string]backend.Shape, len(slots))
+	for _, s := range slots {
+		open[s.Name] = s.Shape
+	}
+	seen := make(map[string]bool, len(arrays))
+	for _, a := range arrays {
+		s, ok := open[a.Name]
+		switch {
+		case seen[a.Name]:
+			return fmt.Errorf("array %q is there twice", a.Name)
+		case !ok:
+			return fmt.Errorf("array %q, %v, is none of the model's", a.Name, a.Shape)
+		case !s.Equal(a.Shape):
+			return fmt.Errorf("array %q has shape %v, expected %v", a.Name, a.Shape, s)
+		case len(a.Data) != s.Elements():
+			return fmt.Errorf("array %q has %d numbers, expected %d for %v", a.Name, len(a.Data), s.Elements(), s)
+		}
+		seen[a.Name] = true
+	}
+	for _, s := range slots {
+		if !seen[s.Name] {
+			return fmt.Errorf("array %q is missing, expected shape %v", s.Name, s.Shape)
 		}
 	}
-	return false
+	return nil
 }
 
 // Bind returns the tensors that a Program of this network needs: the network's own,

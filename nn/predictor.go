@@ -62,6 +62,9 @@ func (p *Predictor) Batch() (examples, outputs int) { return p.batch, p.outputs 
 
 // Run predicts a batch of inputs [N …Input]. Logits and Prediction read the results.
 func (p *Predictor) Run(ctx context.Context, input *tensor.Dense) error {
+	if p.executable == nil {
+		return errPredictorClosed
+	}
 	if err := p.input.Write(input); err != nil {
 		return err
 	}
@@ -69,13 +72,23 @@ func (p *Predictor) Run(ctx context.Context, input *tensor.Dense) error {
 }
 
 // Logits copies the last batch's raw outputs [N D] to the host.
-func (p *Predictor) Logits(to *tensor.Dense) error { return p.logits.Read(to) }
+func (p *Predictor) Logits(to *tensor.Dense) error { return p.read(p.logits, to) }
 
 // Prediction copies the last batch's predictions [N D] to the host: probabilities, or
 // values.
-func (p *Predictor) Prediction(to *tensor.Dense) error { return p.prediction.Read(to) }
+func (p *Predictor) Prediction(to *tensor.Dense) error { return p.read(p.prediction, to) }
 
-// Close frees what the predictor holds; the network stays.
+func (p *Predictor) read(from backend.Tensor, to *tensor.Dense) error {
+	if from == nil {
+		return errPredictorClosed
+	}
+	return from.Read(to)
+}
+
+var errPredictorClosed = fmt.Errorf("nn: predictor: %w", backend.ErrClosed)
+
+// Close frees what the predictor holds; the network stays. Later calls of Run, Logits
+// and Prediction answer backend.ErrClosed.
 func (p *Predictor) Close() error {
 	var errs []error
 	if p.executable != nil {
