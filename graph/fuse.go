@@ -15,7 +15,7 @@ func (c *compiler) fuseActivations() {
 		}
 		x := c.rootOf(u.X)
 		at := c.writer(x)
-		if at < 0 || c.soleReader(x) != i {
+		if at < 0 || c.soleReader(x) != i || len(c.writers(x)) > 1 {
 			continue
 		}
 		a := activationOf(c.code[at].op)
@@ -63,13 +63,14 @@ func (c *compiler) fuseEpilogues() {
 			continue
 		}
 		dx := c.code[i].op.Operands()[0].View
-		at := c.soleReader(c.rootOf(*dx))
-		if at <= i || !c.movable(i, at) {
+		result := c.rootOf(*dx)
+		at := c.soleReader(result)
+		if at <= i || !c.movable(i, at) || len(c.writers(result)) > 1 {
 			continue
 		}
 		switch next := c.code[at].op.(type) {
 		case *backend.Binary:
-			other, ok := c.otherTerm(next, c.rootOf(*dx))
+			other, ok := c.otherTerm(next, result)
 			if !ok || e.Addend.Present() {
 				continue
 			}
@@ -77,7 +78,8 @@ func (c *compiler) fuseEpilogues() {
 			e.Addend = other
 			rename(dx, next.Y)
 		case *backend.UnaryGrad:
-			if !next.Func.Rule().Activation || next.Func == backend.Identity || next.Addend.Present() || next.Output.Present() || c.rootOf(next.DY) != c.rootOf(*dx) {
+			if !next.Func.Rule().Activation || next.Func == backend.Identity || next.Addend.Present() || next.Output.Present() ||
+				c.rootOf(next.DY) != result || c.rootOf(next.Y) == result {
 				continue
 			}
 			e.Derivative = backend.Activation{Func: next.Func, Alpha: next.Alpha}
@@ -108,14 +110,15 @@ func (c *compiler) otherTerm(sum *backend.Binary, n *Node) (backend.View, bool) 
 }
 
 // movable reports whether the instruction at i can take the place of a later one:
-// nothing in between reads its other outputs.
+// nothing in between reads its other outputs, or adds to them.
 func (c *compiler) movable(i, to int) bool {
 	for _, o := range c.code[i].op.Operands()[1:] {
 		if !o.Access.Writes() {
 			continue
 		}
-		for _, at := range c.readers(c.rootOf(*o.View)) {
-			if at <= to {
+		n := c.rootOf(*o.View)
+		for _, at := range append(c.readers(n), c.writers(n)...) {
+			if at > i && at <= to {
 				return false
 			}
 		}
@@ -124,7 +127,9 @@ func (c *compiler) movable(i, to int) bool {
 }
 
 // foldSums lets the second of two Ops whose results are added accumulate into the
-// result of the first: gradients of a parameter that is used twice.
+// result of the first: gradients of a parameter that is used twice. Only sums that
+// are seen from outside in the end are folded; others are left to the epilogues. It
+// goes before all fusion, so that a Program that is not fused adds in the same way.
 func (c *compiler) foldSums() {
 	for i, in := range c.code {
 		if in == nil {
@@ -174,7 +179,7 @@ func (c *compiler) foldOf(i int, v *backend.View) (fold, bool) {
 		return fold{}, false
 	}
 	sum, ok := c.code[at].op.(*backend.Binary)
-	if !ok {
+	if !ok || !c.lasting(c.rootOf(sum.Y)) {
 		return fold{}, false
 	}
 	other, ok := c.otherTerm(sum, n)
@@ -186,6 +191,26 @@ func (c *compiler) foldOf(i int, v *backend.View) (fold, bool) {
 		return fold{}, false
 	}
 	return fold{at, into}, true
+}
+
+// lasting reports whether the memory of n is seen from outside, by itself or as a
+// term of a sum that is.
+func (c *compiler) lasting(n *Node) bool {
+	for !c.pinned[n] {
+		at := c.soleReader(n)
+		if at < 0 {
+			return false
+		}
+		sum, ok := c.code[at].op.(*backend.Binary)
+		if !ok {
+			return false
+		}
+		if _, ok := c.otherTerm(sum, n); !ok {
+			return false
+		}
+		n = c.rootOf(sum.Y)
+	}
+	return true
 }
 
 // accumulators returns the outputs that an Op overwrites or accumulates into, and
@@ -245,12 +270,18 @@ func (c *compiler) accumulateInto(n *Node) bool {
 	return found
 }
 
-// accumulates reports whether the memory of n is an output that accumulates.
+// accumulates reports whether the memory of n is an output that accumulates, and
+// that alone: whoever else looked at it would see the sum over the runs instead of
+// this run's value.
 func (c *compiler) accumulates(n *Node) bool {
+	places := 0
 	for _, out := range c.l.Outputs {
-		if out.Accumulate && c.root(out.Node) == n && (out.Node.base == nil || out.Node.whole()) {
-			return true
+		if c.root(out.Node) != n {
+			continue
+		}
+		if places++; !out.Accumulate || out.Node.base != nil && !out.Node.whole() {
+			return false
 		}
 	}
-	return false
+	return places == 1 && len(c.readers(n)) == 0
 }

@@ -31,8 +31,14 @@ func (g *Graph) Gradients(of, seed *Node, withRespectTo ...*Node) []*Node {
 		return gradients
 	}
 	if !seed.shape.Equal(of.shape) {
-		g.Fail(fmt.Errorf("Gradients: %w: the seed is %v, expected %v", backend.ErrShape, seed.shape, of.shape))
+		g.failOp("Gradients", fmt.Errorf("%w: the seed is %v, expected %v", backend.ErrShape, seed.shape, of.shape))
 		return gradients
+	}
+	for _, n := range append([]*Node{of, seed}, withRespectTo...) {
+		if n.dtype != backend.Float32 {
+			g.failOp("Gradients", fmt.Errorf("%w: %q is %v, expected %v", backend.ErrType, n.Name(), n.dtype, backend.Float32))
+			return gradients
+		}
 	}
 	b := newBackprop(g, of, withRespectTo)
 	b.contribute(of, seed)
@@ -74,7 +80,7 @@ func newBackprop(g *Graph, of *Node, targets []*Node) *backprop {
 
 // inputs lists the nodes that a node is computed from.
 func (n *Node) inputs() []*Node {
-	if n.base != nil {
+	if n.isView() {
 		return []*Node{n.base}
 	}
 	if n.made == nil {
@@ -136,28 +142,29 @@ func (b *backprop) run(last int) {
 		b.g.label = n.label
 		switch {
 		case !b.wanted[id]:
-		case n.base != nil:
+		case n.isView():
 			if t := b.total(n); t != nil {
 				b.contribute(n.base, b.unview(n, t))
 			}
-		case n.made != nil && b.first(n) && b.reached(n.made.op):
+		case n.made != nil && b.first(n) && b.reached(n):
 			b.differentiate(n.made.op)
 		}
 	}
 }
 
-// first reports whether n is the first output of its Op.
+// first reports whether n is the first output of its Op, or what it has changed.
 func (b *backprop) first(n *Node) bool {
-	return b.g.at(*n.made.op.Operands()[0].View) == n
+	return n.base != nil || b.g.at(*n.made.op.Operands()[0].View) == n
 }
 
-func (b *backprop) reached(op backend.Op) bool {
-	for _, o := range op.Operands() {
+// reached reports whether a gradient has come to an output of the Op that made n.
+func (b *backprop) reached(n *Node) bool {
+	for _, o := range n.made.op.Operands() {
 		if o.Access.Writes() && len(b.parts[o.View.Buffer]) > 0 {
 			return true
 		}
 	}
-	return false
+	return len(b.parts[n.id]) > 0
 }
 
 // unview is the adjoint of taking a view: the gradient in the shape of the base,

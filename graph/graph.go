@@ -32,6 +32,14 @@ const (
 	State
 )
 
+func (r Role) String() string {
+	names := [...]string{"Computed", "Input", "Parameter", "State"}
+	if int(r) >= len(names) {
+		return fmt.Sprintf("Role(%d)", uint8(r))
+	}
+	return names[r]
+}
+
 // Node is a value of a Graph: an array of fixed type and shape.
 type Node struct {
 	graph *Graph
@@ -44,9 +52,11 @@ type Node struct {
 	shape backend.Shape
 	limit int // exclusive bound of an Int32 node's values; 0 if unknown
 
-	made   *instruction // the Op that writes it; nil for leaves and views
-	base   *Node        // of a view: the node whose memory it shares, itself no view
-	offset int          // of a view: elements from the start of base
+	made *instruction // the Op that writes it; nil for leaves and views
+	// base is the node whose memory this one shares: of a view a node that is no view
+	// itself, of a node with an Op of its own the one that the Op changes in place.
+	base   *Node
+	offset int // of a view: elements from the start of base
 }
 
 // instruction is an Op whose operands name nodes: View.Buffer is the node's id.
@@ -78,6 +88,9 @@ func (n *Node) Name() string {
 func (n *Node) Limit() int { return n.limit }
 
 func (n *Node) valid() bool { return n != nil && n.id != 0 }
+
+// isView reports whether the node is a view of another one.
+func (n *Node) isView() bool { return n.base != nil && n.made == nil }
 
 // view is the node as an operand of a graph instruction.
 func (n *Node) view() backend.View {
@@ -118,18 +131,6 @@ func New() *Graph {
 // Err returns the first error of building, nil if there was none.
 func (g *Graph) Err() error { return g.err }
 
-// Fail records an error, unless there is one already, and returns a node that is
-// not valid. Layers use it for mistakes that no Op can see.
-func (g *Graph) Fail(err error) *Node {
-	if g.err == nil {
-		if g.label != "" {
-			err = fmt.Errorf("%q: %w", g.label, err)
-		}
-		g.err = fmt.Errorf("graph: %w", err)
-	}
-	return g.nodes[0]
-}
-
 // In runs build with all nodes it makes labelled with the layer's name; inside
 // another label the two are joined by a slash.
 func (g *Graph) In(label string, build func()) {
@@ -169,15 +170,23 @@ func (g *Graph) leaf(role Role, name string, t backend.DType, s backend.Shape, l
 	if g.err != nil {
 		return g.nodes[0]
 	}
+	what := fmt.Sprintf("%v %q", role, name)
+	if g.label != "" {
+		what += " of"
+	}
 	if name == "" {
-		return g.Fail(fmt.Errorf("%w: a leaf needs a name", backend.ErrShape))
+		return g.failOp(what, fmt.Errorf("%w: a leaf needs a name", backend.ErrShape))
 	}
 	if err := s.Validate(); err != nil {
-		return g.Fail(fmt.Errorf("%q: %w", name, err))
+		return g.failOp(what, err)
+	}
+	if limit < 0 || limit > 0 && t != backend.Int32 {
+		return g.failOp(what, fmt.Errorf("%w: a limit of %d goes with int32 and is not negative, found %v", backend.ErrType, limit, t))
 	}
 	if n, ok := g.leaves[name]; ok {
 		if n.role != role || n.dtype != t || !n.shape.Equal(s) || n.limit != limit {
-			return g.Fail(fmt.Errorf("%w: %q is declared twice: %v %v and %v %v", backend.ErrShape, name, n.dtype, n.shape, t, s))
+			return g.failOp(what, fmt.Errorf("%w: it is declared twice: as %v %v %v with limit %d and as %v %v %v with limit %d", backend.ErrShape,
+				n.role, n.dtype, n.shape, n.limit, role, t, s, limit))
 		}
 		return n
 	}
@@ -206,11 +215,24 @@ func (g *Graph) Leaves(role Role) []*Node {
 // Leaf returns the leaf of that name, nil if there is none.
 func (g *Graph) Leaf(name string) *Node { return g.leaves[name] }
 
-// Track asks for a running estimate of value in state.
+// Track asks for a running estimate of a value in a State of the same shape, which
+// is tracked once.
 func (g *Graph) Track(t Tracking) {
-	if g.ready("Track", t.State, t.Value) {
-		g.tracking = append(g.tracking, t)
+	if !g.ready("Track", t.State, t.Value) {
+		return
 	}
+	if t.State.role != State || !t.State.shape.Equal(t.Value.shape) || t.Value.dtype != backend.Float32 {
+		g.failOp("Track", fmt.Errorf("%w: %v %q %v does not keep a value of %v %v, expected a State of its shape", backend.ErrShape,
+			t.State.role, t.State.Name(), t.State.shape, t.Value.dtype, t.Value.shape))
+		return
+	}
+	for _, other := range g.tracking {
+		if other.State == t.State {
+			g.failOp("Track", fmt.Errorf("%w: the state %q is tracked twice", backend.ErrShape, t.State.name))
+			return
+		}
+	}
+	g.tracking = append(g.tracking, t)
 }
 
 // Tracked lists what Track was asked for, in order.
@@ -223,12 +245,30 @@ func (g *Graph) ready(what string, nodes ...*Node) bool {
 		return false
 	}
 	for i, n := range nodes {
-		if !n.valid() || n.graph != g {
-			g.Fail(fmt.Errorf("%s: %w: operand %d is no node of this graph", what, backend.ErrShape, i))
-			return false
+		found := ""
+		switch {
+		case n == nil:
+			found = "nil"
+		case n.graph != g:
+			found = "a node of another graph"
+		case n.id == 0:
+			found = "not valid"
+		default:
+			continue
 		}
+		g.failOp(what, fmt.Errorf("%w: operand %d is %s", backend.ErrShape, i, found))
+		return false
 	}
 	return true
+}
+
+// readyOptional is ready for an operand that may be nil, the one behind the given
+// nodes.
+func (g *Graph) readyOptional(what string, last *Node, nodes ...*Node) bool {
+	if last != nil {
+		nodes = append(nodes, last)
+	}
+	return g.ready(what, nodes...)
 }
 
 // emit appends an Op that writes the given new nodes, whose shapes the caller has
@@ -241,7 +281,7 @@ func (g *Graph) emit(op backend.Op, outputs ...output) bool {
 	}
 	if err := op.Check(); err != nil {
 		g.nodes = g.nodes[:len(g.nodes)-len(outputs)]
-		g.Fail(trim(err))
+		g.failCheck(op, err)
 		return false
 	}
 	return true

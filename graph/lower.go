@@ -2,6 +2,8 @@ package graph
 
 import (
 	"fmt"
+	"math"
+	"sort"
 
 	"fovea/backend"
 )
@@ -12,6 +14,7 @@ type Placement struct {
 	Buffer string
 	Offset int // elements from the start of the buffer
 	// Accumulate adds an output to what the buffer holds instead of overwriting it.
+	// Ops that read the node still see its own value.
 	Accumulate bool
 }
 
@@ -36,22 +39,74 @@ func (g *Graph) Lower(l Lowering) (*backend.Program, error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	for _, p := range append(append([]Placement(nil), l.Outputs...), l.Leaves...) {
-		if !p.Node.valid() || p.Node.graph != g || p.Buffer == "" || p.Offset < 0 {
-			return nil, fmt.Errorf("graph: Lower %q: %w: placement in buffer %q at %d names no node of this graph, no buffer or no place", l.Name, backend.ErrShape, p.Buffer, p.Offset)
-		}
+	if err := l.check(g); err != nil {
+		return nil, fmt.Errorf("graph: Lower %q: %w", l.Name, err)
 	}
 	c := newCompiler(g, l)
+	if err := c.checkOverlaps(); err != nil {
+		return nil, fmt.Errorf("graph: Lower %q: %w", l.Name, err)
+	}
+	c.foldSums()
 	if !l.Unfused {
 		c.fuseActivations()
 		c.fuseEpilogues()
 	}
-	c.foldSums()
 	p := c.emit()
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("graph: Lower %q: %w", l.Name, err)
 	}
 	return p, nil
+}
+
+// check demands that every placement names a node and a place.
+func (l Lowering) check(g *Graph) error {
+	bad := func(p Placement, format string, args ...any) error {
+		return fmt.Errorf("%w: placement in buffer %q: %s", backend.ErrShape, p.Buffer, fmt.Sprintf(format, args...))
+	}
+	for i, p := range append(append([]Placement(nil), l.Outputs...), l.Leaves...) {
+		switch {
+		case !p.Node.valid() || p.Node.graph != g:
+			return bad(p, "it names no node of this graph")
+		case p.Buffer == "":
+			return bad(p, "%q needs the name of a buffer", p.Node.Name())
+		case p.Offset < 0 || p.Offset > math.MaxInt32-p.Node.shape.Elements():
+			return bad(p, "%q %v has the offset %d, expected at least 0 and an end within 31 bits", p.Node.Name(), p.Node.shape, p.Offset)
+		case i >= len(l.Outputs) && p.Node.name == "":
+			return bad(p, "%q is computed, expected an Input, a Parameter or a State", p.Node.Name())
+		case i >= len(l.Outputs) && p.Accumulate:
+			return bad(p, "%q is not computed, and cannot accumulate", p.Node.Name())
+		}
+	}
+	return nil
+}
+
+// checkOverlaps demands that no two placements share an element of a buffer, and no
+// output one of a leaf's own buffer.
+func (c *compiler) checkOverlaps() error {
+	all := append(append([]Placement(nil), c.l.Outputs...), c.l.Leaves...)
+	placed := map[*Node]bool{}
+	for _, p := range c.l.Leaves {
+		placed[p.Node] = true
+	}
+	for _, n := range c.g.nodes[1:] {
+		if n.name != "" && c.live[n] && !placed[n] {
+			all = append(all, Placement{Node: n, Buffer: n.name})
+		}
+	}
+	sort.SliceStable(all, func(i, j int) bool {
+		if all[i].Buffer != all[j].Buffer {
+			return all[i].Buffer < all[j].Buffer
+		}
+		return all[i].Offset < all[j].Offset
+	})
+	for i := 1; i < len(all); i++ {
+		p, q := all[i-1], all[i]
+		if p.Buffer == q.Buffer && p.Offset+p.Node.shape.Elements() > q.Offset {
+			return fmt.Errorf("%w: %q %v at %d and %q %v at %d overlap in buffer %q", backend.ErrProgram,
+				p.Node.Name(), p.Node.shape, p.Offset, q.Node.Name(), q.Node.shape, q.Offset, p.Buffer)
+		}
+	}
+	return nil
 }
 
 // compiler is one lowering at work: a list of Ops that passes shorten.
@@ -80,7 +135,7 @@ func newCompiler(g *Graph, l Lowering) *compiler {
 		if !c.live[n] {
 			continue
 		}
-		if n.name != "" || n.base != nil && n.made == nil && !n.whole() {
+		if n.name != "" || n.isView() && !n.whole() {
 			c.pinned[c.root(n)] = true
 		}
 		if n.made != nil && needed[n.made] {
@@ -190,17 +245,28 @@ func (c *compiler) soleReader(n *Node) int {
 // writer returns the position of the first instruction that writes the memory of
 // n, −1 for leaves.
 func (c *compiler) writer(n *Node) int {
+	if at := c.writers(n); len(at) > 0 {
+		return at[0]
+	}
+	return -1
+}
+
+// writers lists the positions of the instructions that write the memory of n: more
+// than one where some add to what the first has left.
+func (c *compiler) writers(n *Node) []int {
+	var at []int
 	for i, in := range c.code {
 		if in == nil {
 			continue
 		}
 		for _, o := range in.op.Operands() {
 			if o.Access.Writes() && c.rootOf(*o.View) == n {
-				return i
+				at = append(at, i)
+				break
 			}
 		}
 	}
-	return -1
+	return at
 }
 
 // emit turns the instructions into a Program: nodes become buffers.

@@ -1,27 +1,10 @@
 package graph
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"fovea/backend"
 )
-
-// trimmed is an error without the prefix of the package it came from, since the
-// graph puts its own and the layer's name in front.
-type trimmed struct{ error }
-
-func (t trimmed) Error() string { return strings.TrimPrefix(t.error.Error(), "backend: ") }
-
-func (t trimmed) Unwrap() error { return t.error }
-
-func trim(err error) error { return trimmed{err} }
-
-// failOp records that the operands of an Op do not fit.
-func (g *Graph) failOp(kind string, err error) *Node {
-	return g.Fail(fmt.Errorf("%s: %w", kind, err))
-}
 
 // Constant makes an array with the same value everywhere.
 func (g *Graph) Constant(value float64, s backend.Shape) *Node {
@@ -35,7 +18,7 @@ func (g *Graph) Constant(value float64, s backend.Shape) *Node {
 // Conv2D is the cross-correlation of images x [N H W C] with filters w
 // [O KH KW C/G], plus a bias b [O] unless that is nil. See backend.Conv2D.
 func (g *Graph) Conv2D(x, w, b *Node, win backend.Window, groups int) *Node {
-	if !g.ready("Conv2D", x, w) || b != nil && !g.ready("Conv2D", b) {
+	if !g.readyOptional("Conv2D", b, x, w) {
 		return g.nodes[0]
 	}
 	s, err := backend.Conv2DShape(x.shape, w.shape, win, groups)
@@ -49,7 +32,7 @@ func (g *Graph) Conv2D(x, w, b *Node, win backend.Window, groups int) *Node {
 // MatMul is op(a)·op(b) plus a bias [columns] unless that is nil. See
 // backend.MatMul.
 func (g *Graph) MatMul(a, b, bias *Node, transposeA, transposeB bool) *Node {
-	if !g.ready("MatMul", a, b) || bias != nil && !g.ready("MatMul", bias) {
+	if !g.readyOptional("MatMul", bias, a, b) {
 		return g.nodes[0]
 	}
 	s, _, err := backend.MatMulShape(a.shape, b.shape, transposeA, transposeB)
@@ -204,7 +187,7 @@ func (g *Graph) Reduce(f backend.ReduceFunc, x *Node, axes ...int) *Node {
 	if err != nil {
 		return g.failOp("Reduce", err)
 	}
-	op := &backend.Reduce{X: x.view(), Func: f, Axes: axes}
+	op := &backend.Reduce{X: x.view(), Func: f, Axes: append([]int(nil), axes...)}
 	n := &Node{dtype: backend.Float32, shape: s}
 	if f == backend.ReduceArgmax {
 		n.dtype, n.limit = backend.Int32, count
@@ -258,7 +241,7 @@ func (g *Graph) Reshape(x *Node, s ...int) *Node {
 // viewOf makes a node that shares x's memory.
 func (g *Graph) viewOf(x *Node, offset int, s backend.Shape) *Node {
 	base := x
-	if x.base != nil {
+	if x.isView() {
 		base, offset = x.base, offset+x.offset
 	}
 	return g.add(&Node{dtype: x.dtype, shape: s, limit: x.limit, base: base, offset: offset})
@@ -303,11 +286,14 @@ func (g *Graph) Concatenate(axis int, xs ...*Node) *Node {
 	}
 	op := &backend.Concatenate{Axis: axis}
 	shapes := make([]backend.Shape, len(xs))
-	limit := 0
+	limit, bounded := 0, true
 	for i, x := range xs {
 		op.Xs = append(op.Xs, x.view())
 		shapes[i] = x.shape
-		limit = max(limit, x.limit)
+		limit, bounded = max(limit, x.limit), bounded && x.limit > 0
+	}
+	if !bounded {
+		limit = 0
 	}
 	s, err := backend.ConcatenateShape(axis, shapes...)
 	if err != nil {
@@ -422,10 +408,11 @@ func (g *Graph) BatchNorm(x, gamma, beta *Node, epsilon float64) (y, mean, varia
 	if !g.ready("BatchNorm", x, gamma, beta) {
 		return g.nodes[0], g.nodes[0], g.nodes[0]
 	}
+	channels := x.shape[max(len(x.shape)-1, 0):]
 	op := &backend.BatchNorm{X: x.view(), Gamma: gamma.view(), Beta: beta.view(), Epsilon: epsilon}
 	y = &Node{dtype: backend.Float32, shape: x.shape}
-	mean = &Node{dtype: backend.Float32, shape: gamma.shape}
-	variance = &Node{dtype: backend.Float32, shape: gamma.shape}
+	mean = &Node{dtype: backend.Float32, shape: channels}
+	variance = &Node{dtype: backend.Float32, shape: channels}
 	if !g.emit(op, output{&op.Y, y}, output{&op.Mean, mean}, output{&op.Variance, variance}) {
 		return g.nodes[0], g.nodes[0], g.nodes[0]
 	}
@@ -444,11 +431,14 @@ func (g *Graph) BatchNormInference(x, gamma, beta, mean, variance *Node, epsilon
 // Loss computes the weighted loss of each example, [N]; weights may be nil. See
 // backend.Loss.
 func (g *Graph) Loss(kind backend.LossKind, input, target, weights *Node, divisor float64) *Node {
-	if !g.ready(kind.String(), input, target) || weights != nil && !g.ready(kind.String(), weights) {
+	if !g.readyOptional(kind.String(), weights, input, target) {
 		return g.nodes[0]
 	}
 	if len(input.shape) < 1 {
-		return g.failOp(kind.String(), errors.New("the input is a scalar, expected examples"))
+		return g.failOp(kind.String(), fmt.Errorf("%w: the input is a scalar, expected examples", backend.ErrShape))
+	}
+	if d := input.shape[1:].Elements(); target.dtype == backend.Int32 && (target.limit < 1 || target.limit > d) {
+		return g.failOp(kind.String(), fmt.Errorf("%w: the targets' limit is %d, expected 1 to %d classes", backend.ErrShape, target.limit, d))
 	}
 	op := &backend.Loss{Input: input.view(), Target: target.view(), Weights: optional(weights), Func: kind, Divisor: divisor}
 	return g.single(op, &op.Losses, input.shape[:1].Clone())

@@ -69,7 +69,7 @@ func (b *backprop) differentiate(op backend.Op) {
 	case *backend.Fill, *backend.Compare, *backend.Convert:
 		// Constant in their inputs, or almost everywhere so.
 	default:
-		b.g.Fail(fmt.Errorf("Gradients: %w: %s has no derivative", backend.ErrUnsupported, op.Kind()))
+		b.g.failOp("Gradients", fmt.Errorf("%w: %s has no derivative", backend.ErrUnsupported, op.Kind()))
 	}
 }
 
@@ -242,7 +242,7 @@ func (b *backprop) gather(o *backend.Gather) {
 	r.Y = table.view()
 	in := &instruction{label: g.label, op: r}
 	if err := r.Check(); err != nil {
-		g.Fail(trim(err))
+		g.failCheck(r, err)
 		return
 	}
 	// The sum is a node of its own, in the table's memory.
@@ -254,7 +254,7 @@ func (b *backprop) gather(o *backend.Gather) {
 // of them is passed on as one number.
 func (b *backprop) loss(o *backend.Loss) {
 	if b.wants(o.Target) || b.wants(o.Weights) {
-		b.g.Fail(fmt.Errorf("%v: %w: it has no gradient with respect to its target or weights", o.Func, backend.ErrUnsupported))
+		b.g.failOp(o.Func.String(), fmt.Errorf("%w: it has no gradient with respect to its target or weights", backend.ErrUnsupported))
 		return
 	}
 	seed := b.of(o.Losses)
@@ -269,7 +269,7 @@ func (b *backprop) loss(o *backend.Loss) {
 
 func (b *backprop) batchNorm(o *backend.BatchNorm) {
 	if len(b.parts[o.Mean.Buffer])+len(b.parts[o.Variance.Buffer]) > 0 {
-		b.g.Fail(fmt.Errorf("BatchNorm: %w: the batch statistics have no gradient", backend.ErrUnsupported))
+		b.g.failOp("BatchNorm", fmt.Errorf("%w: the batch statistics have no gradient", backend.ErrUnsupported))
 		return
 	}
 	r := &backend.BatchNormGrad{DY: b.of(o.Y).view(), X: o.X, Gamma: o.Gamma, Mean: o.Mean, Variance: o.Variance, Epsilon: o.Epsilon}
@@ -294,7 +294,7 @@ func (b *backprop) batchNorm(o *backend.BatchNorm) {
 // batchNormInference is affine in x: y = a·(x − mean) + beta, a = gamma/√(variance + ε).
 func (b *backprop) batchNormInference(o *backend.BatchNormInference) {
 	if b.wants(o.Mean) || b.wants(o.Variance) {
-		b.g.Fail(fmt.Errorf("BatchNormInference: %w: the statistics have no gradient", backend.ErrUnsupported))
+		b.g.failOp("BatchNormInference", fmt.Errorf("%w: the statistics have no gradient", backend.ErrUnsupported))
 		return
 	}
 	g, dy := b.g, b.of(o.Y)

@@ -114,6 +114,9 @@ func (g *Graph) LowerInference(name string, l *Layout, outputs ...Placement) (*b
 	if g.err != nil {
 		return nil, g.err
 	}
+	if l == nil {
+		return nil, fmt.Errorf("graph: LowerInference %q: %w: no layout is given", name, backend.ErrShape)
+	}
 	low := Lowering{Name: name, Outputs: outputs}
 	if err := l.place(g, &low); err != nil {
 		return nil, err
@@ -167,17 +170,22 @@ func (g *Graph) LowerTraining(name string, t Training) (*Step, error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	if t.Loss == nil || t.Loss.shape.Elements() != 1 {
-		return nil, fmt.Errorf("graph: LowerTraining %q: %w: the loss must be one number", name, backend.ErrShape)
+	if !t.Loss.valid() || t.Loss.graph != g || t.Loss.shape.Elements() != 1 {
+		return nil, fmt.Errorf("graph: LowerTraining %q: %w: the loss must be one number of this graph", name, backend.ErrShape)
+	}
+	if t.Layout == nil {
+		return nil, fmt.Errorf("graph: LowerTraining %q: %w: no layout is given", name, backend.ErrShape)
 	}
 	if len(t.Layout.Parameters.Slots) == 0 {
 		return nil, fmt.Errorf("graph: LowerTraining %q: %w: there is nothing to learn: every parameter is frozen, or there are none", name, backend.ErrShape)
 	}
 	params := make([]*Node, len(t.Layout.Parameters.Slots))
 	for i, s := range t.Layout.Parameters.Slots {
-		if params[i] = g.leaves[s.Name]; params[i] == nil {
-			return nil, fmt.Errorf("graph: LowerTraining %q: %w: the layout's parameter %q is not in the graph", name, backend.ErrShape, s.Name)
+		n := g.leaves[s.Name]
+		if n == nil || n.role != Parameter || !n.shape.Equal(s.Shape) {
+			return nil, fmt.Errorf("graph: LowerTraining %q: %w: the graph has no parameter %q %v of the layout", name, backend.ErrShape, s.Name, s.Shape)
 		}
+		params[i] = n
 	}
 	low := Lowering{
 		Name:    name + "/gradient",
