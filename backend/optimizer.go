@@ -108,7 +108,7 @@ func (o *OptimizerStep) Check() error {
 	c.hyperparameters(o)
 	at := 0
 	for i, s := range o.Segments {
-		c.that(s.Offset >= at && s.Length >= 1 && s.Offset+s.Length <= o.Parameters.Shape.Elements(),
+		c.that(s.Offset >= at && s.Length >= 1 && s.Length <= o.Parameters.Shape.Elements()-s.Offset,
 			"segment %d covers %d to %d, expected ascending, disjoint stretches of %v", i, s.Offset, s.Offset+s.Length, o.Parameters.Shape)
 		c.that(s.RateFactor >= 0 && s.WeightDecay >= 0, "segment %d: RateFactor %g and WeightDecay %g, expected 0 or more", i, s.RateFactor, s.WeightDecay)
 		at = s.Offset + s.Length
