@@ -147,6 +147,10 @@ func lossCases(g *generator) {
 		fills{"Input": constant(1, 0, 0, 1, 0.5, 0.5), "Target": constant(1, 0)})
 	g.addFilled(example{backend.Shape{3, 2}, true}.loss(backend.SoftmaxCrossEntropy, false, 1),
 		fills{"Input": constant(0, -inf, -inf, 0), "Target": constant(0)})
+	for _, k := range []backend.LossKind{backend.SoftmaxCrossEntropy, backend.KLDivergence} {
+		g.addFilled(example{backend.Shape{4, 3}, false}.loss(k, false, 1), fills{"Input": constant(1, -inf, 2), "Target": constant(0.25, 0, 0.75)})
+		g.addFilled(example{backend.Shape{4, 3}, false}.loss(k, false, 1), fills{"Input": constant(1, -inf, 2), "Target": constant(0.25, 0.5, 0.25)})
+	}
 }
 
 func lossGradCases(g *generator) {

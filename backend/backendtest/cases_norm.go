@@ -113,6 +113,13 @@ func dropouts(add func(s backend.Shape, rate float64, stream uint32, draw fill))
 			add(backend.Shape{3, 4, 5, 6}, rate, 1<<32-1, draw)
 		}
 	}
+	// Rates that float32 cannot tell from a number that is drawn.
+	for e := range uint64(8) {
+		drawn := backend.Uniform(12345|1<<40, e, 5, 9)
+		for _, rate := range []float64{drawn, drawn + 1e-12, max(0, drawn-1e-12)} {
+			add(backend.Shape{8}, rate, 5, constant(12345, 1<<8, 9))
+		}
+	}
 	add(nil, 0.5, 7, draws[1])
 	add(backend.Shape{100, 101}, 0.5, 7, draws[1])
 }
