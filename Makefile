@@ -1,0 +1,58 @@
+# Everything here needs Go and make; the race detector needs a C compiler too.
+
+GO            ?= go
+GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCH         ?= .
+BENCHTIME     ?= 1s
+COUNT         ?= 1
+
+# The assembly generator is a module of its own, so that fovea does not depend on what it needs.
+GENERATOR := cpu/internal/asmgen
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.DEFAULT_GOAL := help
+.PHONY: help check test race noasm lint format vet generate generated cross bench
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: format vet lint generated cross noasm race ## what must pass before a change lands; .ci/run adds the plain tests
+
+test: ## all tests
+	$(GO) test ./...
+
+race: ## all tests but the long ones, with the race detector
+	$(GO) test -race -short ./...
+
+noasm: ## tests of the CPU backend without assembly, as on machines that have none
+	$(GO) test -short -tags noasm ./cpu/...
+
+lint: ## golangci-lint with .golangci.yml; the first run builds it
+	$(GOLANGCI_LINT) run ./...
+	cd $(GENERATOR) && $(GOLANGCI_LINT) run ./...
+
+format: ## fail where gofmt would change a file
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+
+vet: ## go vet on amd64 and arm64, with and without assembly
+	GOARCH=amd64 $(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./...
+	$(GO) vet -tags noasm ./...
+	cd $(GENERATOR) && $(GO) vet ./...
+
+generate: ## write generated files anew
+	$(GO) generate ./...
+
+generated: ## fail where generated files, go.mod or go.sum are out of date
+	cd $(GENERATOR) && $(GO) test ./... && $(GO) mod tidy -diff
+	$(GO) mod tidy -diff
+
+cross: ## build everything for every platform
+	@for p in $(PLATFORMS); do \
+		echo "build $$p"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; \
+	done
+
+bench: ## benchmarks; BENCH=regexp picks some, BENCHTIME and COUNT as in go test
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) ./bench
