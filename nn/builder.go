@@ -191,11 +191,8 @@ func (b *Builder) path() string { return strings.ReplaceAll(b.Label(), "/", ".")
 // outputs, the others together inputs, unless it has one axis only. One used twice
 // under one name is shared.
 func (b *Builder) Parameter(name string, s backend.Shape, init Initializer) *graph.Node {
-	if err := s.Validate(); err != nil {
-		return b.Fail(fmt.Errorf("parameter %q: %w", name, err))
-	}
 	p := ParameterSpec{Name: name, Shape: s.Clone(), Init: init, FanIn: 1, FanOut: 1, Bias: len(s) < 2}
-	if len(s) >= 2 {
+	if len(s) >= 2 && s.Validate() == nil {
 		p.FanIn = s[1:].Elements()
 		p.FanOut = s.Elements() / s[len(s)-1]
 	}

@@ -1,6 +1,12 @@
 package nn
 
-import "fovea/backend"
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"fovea/backend"
+)
 
 // Optimizer is how parameters follow their gradients. The definitions are
 // PyTorch's, see backend.OptimizerRule.
@@ -65,4 +71,38 @@ func (o Optimizer) Step() backend.OptimizerStep {
 		Rule: o.Rule, Momentum: o.Momentum, Nesterov: o.Nesterov, Decay: o.Decay,
 		Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon,
 	}
+}
+
+// Validate reports a setting that the rule does not take.
+func (o Optimizer) Validate() error {
+	fail := func(err error) error { return fmt.Errorf("nn: optimizer %v: %w", o.Rule, err) }
+	for _, v := range []struct {
+		name  string
+		value float64
+	}{{"learning rate", o.LearningRate}, {"weight decay", o.WeightDecay}} {
+		if !(v.value >= 0) || math.IsInf(v.value, 0) {
+			return fail(fmt.Errorf("the %s is %g, expected a finite number of 0 or more", v.name, v.value))
+		}
+	}
+	if o.Rule != backend.Momentum && (o.Momentum != 0 || o.Nesterov) {
+		return fail(fmt.Errorf("it has no momentum, found %g (Nesterov: %v)", o.Momentum, o.Nesterov))
+	}
+	if o.Nesterov && o.Momentum == 0 {
+		return fail(errors.New("Nesterov's momentum is 0, expected more"))
+	}
+	// The Op checks the rest; operands of one number stand in for its own.
+	number := backend.View{Buffer: 1, Shape: backend.Shape{1}}
+	step := o.Step()
+	step.Parameters, step.Gradients, step.LearningRate, step.Step = number, number, number, number
+	step.Step.DType = backend.Int32
+	if o.Rule.Slots() >= 1 {
+		step.Slot1 = number
+	}
+	if o.Rule.Slots() >= 2 {
+		step.Slot2 = number
+	}
+	if err := step.Check(); err != nil {
+		return fail(err)
+	}
+	return nil
 }
