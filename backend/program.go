@@ -139,7 +139,7 @@ func (p *Program) Check() error {
 			switch {
 			case b.DType != o.View.DType:
 				return fail("%s is %v in a buffer of %v", o.Name, o.View.DType, b.DType)
-			case o.View.Offset < 0 || o.View.Offset%b.DType.Size() != 0 || o.View.Offset+o.View.Bytes() > b.Bytes():
+			case o.View.Offset < 0 || o.View.Offset%b.DType.Size() != 0 || o.View.Offset > b.Bytes()-o.View.Bytes():
 				return fail("%s %v lies outside its buffer of %d bytes", o.Name, *o.View, b.Bytes())
 			case b.Kind == Scratch && o.Access.Reads() && !written[o.View.Buffer].covers(o.View.Offset, o.View.Offset+o.View.Bytes()):
 				return fail("%s %v is read before it is written", o.Name, *o.View)
