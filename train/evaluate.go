@@ -25,7 +25,7 @@ type Metrics struct {
 	// RMSE is the root of the mean squared error over examples and targets.
 	RMSE float64
 	// ExplainedVariance is 1 − Var(target − prediction)/Var(target), averaged over the
-	// targets. Source: Maqueda et al. 2018.
+	// targets; NaN where a target never varies. Source: Maqueda et al. 2018.
 	ExplainedVariance float64
 }
 
@@ -46,7 +46,7 @@ const lossesBuffer = "losses"
 // NewEvaluator compiles the forward pass and the loss for batches of n examples of
 // sets like this one.
 func NewEvaluator(net *nn.Network, loss nn.Loss, like *data.Set, n int) (*Evaluator, error) {
-	targets, err := newTargets(net.Model, loss, like)
+	targets, err := newTargets(net, loss, like)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +92,15 @@ func NewEvaluator(net *nn.Network, loss nn.Loss, like *data.Set, n int) (*Evalua
 // Evaluate runs the network over a whole set. Progress, unless nil, is told how many
 // examples are done.
 func (e *Evaluator) Evaluate(ctx context.Context, set *data.Set, progress func(done, total int)) (Metrics, error) {
+	if e.executable == nil {
+		return Metrics{}, fmt.Errorf("train: evaluation: %w", backend.ErrClosed)
+	}
+	if set == nil {
+		return Metrics{}, errors.New("train: evaluation: there is no data set")
+	}
+	if err := e.targets.check(set); err != nil {
+		return Metrics{}, err
+	}
 	loader, err := data.NewLoader(set, data.LoaderConfig{Batch: e.batch, InOrder: true, PadLast: true})
 	if err != nil {
 		return Metrics{}, err
@@ -100,7 +109,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, set *data.Set, progress func(d
 	if err := loader.Start(0, 0); err != nil {
 		return Metrics{}, err
 	}
-	s := newScore(e.net.Model, e.logits.Shape()[1])
+	s := &score{accuracy: e.targets.accuracy, outputs: make([]moments, e.targets.outputs)}
 	for {
 		b, err := loader.Next()
 		if errors.Is(err, io.EOF) {
@@ -120,14 +129,10 @@ func (e *Evaluator) Evaluate(ctx context.Context, set *data.Set, progress func(d
 }
 
 func (e *Evaluator) run(ctx context.Context, b *data.Batch) error {
-	target, err := e.targets.of(b)
-	if err != nil {
-		return err
-	}
 	for _, w := range []struct {
 		name string
 		host *tensor.Dense
-	}{{nn.InputName, b.Images}, {nn.TargetName, target}, {nn.WeightsName, b.Weights}} {
+	}{{nn.InputName, b.Images}, {nn.TargetName, e.targets.of(b)}, {nn.WeightsName, b.Weights}} {
 		if err := e.tensors[w.name].Write(w.host); err != nil {
 			return err
 		}
@@ -153,12 +158,12 @@ func (e *Evaluator) Close() error {
 
 // score adds up results on the host, in float64.
 type score struct {
-	classifies bool
-	examples   int
-	loss       float64
-	right      int
-	squares    float64
-	outputs    []moments // of a regression, by target
+	accuracy bool
+	examples int
+	loss     float64
+	right    int
+	squares  float64
+	outputs  []moments // of a regression, by target
 }
 
 // moments follows the mean and variance of targets and errors by Welford's method.
@@ -167,23 +172,16 @@ type moments struct {
 	targetSquare, errSquare float64 // sums of squared deviations
 }
 
-func newScore(m *nn.Model, d int) *score {
-	return &score{classifies: classifies(m), outputs: make([]moments, d)}
-}
-
 func (s *score) add(b *data.Batch, e *Evaluator) {
 	losses, logits, prediction := e.losses.Float32s(), e.logits.Float32s(), e.prediction.Float32s()
 	d := len(s.outputs)
 	for i := range b.Examples {
 		s.loss += float64(losses[i])
 		s.examples++
-		if s.classifies {
+		if s.accuracy {
 			if argmax(logits[i*d:(i+1)*d]) == s.class(b, i) {
 				s.right++
 			}
-			continue
-		}
-		if b.Targets == nil {
 			continue
 		}
 		for j := range s.outputs {
@@ -215,7 +213,7 @@ func (m *moments) add(target, err float64, n int) {
 func (s *score) metrics() Metrics {
 	n := float64(s.examples)
 	m := Metrics{Examples: s.examples, Loss: s.loss / n, Accuracy: math.NaN(), RMSE: math.NaN(), ExplainedVariance: math.NaN()}
-	if s.classifies {
+	if s.accuracy {
 		m.Accuracy = float64(s.right) / n
 		return m
 	}
@@ -223,6 +221,9 @@ func (s *score) metrics() Metrics {
 	m.RMSE = math.Sqrt(s.squares / (n * d))
 	m.ExplainedVariance = 0
 	for _, o := range s.outputs {
+		if o.targetSquare == 0 {
+			o.errSquare = math.NaN()
+		}
 		m.ExplainedVariance += (1 - o.errSquare/o.targetSquare) / d
 	}
 	return m
@@ -241,7 +242,10 @@ func argmax(v []float32) int {
 
 // Evaluate measures a network on a set, in batches of at most n examples.
 func Evaluate(ctx context.Context, net *nn.Network, set *data.Set, loss nn.Loss, n int, progress func(done, total int)) (Metrics, error) {
-	e, err := NewEvaluator(net, loss, set, min(n, set.Len()))
+	if set != nil {
+		n = min(n, set.Len())
+	}
+	e, err := NewEvaluator(net, loss, set, n)
 	if err != nil {
 		return Metrics{}, err
 	}

@@ -6,32 +6,37 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"fovea/data"
 	"fovea/nn"
 )
 
-// ErrDiverged is a loss that is no longer finite. The last good model stays.
-var ErrDiverged = errors.New("the loss is no longer a finite number")
+// ErrDiverged is a run whose loss or parameters are no longer finite. The files in its
+// folder stay as they were before.
+var ErrDiverged = errors.New("the loss or a parameter is no longer a finite number")
 
 // Config says how to train. What is left zero has a default.
 type Config struct {
 	Loss      nn.Loss      `json:"loss"`
-	Optimizer nn.Optimizer `json:"optimizer"`
+	Optimizer nn.Optimizer `json:"optimizer"` // zero means Adam with rate 0.001
 	Schedule  Schedule     `json:"schedule"`
-	Batch     int          `json:"batch"`
-	Epochs    int          `json:"epochs"`
-	Seed      uint64       `json:"seed"`
+	Batch     int          `json:"batch"`  // zero means 64
+	Epochs    int          `json:"epochs"` // zero means 10
+	Seed      uint64       `json:"seed"`   // of the order of the examples, and of dropout
 	// Patience ends training after so many epochs without a lower validation loss; 0
 	// never does.
 	Patience int `json:"patience,omitempty"`
 
-	// Dir is the run's folder; empty keeps nothing on disk, and then the network ends
-	// with the parameters of the last epoch.
+	// Dir is the run's folder, made where there is none; a run that is already there is
+	// replaced. Empty keeps nothing on disk, and then the network ends with the
+	// parameters of the last epoch.
 	Dir string `json:"-"`
-	// Resume goes on from the state in Dir.
+	// Resume goes on from the state in Dir. The model, the set and all settings must be
+	// those of the run, but for Epochs and Patience.
 	Resume bool `json:"-"`
 	// Classes, Mean and Std go into the model files, see nn.File; Extra too.
 	Classes   []string          `json:"-"`
@@ -63,7 +68,7 @@ type EpochRecord struct {
 	ValidationLoss     Number        `json:"validation_loss"`
 	ValidationAccuracy Number        `json:"validation_accuracy"`
 	LearningRate       float64       `json:"learning_rate"`     // of the last step
-	ImagesPerSecond    float64       `json:"images_per_second"` // of the training part
+	ImagesPerSecond    float64       `json:"images_per_second"` // of training, since this process began
 	Seconds            float64       `json:"seconds"`           // training and validation
 	Best               bool          `json:"best"`              // the validation loss is the lowest so far
 	Remaining          time.Duration `json:"-"`
@@ -76,7 +81,7 @@ type Result struct {
 	BestEpoch int
 	// StoppedEarly tells that patience ran out.
 	StoppedEarly bool
-	// ImagesPerSecond is the mean rate of training, without validation.
+	// ImagesPerSecond is the mean rate of training by this process, without validation.
 	ImagesPerSecond float64
 }
 
@@ -87,7 +92,9 @@ const reportEvery = 16
 // the model with the lowest validation loss in model.safetensors, the resumable state
 // in state.safetensors and the history in history.csv and history.jsonl, and the
 // network ends with the best model's parameters. When ctx is cancelled it stops
-// between two steps, saves the state, and returns the context's error.
+// between two steps, saves the state, and returns the context's error beside the
+// history so far. Resuming ends in the same bits as if nothing had happened; on the
+// backend "reference", whose numbers are longer than those in files, nearly.
 func Fit(ctx context.Context, net *nn.Network, training, validation *data.Set, c Config) (*Result, error) {
 	f, err := newFit(net, training, validation, c)
 	if err != nil {
@@ -121,46 +128,90 @@ type fit struct {
 	tail    time.Duration // time of the last validation
 }
 
-func newFit(net *nn.Network, training, validation *data.Set, c Config) (f *fit, err error) {
+func newFit(net *nn.Network, training, validation *data.Set, c Config) (*fit, error) {
 	if c.Batch == 0 {
 		c.Batch = 64
 	}
 	if c.Epochs == 0 {
 		c.Epochs = 10
 	}
-	if c.Batch < 1 || c.Epochs < 1 || c.Patience < 0 {
-		return nil, fmt.Errorf("train: batch %d, epochs %d, patience %d: expected at least 1, 1 and 0", c.Batch, c.Epochs, c.Patience)
+	if c.Optimizer == (nn.Optimizer{}) {
+		c.Optimizer = nn.Adam(1e-3)
 	}
-	if training == nil || training.Len() == 0 || validation == nil || validation.Len() == 0 {
-		return nil, fmt.Errorf("train: the training and the validation set need at least one example each")
-	}
-	if err := c.Schedule.validate(); err != nil {
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	f = &fit{Config: c, net: net, training: training, validation: validation}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.close())
-		}
-	}()
-	if f.targets, err = newTargets(net.Model, c.Loss, training); err != nil {
-		return nil, err
+	f := &fit{Config: c, net: net, training: training, validation: validation}
+	err := f.prepare()
+	if err == nil {
+		err = f.begin()
 	}
-	f.trainer, err = NewTrainer(net, TrainerConfig{Loss: c.Loss, Optimizer: c.Optimizer, Rows: f.targets.rows, Seed: c.Seed})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.close())
 	}
-	// Evaluation batches as large as training's reuse what the machine's caches are fit for.
-	if f.evaluator, err = NewEvaluator(net, c.Loss, validation, min(c.Batch, validation.Len())); err != nil {
-		return nil, err
+	return f, nil
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Batch < 1 || c.Epochs < 1 || c.Patience < 0:
+		return fmt.Errorf("train: batch %d, epochs %d, patience %d: expected at least 1, 1 and 0", c.Batch, c.Epochs, c.Patience)
+	case c.Optimizer.LearningRate == 0:
+		return errors.New("train: the learning rate is 0, expected more")
+	case c.Resume && c.Dir == "":
+		return errors.New("train: nothing to resume: no folder is given")
 	}
-	if f.loader, err = data.NewLoader(training, data.LoaderConfig{Batch: c.Batch, Seed: c.Seed}); err != nil {
-		return nil, err
+	return c.Schedule.validate()
+}
+
+// prepare makes everything that a run works with, so that what cannot work fails
+// before the first step.
+func (f *fit) prepare() error {
+	var err error
+	if f.targets, err = newTargets(f.net, f.Loss, f.training); err != nil {
+		return err
 	}
-	if c.Resume {
-		err = f.restore()
+	if f.validation == nil {
+		return errors.New("train: there is no validation set")
 	}
-	return f, err
+	if !slices.Equal(f.training.Classes(), f.validation.Classes()) {
+		return fmt.Errorf("train: the set %q has the classes %q, the validation set %q has %q",
+			f.training.Name(), f.training.Classes(), f.validation.Name(), f.validation.Classes())
+	}
+	f.trainer, err = NewTrainer(f.net, TrainerConfig{
+		Loss: f.Loss, Optimizer: f.Optimizer, Rows: f.targets.rows, Accuracy: f.targets.accuracy, Seed: f.Seed,
+	})
+	if err != nil {
+		return err
+	}
+	n := f.training.Len()
+	if err := f.trainer.Prepare(min(f.Batch, n)); err != nil {
+		return err
+	}
+	if rest := n % f.Batch; rest > 0 && n > f.Batch {
+		if err := f.trainer.Prepare(rest); err != nil {
+			return fmt.Errorf("train: the last batch of an epoch has %d of %d examples, another batch size than %d may help: %w", rest, n, f.Batch, err)
+		}
+	}
+	if f.evaluator, err = NewEvaluator(f.net, f.Loss, f.validation, min(f.Batch, f.validation.Len())); err != nil {
+		return err
+	}
+	f.loader, err = data.NewLoader(f.training, data.LoaderConfig{Batch: f.Batch, Seed: f.Seed})
+	return err
+}
+
+// begin takes up the run in the folder, or makes it hold a new one.
+func (f *fit) begin() error {
+	switch {
+	case f.Resume:
+		return f.restore()
+	case f.Dir == "":
+		return nil
+	}
+	if err := os.MkdirAll(f.Dir, 0o777); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return f.save()
 }
 
 func (f *fit) run(ctx context.Context) error {
@@ -175,9 +226,7 @@ func (f *fit) run(ctx context.Context) error {
 		}
 	}
 	f.result.StoppedEarly = f.state.Epoch < f.Epochs
-	f.result.History = f.state.History
-	f.result.BestEpoch = f.state.BestEpoch
-	f.result.ImagesPerSecond = f.rate()
+	f.conclude()
 	if f.Dir == "" {
 		return nil
 	}
@@ -190,11 +239,16 @@ func (f *fit) run(ctx context.Context) error {
 
 func (f *fit) exhausted() bool { return f.Patience > 0 && f.state.Waited >= f.Patience }
 
+func (f *fit) conclude() {
+	f.result.History = f.state.History
+	f.result.BestEpoch = f.state.BestEpoch
+	f.result.ImagesPerSecond = f.rate()
+}
+
 // interrupted saves the state of a run that was cancelled between two steps, unless
 // it keeps nothing on disk.
 func (f *fit) interrupted(err error) error {
-	f.result.History = f.state.History
-	f.result.BestEpoch = f.state.BestEpoch
+	f.conclude()
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -208,6 +262,7 @@ func (f *fit) epoch(ctx context.Context) error {
 		return err
 	}
 	start, before := time.Now(), f.trained
+	defer func() { f.trained = before + time.Since(start) }()
 	for f.state.Position < total {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -219,16 +274,12 @@ func (f *fit) epoch(ctx context.Context) error {
 			}
 			return err
 		}
-		target, err := f.targets.of(b)
-		if err != nil {
-			return err
-		}
 		at := float64(f.state.Epoch) + float64(f.state.Position)/float64(total)
 		f.state.Rate = f.Optimizer.LearningRate * f.Schedule.FactorAt(at, f.Epochs)
 		if err := f.trainer.SetLearningRate(f.state.Rate); err != nil {
 			return err
 		}
-		if err := f.trainer.Step(ctx, b.Images, target, b.Weights); err != nil {
+		if err := f.trainer.Step(ctx, b.Images, f.targets.of(b), b.Weights); err != nil {
 			return err
 		}
 		f.state.Position += b.Examples
@@ -310,7 +361,7 @@ func (f *fit) endEpoch(ctx context.Context, start time.Time) error {
 		Seconds:         time.Since(start).Seconds(),
 		Best:            f.state.BestEpoch == 0 || m.Loss < f.state.BestLoss,
 	}
-	if !classifies(f.net.Model) {
+	if !f.targets.accuracy {
 		r.TrainAccuracy = Number(math.NaN())
 	}
 	if r.Best {
@@ -328,7 +379,11 @@ func (f *fit) endEpoch(ctx context.Context, start time.Time) error {
 				return err
 			}
 		}
-		if err := errors.Join(f.save(), writeHistory(f.Dir, f.state.History)); err != nil {
+		// The state comes last: whatever it says has been done is on the disk.
+		if err := writeHistory(f.Dir, f.state.History); err != nil {
+			return err
+		}
+		if err := f.save(); err != nil {
 			return err
 		}
 	}

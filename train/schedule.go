@@ -22,10 +22,14 @@ func (s Schedule) validate() error {
 	switch {
 	case s.Kind != "" && s.Kind != "constant" && s.Kind != "cosine" && s.Kind != "step":
 		return fmt.Errorf("train: unknown schedule %q, expected constant, cosine or step", s.Kind)
-	case s.Kind == "step" && (s.Every < 1 || !(s.Factor > 0)):
-		return fmt.Errorf("train: step schedule: factor %g every %d epochs, expected a positive factor every 1 epoch or more", s.Factor, s.Every)
-	case !(s.Warmup >= 0) || !(s.Floor >= 0 && s.Floor <= 1):
-		return fmt.Errorf("train: schedule: warmup %g and floor %g, expected 0 or more, and 0 to 1", s.Warmup, s.Floor)
+	case s.Kind == "step" && (s.Every < 1 || !(s.Factor > 0 && s.Factor <= math.MaxFloat32)):
+		return fmt.Errorf("train: step schedule: factor %g every %d epochs, expected a finite factor above 0, every 1 epoch or more", s.Factor, s.Every)
+	case s.Kind != "step" && (s.Factor != 0 || s.Every != 0):
+		return fmt.Errorf("train: schedule %q: it has no factor, found %g every %d epochs", s.Kind, s.Factor, s.Every)
+	case s.Kind != "cosine" && s.Floor != 0 || !(s.Floor >= 0 && s.Floor <= 1):
+		return fmt.Errorf("train: schedule %q: floor %g, expected 0 to 1 for cosine, else 0", s.Kind, s.Floor)
+	case !(s.Warmup >= 0 && s.Warmup <= math.MaxInt32):
+		return fmt.Errorf("train: schedule: warmup of %g epochs, expected a finite number of 0 or more", s.Warmup)
 	}
 	return nil
 }

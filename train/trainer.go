@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"gorgonia.org/tensor"
 
@@ -18,6 +19,10 @@ type TrainerConfig struct {
 	Optimizer nn.Optimizer
 	// Rows tells that targets are rows of numbers; else they are class indices.
 	Rows bool
+	// Accuracy tells that the largest number of a row marks the example's class, so
+	// that TakeMetrics can count the examples classified rightly. With class indices
+	// it always does.
+	Accuracy bool
 	// Seed is what dropout draws from.
 	Seed uint64
 }
@@ -54,6 +59,13 @@ type batchStep struct {
 
 // NewTrainer prepares a network to learn.
 func NewTrainer(net *nn.Network, c TrainerConfig) (*Trainer, error) {
+	if net == nil {
+		return nil, errors.New("train: there is no network")
+	}
+	if err := c.Optimizer.Validate(); err != nil {
+		return nil, err
+	}
+	c.Accuracy = c.Accuracy || !c.Rows
 	t := &Trainer{
 		net: net, config: c,
 		own:    map[string]backend.Tensor{},
@@ -63,7 +75,7 @@ func NewTrainer(net *nn.Network, c TrainerConfig) (*Trainer, error) {
 		update: tensor.New(tensor.WithShape(1), tensor.Of(tensor.Int32)),
 	}
 	count := 1
-	if classifies(net.Model) {
+	if c.Accuracy {
 		count = 2
 	}
 	t.metrics = tensor.New(tensor.WithShape(count), tensor.Of(tensor.Float32))
@@ -101,8 +113,19 @@ func NewTrainer(net *nn.Network, c TrainerConfig) (*Trainer, error) {
 	return t, nil
 }
 
+// Prepare compiles the step for batches of n examples, which Step does at the first
+// of them, and reports what keeps it from running: a model that cannot learn from
+// such a batch, or too little memory.
+func (t *Trainer) Prepare(n int) error {
+	_, err := t.step(n)
+	return err
+}
+
 // step returns the compiled step for a batch of n examples.
 func (t *Trainer) step(n int) (*batchStep, error) {
+	if err := t.alive(); err != nil {
+		return nil, err
+	}
 	if s, ok := t.steps[n]; ok {
 		return s, nil
 	}
@@ -161,7 +184,7 @@ func (t *Trainer) programs(n int) (*graph.Step, error) {
 		{Node: loss, Buffer: lossBuffer},
 		{Node: b.Unary(backend.Scale, float64(n), loss), Buffer: metricsBuffer, Accumulate: true},
 	}
-	if classifies(model) {
+	if t.config.Accuracy {
 		outputs = append(outputs, graph.Placement{Node: correct(b), Buffer: metricsBuffer, Offset: 1, Accumulate: true})
 	}
 	biases := map[string]bool{}
@@ -180,9 +203,6 @@ func (t *Trainer) programs(n int) (*graph.Step, error) {
 	})
 }
 
-// classifies reports whether a model tells exclusive classes apart.
-func classifies(m *nn.Model) bool { return m.Output == "" || m.Output == nn.Probabilities }
-
 // correct counts the examples, by weight, whose largest logit is their class's.
 func correct(b *nn.Built) *graph.Node {
 	n := b.Logits.Shape()[0]
@@ -196,8 +216,12 @@ func correct(b *nn.Built) *graph.Node {
 }
 
 // Step learns from one batch: images [N …], targets (Int32 [N], or float32 [N D]) and
-// weights [N]. It may return before the device is done.
+// weights [N]. It may return before the device is done. Where ctx is cancelled it
+// returns the context's error, and nothing has been learnt.
 func (t *Trainer) Step(ctx context.Context, images, targets, weights *tensor.Dense) error {
+	if images == nil || images.Dims() == 0 {
+		return fmt.Errorf("train: %w: no images, expected a batch of them", backend.ErrShape)
+	}
 	s, err := t.step(images.Shape()[0])
 	if err != nil {
 		return err
@@ -228,8 +252,22 @@ func (t *Trainer) Step(ctx context.Context, images, targets, weights *tensor.Den
 	return nil
 }
 
+// alive reports use after Close.
+func (t *Trainer) alive() error {
+	if t.own == nil {
+		return fmt.Errorf("train: trainer of model %q: %w", t.net.Model.Name, backend.ErrClosed)
+	}
+	return nil
+}
+
 // SetLearningRate sets the rate of the steps to come.
 func (t *Trainer) SetLearningRate(rate float64) error {
+	if err := t.alive(); err != nil {
+		return err
+	}
+	if !(rate >= 0 && rate <= math.MaxFloat32) {
+		return fmt.Errorf("train: %w: learning rate %g, expected 0 to %g", backend.ErrRange, rate, math.MaxFloat32)
+	}
 	if r := float32(rate); t.writtenRate != r {
 		t.rate.Float32s()[0] = r
 		if err := t.own[graph.LearningRateBuffer].Write(t.rate); err != nil {
@@ -242,6 +280,9 @@ func (t *Trainer) SetLearningRate(rate float64) error {
 
 // Loss waits for the last step and returns the mean loss of its batch.
 func (t *Trainer) Loss() (float64, error) {
+	if err := t.alive(); err != nil {
+		return 0, err
+	}
 	one := tensor.New(tensor.WithShape(1), tensor.Of(tensor.Float32))
 	if err := t.own[lossBuffer].Read(one); err != nil {
 		return 0, err
@@ -250,8 +291,12 @@ func (t *Trainer) Loss() (float64, error) {
 }
 
 // TakeMetrics waits for the last step and returns what has added up since the last
-// call: the sum of the examples' losses, and the number classified rightly.
+// call: the sum of the examples' losses, and the number classified rightly, 0 where
+// the targets are no classes.
 func (t *Trainer) TakeMetrics() (loss, right float64, err error) {
+	if err := t.alive(); err != nil {
+		return 0, 0, err
+	}
 	m := t.own[metricsBuffer]
 	if err := m.Read(t.metrics); err != nil {
 		return 0, 0, err
