@@ -11,7 +11,7 @@ GENERATOR := cpu/internal/asmgen
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race noasm lint format vet generate generated cross bench
+.PHONY: help check test race noasm lint format vet generate generated cross bench record
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,3 +56,9 @@ cross: ## build everything for every platform
 
 bench: ## benchmarks; BENCH=regexp picks some, BENCHTIME and COUNT as in go test
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) ./bench
+
+record: ## ten rounds of the benchmarks, kept in bench/results; DEVICE names the machine
+	@test -n "$(DEVICE)" || { echo "name the machine, as in make record DEVICE=zen5-2cores"; exit 1; }
+	@{ echo "date: $$(date -u +%F)"; echo "commit: $$(git describe --always --dirty)"; echo "go: $$($(GO) env GOVERSION)"; \
+	   echo "device: $(DEVICE), $$(nproc) processors"; echo "command: make record DEVICE=$(DEVICE) BENCH=$(BENCH) BENCHTIME=$(BENCHTIME)"; \
+	   $(MAKE) --no-print-directory -s bench COUNT=10; } | tee bench/results/$$(date -u +%F)-$(DEVICE).txt
