@@ -206,3 +206,44 @@ func TestSecondDerivativesAreRightOrRefused(t *testing.T) {
 		})
 	}
 }
+
+// Of equal arguments the first is taken, and gets the gradient.
+func TestGradientOfTies(t *testing.T) {
+	for _, f := range []backend.BinaryFunc{backend.Max, backend.Min} {
+		s := newSubject()
+		a, b := s.p(3), s.p(3)
+		s.floats[a.Name()], s.floats[b.Name()] = []float64{1, 2, 3}, []float64{1, 2, 3}
+		d := s.Gradients(s.Binary(f, a, b), nil, a, b)
+		x := compile(t, open(t, "reference"), lower(t, s.Graph, graph.Lowering{Outputs: []graph.Placement{{Node: d[0], Buffer: "da"}, {Node: d[1], Buffer: "db"}}}))
+		x.write(s.floats, nil)
+		x.step()
+		assert.Equal(t, []float64{1, 1, 1}, x.read("da"), "%v", f)
+		assert.Equal(t, []float64{0, 0, 0}, x.read("db"), "%v", f)
+	}
+}
+
+// Without a seed every element counts once; with respect to the node itself the
+// gradient is the seed, and to one that it does not depend on 0.
+func TestGradientsOfNodesBetween(t *testing.T) {
+	s := newSubject()
+	x, other := s.p(3), s.p(2, 2)
+	z := s.Unary(backend.Exp, 0, x)
+	y := s.Unary(backend.Square, 0, z)
+	later := s.Unary(backend.Exp, 0, y)
+	var outputs []graph.Placement
+	for i, d := range s.Gradients(y, nil, x, z, y, other, later) {
+		outputs = append(outputs, graph.Placement{Node: d, Buffer: fmt.Sprint("d", i)})
+	}
+	run := compile(t, open(t, "reference"), lower(t, s.Graph, graph.Lowering{Outputs: outputs}))
+	run.write(s.floats, nil)
+	run.step()
+	for i, v := range s.floats[x.Name()] {
+		e := math.Exp(v)
+		// Two roundings each.
+		assert.InEpsilon(t, 2*e*e, run.read("d0")[i], 4e-16)
+		assert.InEpsilon(t, 2*e, run.read("d1")[i], 4e-16)
+	}
+	assert.Equal(t, []float64{1, 1, 1}, run.read("d2"))
+	assert.Equal(t, make([]float64, 4), run.read("d3"))
+	assert.Equal(t, make([]float64, 3), run.read("d4"))
+}

@@ -15,7 +15,7 @@ func (c *compiler) fuseActivations() {
 		}
 		x := c.rootOf(u.X)
 		at := c.writer(x)
-		if at < 0 || c.soleReader(x) != i || len(c.writers(x)) > 1 {
+		if at < 0 || c.soleReader(x) != i {
 			continue
 		}
 		a := activationOf(c.code[at].op)

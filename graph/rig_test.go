@@ -19,9 +19,11 @@ type floats map[string][]float64
 
 type ints map[string][]int32
 
-// session is a Program compiled on the reference, over tensors of float64.
+// session is a Program compiled over tensors of its own: float64 on the reference,
+// float32 elsewhere.
 type session struct {
 	t       testing.TB
+	double  bool
 	program *backend.Program
 	tensors map[string]backend.Tensor
 	run     backend.Executable
@@ -38,7 +40,7 @@ func open(t testing.TB, name string) backend.Backend {
 // compile binds a new tensor of zeros to every bound buffer; buffers of earlier
 // sessions can be shared.
 func compile(t testing.TB, d backend.Backend, p *backend.Program, shared ...*session) *session {
-	s := &session{t: t, program: p, tensors: map[string]backend.Tensor{}}
+	s := &session{t: t, double: d.Info().Name == "reference", program: p, tensors: map[string]backend.Tensor{}}
 	for _, b := range p.Buffers[1:] {
 		if b.Kind != backend.Bound {
 			continue
@@ -64,12 +66,12 @@ func compile(t testing.TB, d backend.Backend, p *backend.Program, shared ...*ses
 func (s *session) write(f floats, i ints) {
 	for name, values := range f {
 		if x, ok := s.tensors[name]; ok {
-			require.NoError(s.t, x.Write(tensor.New(tensor.WithBacking(append([]float64(nil), values...)))))
+			require.NoError(s.t, x.Write(s.host(values)))
 		}
 	}
 	for name, values := range i {
 		if x, ok := s.tensors[name]; ok {
-			require.NoError(s.t, x.Write(tensor.New(tensor.WithBacking(append([]int32(nil), values...)))))
+			require.NoError(s.t, x.Write(tensor.New(tensor.WithShape(len(values)), tensor.WithBacking(append([]int32(nil), values...)))))
 		}
 	}
 }
@@ -81,8 +83,27 @@ func (s *session) read(name string) []float64 {
 	x := s.tensors[name]
 	require.NotNil(s.t, x, "no buffer %q", name)
 	values := make([]float64, x.Spec().Shape.Elements())
-	require.NoError(s.t, x.Read(tensor.New(tensor.WithBacking(values))))
+	host := s.host(values)
+	require.NoError(s.t, x.Read(host))
+	if s.double {
+		return host.Float64s()
+	}
+	for i, v := range host.Float32s() {
+		values[i] = float64(v)
+	}
 	return values
+}
+
+// host returns an array of the device's type with the given contents, of its own.
+func (s *session) host(values []float64) *tensor.Dense {
+	if s.double {
+		return tensor.New(tensor.WithShape(len(values)), tensor.WithBacking(append([]float64(nil), values...)))
+	}
+	rounded := make([]float32, len(values))
+	for i, v := range values {
+		rounded[i] = float32(v)
+	}
+	return tensor.New(tensor.WithShape(len(values)), tensor.WithBacking(rounded))
 }
 
 // readInts returns the contents of an Int32 buffer.
@@ -90,7 +111,7 @@ func (s *session) readInts(name string) []int32 {
 	x := s.tensors[name]
 	require.NotNil(s.t, x, "no buffer %q", name)
 	values := make([]int32, x.Spec().Shape.Elements())
-	require.NoError(s.t, x.Read(tensor.New(tensor.WithBacking(values))))
+	require.NoError(s.t, x.Read(tensor.New(tensor.WithShape(len(values)), tensor.WithBacking(values))))
 	return values
 }
 
@@ -146,4 +167,12 @@ var plain = backend.Window{StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1}
 // stride is a window that moves by n pixels.
 func stride(n int) backend.Window {
 	return backend.Window{StrideH: n, StrideW: n, DilationH: 1, DilationW: 1}
+}
+
+// close gives the memory of the session back.
+func (s *session) close() {
+	require.NoError(s.t, s.run.Close())
+	for _, x := range s.tensors {
+		require.NoError(s.t, x.Free())
+	}
 }
