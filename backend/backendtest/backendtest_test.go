@@ -92,12 +92,9 @@ func TestEveryVariantHasACase(t *testing.T) {
 				seen[o.Mode] = true
 			case *backend.ResizeGrad:
 				seen["grad"+o.Mode.String()] = true
-			case *backend.Conv2D:
-				seen[[2]any{kind, o.Activation.Func}] = true
-			case *backend.MatMul:
-				seen[[2]any{kind, o.Activation.Func}] = true
-			case *backend.BatchNormInference:
-				seen[[2]any{kind, o.Activation.Func}] = true
+			}
+			if a := activationOf(c.Op); a != nil {
+				seen[[2]any{kind, a.Func}] = true
 			}
 			if e := epilogueOf(c.Op); e != nil {
 				seen[epilogue{kind, e.Derivative.Func, e.Addend.Present()}] = true
@@ -128,10 +125,10 @@ func TestEveryVariantHasACase(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range []backend.PadMode{backend.PadZeros, backend.PadReflect, backend.PadEdge} {
+	for _, m := range backend.PadModes() {
 		assert.True(t, seen[m] && seen["grad"+m.String()], m)
 	}
-	for _, m := range resizeModes {
+	for _, m := range backend.ResizeModes() {
 		assert.True(t, seen[m] && seen["grad"+m.String()], m)
 	}
 	for _, a := range activations {

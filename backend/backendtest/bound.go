@@ -141,12 +141,12 @@ func withEpilogue(core boundFunc) boundFunc {
 // the Lipschitz constant of σ, plus the error of σ itself at z.
 func withActivation(core boundFunc) boundFunc {
 	return func(e *evaluation) (bounds, error) {
-		act := activationOf(e.op)
+		act := *activationOf(e.op)
 		if act.Func == backend.Identity {
 			return core(e)
 		}
 		op := backend.CloneOp(e.op)
-		setActivation(op, backend.Activation{})
+		*activationOf(op) = backend.Activation{}
 		inner, err := e.with(op, nil)
 		if err != nil {
 			return nil, err
@@ -165,18 +165,6 @@ func withActivation(core boundFunc) boundFunc {
 		b[name] = tol
 		return b, nil
 	}
-}
-
-func activationOf(op backend.Op) backend.Activation {
-	switch o := op.(type) {
-	case *backend.Conv2D:
-		return o.Activation
-	case *backend.MatMul:
-		return o.Activation
-	case *backend.BatchNormInference:
-		return o.Activation
-	}
-	panic("BUG: " + op.Kind() + " has no activation")
 }
 
 // lipschitz is the steepest slope of an activation.

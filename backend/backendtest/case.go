@@ -4,7 +4,6 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
-	"reflect"
 
 	"fovea/backend"
 )
@@ -135,18 +134,25 @@ var activations = []backend.Activation{
 // widths are channel counts around the widths of vectors.
 var widths = []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 67}
 
-// setActivation fuses an activation into a Conv2D, MatMul or BatchNormInference.
-func setActivation(op backend.Op, a backend.Activation) {
-	reflect.ValueOf(op).Elem().FieldByName("Activation").Set(reflect.ValueOf(a))
+// activationOf returns the fused activation of an Op that may have one, else nil.
+func activationOf(op backend.Op) *backend.Activation {
+	switch o := op.(type) {
+	case *backend.Conv2D:
+		return &o.Activation
+	case *backend.MatMul:
+		return &o.Activation
+	case *backend.BatchNormInference:
+		return &o.Activation
+	}
+	return nil
 }
 
 // epilogueOf returns the gradient epilogue of an Op that has one, else nil.
 func epilogueOf(op backend.Op) *backend.GradEpilogue {
-	f := reflect.ValueOf(op).Elem().FieldByName("GradEpilogue")
-	if !f.IsValid() {
-		return nil
+	if o, ok := op.(interface{ Epilogue() *backend.GradEpilogue }); ok {
+		return o.Epilogue()
 	}
-	return f.Addr().Interface().(*backend.GradEpilogue)
+	return nil
 }
 
 // addEpilogues adds the Op with every gradient epilogue: each derivative, with

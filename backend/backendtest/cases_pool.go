@@ -142,7 +142,7 @@ func (g *generator) paddings() (xs []backend.Shape, ps []backend.Padding) {
 			xs, ps = append(xs, x), append(ps, p)
 		}
 	}
-	for _, m := range []backend.PadMode{backend.PadZeros, backend.PadReflect, backend.PadEdge} {
+	for _, m := range backend.PadModes() {
 		add(backend.Shape{1, 1, 1, 1}, backend.Padding{Mode: m})
 		add(backend.Shape{1, 1, 1, 3}, backend.Padding{Top: 2, Left: 1, Mode: m}) // no reflection
 		add(backend.Shape{2, 5, 4, 3}, backend.Padding{Mode: m})
@@ -212,10 +212,8 @@ func (g *generator) sizes() (xs, ys []backend.Shape) {
 	return xs, ys
 }
 
-var resizeModes = []backend.ResizeMode{backend.Nearest, backend.Bilinear, backend.Area}
-
 func resizeCases(g *generator) {
-	for _, m := range resizeModes {
+	for _, m := range backend.ResizeModes() {
 		xs, ys := g.sizes()
 		for i := range xs {
 			g.add(&backend.Resize{Y: f32(ys[i]...), X: f32(xs[i]...), Mode: m})
@@ -224,7 +222,7 @@ func resizeCases(g *generator) {
 }
 
 func resizeGradCases(g *generator) {
-	for _, m := range resizeModes {
+	for _, m := range backend.ResizeModes() {
 		xs, ys := g.sizes()
 		for i := range xs {
 			op := &backend.ResizeGrad{DX: f32(xs[i]...), DY: f32(ys[i]...), Mode: m}

@@ -31,6 +31,7 @@ var contract = []rule{
 	{"Malformed", checkMalformed},
 	{"Cancelled", checkCancelled},
 	{"Concat", checkConcat},
+	{"StrayPositions", checkStrayPositions},
 	{"ConcurrentReaders", checkConcurrentReaders},
 	{"ConcurrentRun", checkConcurrentRun},
 	{"ConcurrentWriters", checkConcurrentWriters},
