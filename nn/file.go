@@ -71,7 +71,7 @@ func (f *File) Write(path string) error {
 		out.Tensors = append(out.Tensors, safetensors.Tensor{Name: a.Name, Shape: a.Shape, Data: a.Data})
 	}
 	if err := atomicfile.Write(path, func(w io.Writer) error { return safetensors.Write(w, out) }); err != nil {
-		return fmt.Errorf("nn: %w", err)
+		return fmt.Errorf("nn: %s: %w", path, err)
 	}
 	return nil
 }
