@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 			return b
 		}}
 		runKinds(t, openReference, c)
+		t.Run("Fusion", func(t *testing.T) { runFusion(t, openReference(t), c) })
 		runContract(t, openReference, c)
 	})
 	t.Run("stepwise", func(t *testing.T) {

@@ -201,6 +201,26 @@ func TestChainFaultsAreFound(t *testing.T) {
 	assert.ErrorContains(t, certifyChain(b, ref, c), "instruction 2")
 }
 
+// TestFusionFaultsAreFound: a fused Op that differs from its parts by one bit is
+// found.
+func TestFusionFaultsAreFound(t *testing.T) {
+	ref := openReference(t)
+	faulty := &stepwise{Backend: ref, after: func(e *stepwiseExecutable, op backend.Op) error {
+		if _, rest := parts(op); len(rest) == 0 {
+			return nil
+		}
+		o := op.Operands()[0]
+		return flipLastBit(e.tensors[o.View.Buffer], last(o))
+	}}
+	q := geometry{1, 4, 4, 2, 3, 3, 3, 1, window(1, 1, 1)}
+	grad := q.inputGrad()
+	grad.Addend = grad.DX
+	for _, op := range []backend.Op{q.forward(true, backend.Activation{}), q.forward(false, backend.Activation{Func: backend.Tanh}), grad} {
+		assert.NoError(t, compareParts(ref, Case{Op: op}, 0))
+		assert.ErrorContains(t, compareParts(faulty, Case{Op: op}, 0), "in parts")
+	}
+}
+
 // recorder is a test that notes its failures.
 type recorder struct{ failures []string }
 

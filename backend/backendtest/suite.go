@@ -8,6 +8,9 @@
 // the Op's formula for just these inputs: the file that holds it says how. There
 // are no averaged errors and no blanket tolerances.
 //
+// The same bits must come out where the operands lie in scratch, for any number of
+// threads, and where what is fused into an Op is done by Ops of its own.
+//
 // The cases are the same in every run: hand-picked ones for the edges of each Op,
 // and some drawn from a seeded generator. A failing case prints the command that
 // repeats it.
@@ -50,6 +53,7 @@ func Run(t *testing.T, open func(t testing.TB) backend.Backend) {
 func RunConfig(t *testing.T, open func(t testing.TB) backend.Backend, c Config) {
 	runKinds(t, open, c)
 	t.Run("Chain", func(t *testing.T) { runChains(t, open(t), c) })
+	t.Run("Fusion", func(t *testing.T) { runFusion(t, open(t), c) })
 	runContract(t, open, c)
 }
 
