@@ -80,12 +80,15 @@ func (l Lowering) check(g *Graph) error {
 	return nil
 }
 
-// checkOverlaps demands that no two placements share an element of a buffer, and no
-// output one of a leaf's own buffer.
+// checkOverlaps demands that a leaf has one place, and that no two placements share an
+// element of a buffer, the leaves in buffers of their own names among them.
 func (c *compiler) checkOverlaps() error {
 	all := append(append([]Placement(nil), c.l.Outputs...), c.l.Leaves...)
 	placed := map[*Node]bool{}
 	for _, p := range c.l.Leaves {
+		if placed[p.Node] {
+			return fmt.Errorf("%w: %q is placed twice", backend.ErrProgram, p.Node.name)
+		}
 		placed[p.Node] = true
 	}
 	for _, n := range c.g.nodes[1:] {
