@@ -2,6 +2,8 @@ package backend
 
 import (
 	"math"
+	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -134,7 +136,8 @@ var refusals = []refusal{
 	bad(func(o *MatMul) { o.Bias.Shape = Shape{2} }, ErrShape, "Bias is [2], expected [4]"),
 	bad(func(o *MatMul) { o.Accumulate = true }, ErrShape, "Accumulate goes with neither"),
 	bad(func(o *MatMul) { o.GradEpilogue = GradEpilogue{}; o.Activation.Func, o.Accumulate = ReLU, true }, ErrShape, "Accumulate goes with neither"),
-	bad(func(o *MaxPool2D) { o.KernelH = 0 }, ErrShape, "kernel 0×2, expected at least 1×1"),
+	bad(func(o *MaxPool2D) { o.KernelH = 0 }, ErrShape, "kernel 0×2, expected 1×1 to"),
+	bad(func(o *MaxPool2D) { o.KernelH, o.DilationH = 1<<62+1, 4 }, ErrShape, "kernel 4611686018427387905×2"),
 	bad(func(o *MaxPool2D) { o.PadTop = 2 }, ErrShape, "reaches past a pooling window of 2×2"),
 	bad(func(o *MaxPool2D) { o.Argmax = f32(1, 2, 2, 3) }, ErrType, "operand Argmax is float32, expected [int32]"),
 	bad(func(o *MaxPool2D) { o.Argmax.Shape = Shape{1, 2, 2, 2} }, ErrShape, "Argmax is [1 2 2 2], expected [1 2 2 3]"),
@@ -321,5 +324,48 @@ func TestZeroOpsAreRefused(t *testing.T) {
 	for _, op := range prototypes {
 		assert.Error(t, op.Check(), op.Kind())
 		assert.Empty(t, op.Operands(), op.Kind())
+	}
+}
+
+// FuzzCheck: whatever the attributes and shapes are, Check neither panics nor
+// hangs, and an Op that passes it can be counted.
+func FuzzCheck(f *testing.F) {
+	for seed := range uint64(500) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		kinds := Kinds()
+		op := CloneOp(validOps()[kinds[r.IntN(len(kinds))]])
+		for range 1 + r.IntN(3) {
+			mutate(r, reflect.ValueOf(op).Elem())
+		}
+		if op.Check() == nil {
+			c := op.Cost()
+			require.GreaterOrEqual(t, c.FLOPs, int64(0), "%+v", op)
+			require.Positive(t, c.Bytes, "%+v", op)
+		}
+	})
+}
+
+// mutate changes one number somewhere inside v.
+func mutate(r *rand.Rand, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		mutate(r, v.Field(r.IntN(v.NumField())))
+	case reflect.Slice:
+		if n := v.Len(); n > 0 {
+			fresh := reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, n), v)
+			mutate(r, fresh.Index(r.IntN(n)))
+			v.Set(fresh)
+		}
+	case reflect.Int:
+		v.SetInt([]int64{0, 1, 2, 3, -1, 7, 1 << 15, 1 << 24, math.MaxInt32, math.MaxInt64, math.MinInt64, 1<<62 + 1, r.Int64()}[r.IntN(13)])
+	case reflect.Uint8, reflect.Uint32:
+		v.SetUint(uint64(r.IntN(30)))
+	case reflect.Float64:
+		v.SetFloat([]float64{0, 1, -1, 0.5, math.NaN(), math.Inf(1), math.Inf(-1), 1e300}[r.IntN(8)])
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
 	}
 }

@@ -21,8 +21,8 @@ func (w Window) Output(h, width, kh, kw int) (oh, ow int, err error) {
 	if err := w.validate(); err != nil {
 		return 0, 0, err
 	}
-	if kh < 1 || kw < 1 {
-		return 0, 0, fmt.Errorf("%w: kernel %d×%d, expected at least 1×1", ErrShape, kh, kw)
+	if kh < 1 || kw < 1 || kh > maxExtent || kw > maxExtent {
+		return 0, 0, fmt.Errorf("%w: kernel %d×%d, expected 1×1 to %d×%d", ErrShape, kh, kw, maxExtent, maxExtent)
 	}
 	eh, ew := w.DilationH*(kh-1)+1, w.DilationW*(kw-1)+1
 	ph, pw := h+w.PadTop+w.PadBottom, width+w.PadLeft+w.PadRight
