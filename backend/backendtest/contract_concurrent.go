@@ -132,27 +132,29 @@ func checkConcurrentWriters(t require.TestingT, open func() backend.Backend) {
 	require.NoError(t, b.Close())
 }
 
-// largeOps are Ops that are large enough to be shared among threads.
-func largeOps() []backend.Op {
-	q := geometry{8, 12, 12, 6, 16, 5, 5, 1, window(1, 1, 2)}
+// scaledOps are Ops whose work grows with n: from 8 on, each is large enough to be
+// shared among threads.
+func scaledOps(n int) []backend.Op {
+	q := geometry{n, 12, 12, 6, 16, 5, 5, 1, window(1, 1, 2)}
+	many := 2500 * n
 	return []backend.Op{
 		q.forward(true, backend.Activation{Func: backend.ReLU}), q.inputGrad(), q.filterGrad(true, true),
-		product(67, 200, 130, false, true),
-		&backend.Reduce{Y: f32(1), X: f32(20000), Axes: []int{0}},
-		&backend.Reduce{Y: f32(1, 50), X: f32(400, 50), Axes: []int{0}},
-		batchNorm(backend.Shape{8, 12, 12, 6}), batchNormGrad(backend.Shape{8, 12, 12, 6}, true, false),
-		pooling{8, 24, 24, 6, 2, 2, window(2, 1, 0)}.max(true),
-		&backend.Unary{Y: f32(20000), X: f32(20000), Func: backend.Tanh},
-		&backend.Softmax{Y: f32(600, 10), X: f32(600, 10)},
-		&backend.Dropout{Y: f32(20000), X: f32(20000), Draw: i32(3), Rate: 0.5},
-		optimizer(backend.Adam, 20000, backend.Segment{Length: 20000, RateFactor: 1}),
+		product(8*n+3, 200, 130, false, true),
+		&backend.Reduce{Y: f32(1), X: f32(many), Axes: []int{0}},
+		&backend.Reduce{Y: f32(1, 50), X: f32(50*n, 50), Axes: []int{0}},
+		batchNorm(backend.Shape{n, 12, 12, 6}), batchNormGrad(backend.Shape{n, 12, 12, 6}, true, false),
+		pooling{n, 24, 24, 6, 2, 2, window(2, 1, 0)}.max(true),
+		&backend.Unary{Y: f32(many), X: f32(many), Func: backend.Tanh},
+		&backend.Softmax{Y: f32(75*n, 10), X: f32(75*n, 10)},
+		&backend.Dropout{Y: f32(many), X: f32(many), Draw: i32(3), Rate: 0.5},
+		optimizer(backend.Adam, many, backend.Segment{Length: many, RateFactor: 1}),
 	}
 }
 
-// results runs the large Ops, each twice, and returns their outputs.
-func results(b backend.Backend) ([]map[string]array, error) {
+// results runs the Ops, each twice, and returns their outputs.
+func results(b backend.Backend, ops []backend.Op) ([]map[string]array, error) {
 	var all []map[string]array
-	for i, op := range largeOps() {
+	for i, op := range ops {
 		c := Case{Op: op, fills: fills{"Variance": positive, "Slot2": unit, "Step": constant(3)}}
 		r := random(0, op.Kind(), i)
 		out, err := place(c, drawInputs(c, r), r).runTwice(b)
@@ -165,11 +167,11 @@ func results(b backend.Backend) ([]map[string]array, error) {
 }
 
 // sameBits reports the first difference of two lists of results.
-func sameBits(want, got []map[string]array) error {
+func sameBits(ops []backend.Op, want, got []map[string]array) error {
 	for i, outputs := range want {
 		for name, w := range outputs {
 			if at := firstDifference(w, got[i][name], 0, w.len()); at >= 0 {
-				return fmt.Errorf("%s: output %s, element %d: %s and %s", describe(largeOps()[i]), name, at, w.describe(at), got[i][name].describe(at))
+				return fmt.Errorf("%s: output %s, element %d: %s and %s", describe(ops[i]), name, at, w.describe(at), got[i][name].describe(at))
 			}
 		}
 	}
@@ -181,14 +183,15 @@ func sameBits(want, got []map[string]array) error {
 func checkManyGoroutines(t require.TestingT, open func() backend.Backend) {
 	b := open()
 	before := b.Memory().InUse
-	alone, err := results(b)
+	ops := scaledOps(1)
+	alone, err := results(b, ops)
 	require.NoError(t, err)
 	together(t, 4, func(int) error {
-		got, err := results(b)
+		got, err := results(b, ops)
 		if err != nil {
 			return err
 		}
-		return sameBits(alone, got)
+		return sameBits(ops, alone, got)
 	})
 	assert.Equal(t, before, b.Memory().InUse)
 	require.NoError(t, b.Close())
@@ -196,15 +199,16 @@ func checkManyGoroutines(t require.TestingT, open func() backend.Backend) {
 
 // checkThreads: results do not depend on the number of threads.
 func checkThreads(t require.TestingT, open func(threads int) backend.Backend) {
+	ops := scaledOps(8)
 	var want []map[string]array
 	for _, threads := range []int{1, 2, 3, 8} {
 		b := open(threads)
-		got, err := results(b)
+		got, err := results(b, ops)
 		require.NoError(t, err)
 		require.NoError(t, b.Close())
 		if want == nil {
 			want = got
 		}
-		require.NoError(t, sameBits(want, got), "1 and %d threads", threads)
+		require.NoError(t, sameBits(ops, want, got), "1 and %d threads", threads)
 	}
 }
