@@ -69,23 +69,26 @@ func (a *activation) biased(x, bias []float32, rows, cols, stride int) {
 	}
 }
 
-// differentiate does g = g·σ′(y), y being the output of σ.
-func (a *activation) differentiate(g, y []float32) {
+// differentiate does dx = dy·σ′(y), y being the output of σ. dx may be dy or y.
+func (a *activation) differentiate(dx, dy, y []float32) {
 	switch a.f {
 	case backend.Identity:
+		copy(dx, dy)
 	case backend.Sigmoid:
-		a.vec.SigmoidGrad(g, g, y)
+		a.vec.SigmoidGrad(dx, dy, y)
 	case backend.Tanh:
-		a.vec.TanhGrad(g, g, y)
+		a.vec.TanhGrad(dx, dy, y)
 	case backend.ReLU:
-		a.vec.ReLUGrad(g, g, y, 0)
+		a.vec.ReLUGrad(dx, dy, y, 0)
 	case backend.LeakyReLU:
-		a.vec.ReLUGrad(g, g, y, a.alpha)
+		a.vec.ReLUGrad(dx, dy, y, a.alpha)
 	case backend.ELU:
 		for i, v := range y {
+			g := dy[i]
 			if !(v > 0) {
-				g[i] *= v + a.alpha
+				g *= v + a.alpha
 			}
+			dx[i] = g
 		}
 	}
 }
@@ -138,7 +141,7 @@ func (g *gradEpilogue) apply(dx []float32, at int) {
 		g.derivative.vec.Add(dx, dx, g.addend[at:at+len(dx)])
 	}
 	if g.output != nil {
-		g.derivative.differentiate(dx, g.output[at:at+len(dx)])
+		g.derivative.differentiate(dx, dx, g.output[at:at+len(dx)])
 	}
 }
 

@@ -19,6 +19,9 @@ type device struct {
 	gemm    *gemm.Kernel
 	vec     *vec.Kernel
 	workers *workers
+	// inputGrad forces one way to compute Conv2DInputGrad, so that tests can see
+	// both do all cases.
+	inputGrad inputGradWay
 
 	// lifetime is held for reading by whoever uses memory of the device, so that
 	// Close waits for them.

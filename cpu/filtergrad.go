@@ -108,6 +108,7 @@ func (c *compiler) conv2DFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 				bias = biases[slice*channels : (slice+1)*channels]
 				clear(bias)
 			}
+			clear(right[worker]) // lanes that do not exist shall hold numbers
 			for i, s := range strips {
 				view := views[worker]
 				view.focus(s)

@@ -5,11 +5,44 @@ import (
 	"fovea/cpu/internal/gemm"
 )
 
-// conv2DInputGrad plans the adjoint in the input. With stride S, the pixels of DX
-// whose row and column have the same remainders modulo S take the gradient through
-// the same taps, from neighbouring pixels of DY. So each of these S×S sets is a
-// convolution of DY with stride 1; for S = 1 it is the one with flipped filters.
+// inputGradWay is a way to compute Conv2DInputGrad.
+type inputGradWay int
+
+const (
+	cheaper inputGradWay = iota // the one that is estimated to take less time
+	gathered
+	scattered
+)
+
+// conv2DInputGrad plans the adjoint in the input, in one of two ways.
 func (c *compiler) conv2DInputGrad(p *plan, o *backend.Conv2DInputGrad) {
+	scatter, way := c.newInputScatter(o), c.device.inputGrad
+	if way == scattered || way == cheaper && scatter.cost() < c.gatherCost(o) {
+		scatter.plan(c, p, o)
+	} else {
+		c.gatherInputGrad(p, o)
+	}
+}
+
+// gatherCost estimates the work of gatherInputGrad in multiply-adds: for each
+// element of a patch one for each of its lanes, and some for packing.
+func (c *compiler) gatherCost(o *backend.Conv2DInputGrad) int {
+	dx, w := o.DX.Shape, o.W.Shape
+	pixels := dx[0] * ceil(dx[1], o.StrideH) * ceil(dx[2], o.StrideW)
+	patch := w[0] * w[1] * w[2] // of all groups, and all phases together
+	return pixels * patch * (c.device.gemm.SizeB(w[3], 1) + packCost)
+}
+
+// packCost is how many multiply-adds could be done in the time in which an element
+// is packed.
+const packCost = 5
+
+// gatherInputGrad computes each pixel of DX from all that it has contributed to.
+// With stride S, the pixels whose row and column have the same remainders modulo S
+// take the gradient through the same taps, from neighbouring pixels of DY. So each
+// of these S×S sets is a convolution of DY with stride 1; for S = 1 it is the one
+// with flipped filters.
+func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 	dx := o.DX.Shape
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
 	var phases []*convolution

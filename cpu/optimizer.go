@@ -14,18 +14,26 @@ type update struct {
 	w, s1, s2, grad []float32
 	rate            []float32
 	step            []int32
+	settings        []setting // of the segments, in this step
+}
+
+// setting holds the numbers of one step for one segment, computed in float64.
+type setting struct {
+	rate, decay float32
+	momentum    vec.Momentum
+	adam        vec.Adam
 }
 
 // stretch is a piece of a segment.
-type stretch struct {
-	lo, hi  int
-	segment *backend.Segment
-}
+type stretch struct{ segment, lo, hi int }
 
 func (c *compiler) optimizerStep(p *plan, o *backend.OptimizerStep) {
 	p.bind = func([]byte) {
-		u := &update{o, c.device.vec, c.floats(o.Parameters), c.floats(o.Slot1), c.floats(o.Slot2),
-			c.floats(o.Gradients), c.floats(o.LearningRate), c.ints(o.Step)}
+		u := &update{
+			o: o, vec: c.device.vec, w: c.floats(o.Parameters), s1: c.floats(o.Slot1), s2: c.floats(o.Slot2), grad: c.floats(o.Gradients),
+			rate: c.floats(o.LearningRate), step: c.ints(o.Step), settings: make([]setting, len(o.Segments)),
+		}
+		c.once(u.set)
 		pieces := stretches(o.Segments)
 		c.split(len(pieces), 1, 1, func(lo, hi, _ int) {
 			for _, s := range pieces[lo:hi] {
@@ -38,65 +46,57 @@ func (c *compiler) optimizerStep(p *plan, o *backend.OptimizerStep) {
 // stretches cuts segments into pieces that are worth a part.
 func stretches(segments []backend.Segment) []stretch {
 	var pieces []stretch
-	for i := range segments {
-		s := &segments[i]
+	for i, s := range segments {
 		const size = elementGrain / 2
 		for at := 0; at < s.Length; at += size {
-			pieces = append(pieces, stretch{s.Offset + at, s.Offset + min(at+size, s.Length), s})
+			pieces = append(pieces, stretch{i, s.Offset + at, s.Offset + min(at+size, s.Length)})
 		}
 	}
 	return pieces
 }
 
-// part returns the elements of a vector that belong to a stretch; nil of nil.
-func (s stretch) part(x []float32) []float32 {
-	if x == nil {
-		return nil
+// set computes the settings of this step.
+func (u *update) set() {
+	o, t := u.o, float64(u.step[0])
+	for i, s := range o.Segments {
+		rate, decay := float64(u.rate[0])*s.RateFactor, s.WeightDecay
+		n := &u.settings[i]
+		n.rate, n.decay = float32(rate), float32(decay)
+		n.momentum = vec.Momentum{Rate: n.rate, Momentum: float32(o.Momentum), Decay: n.decay, Velocity: 1}
+		if o.Nesterov {
+			n.momentum.Direct, n.momentum.Velocity = 1, float32(o.Momentum)
+		}
+		n.adam = vec.Adam{
+			Keep: 1, Decay: n.decay,
+			Beta1: float32(o.Beta1), Rest1: float32(1 - o.Beta1),
+			Beta2: float32(o.Beta2), Rest2: float32(1 - o.Beta2),
+			Rate:       float32(rate / (1 - math.Pow(o.Beta1, t))),
+			Correction: float32(1 / math.Sqrt(1-math.Pow(o.Beta2, t))),
+			Epsilon:    float32(o.Epsilon),
+		}
+		if o.Rule == backend.AdamW {
+			n.adam.Keep, n.adam.Decay = float32(1-rate*decay), 0
+		}
 	}
-	return x[s.lo:s.hi]
 }
 
 func (u *update) apply(s stretch) {
-	o := u.o
-	w, s1, s2, g := s.part(u.w), s.part(u.s1), s.part(u.s2), s.part(u.grad)
-	rate := float64(u.rate[0]) * s.segment.RateFactor
-	decay := s.segment.WeightDecay
+	o, n := u.o, &u.settings[s.segment]
+	w, s1, s2, g := part(u.w, s.lo, s.hi), part(u.s1, s.lo, s.hi), part(u.s2, s.lo, s.hi), part(u.grad, s.lo, s.hi)
 	switch o.Rule {
 	case backend.SGD:
-		sgd(w, g, float32(rate), float32(decay))
+		sgd(w, g, n.rate, n.decay)
 	case backend.Momentum:
-		m := vec.Momentum{Rate: float32(rate), Momentum: float32(o.Momentum), Decay: float32(decay), Velocity: 1}
-		if o.Nesterov {
-			m.Direct, m.Velocity = 1, float32(o.Momentum)
-		}
-		u.vec.Momentum(w, s1, g, &m)
+		u.vec.Momentum(w, s1, g, &n.momentum)
 	case backend.AdaGrad:
-		adaGrad(w, s1, g, float32(rate), float32(decay), float32(o.Epsilon))
+		adaGrad(w, s1, g, n.rate, n.decay, float32(o.Epsilon))
 	case backend.AdaDelta:
-		adaDelta(w, s1, s2, g, float32(rate), float32(decay), o.Decay, float32(o.Epsilon))
+		adaDelta(w, s1, s2, g, n.rate, n.decay, o.Decay, float32(o.Epsilon))
 	case backend.RMSProp:
-		rmsProp(w, s1, g, float32(rate), float32(decay), o.Decay, float32(o.Epsilon))
+		rmsProp(w, s1, g, n.rate, n.decay, o.Decay, float32(o.Epsilon))
 	case backend.Adam, backend.AdamW:
-		a := u.adam(rate, decay)
-		u.vec.Adam(w, s1, s2, g, &a)
+		u.vec.Adam(w, s1, s2, g, &n.adam)
 	}
-}
-
-// adam returns the numbers of this step of Adam or AdamW.
-func (u *update) adam(rate, decay float64) vec.Adam {
-	o, t := u.o, float64(u.step[0])
-	a := vec.Adam{
-		Keep: 1, Decay: float32(decay),
-		Beta1: float32(o.Beta1), Rest1: float32(1 - o.Beta1),
-		Beta2: float32(o.Beta2), Rest2: float32(1 - o.Beta2),
-		Rate:       float32(rate / (1 - math.Pow(o.Beta1, t))),
-		Correction: float32(1 / math.Sqrt(1-math.Pow(o.Beta2, t))),
-		Epsilon:    float32(o.Epsilon),
-	}
-	if o.Rule == backend.AdamW {
-		a.Keep, a.Decay = float32(1-rate*decay), 0
-	}
-	return a
 }
 
 func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }

@@ -257,11 +257,9 @@ func (v byPixel) Pack(dst []float32, width, lane, lanes, p, depth int) {
 // the patches, the depth are the output pixels of the strip.
 type byElement struct{ *view }
 
-// Pack implements gemm.Source.
+// Pack implements gemm.Source but for the zeros: lanes that do not exist keep what
+// they held. Their products go nowhere.
 func (v byElement) Pack(dst []float32, width, lane, lanes, p, depth int) {
-	if lanes < width {
-		gemm.ZeroLanes(dst[lanes:], width, width-lanes, depth)
-	}
 	if v.check {
 		for q := range depth {
 			for l := range lanes {

@@ -31,6 +31,10 @@ func (c *compiler) maxPool2DGrad(p *plan, o *backend.MaxPool2DGrad) {
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
 	p.bind = func(work []byte) {
 		epilogue.bind(c, work)
+		if v.tiles() {
+			c.maxGradTiles(v, o, epilogue)
+			return
+		}
 		dx, dy, argmax := c.floats(o.DX), c.floats(o.DY), c.ints(o.Argmax)
 		cost := v.w * v.c * (1 + scalarCost/v.StrideH/v.StrideW)
 		c.gradRows(epilogue, dx, v.n, v.h, v.w*v.c, cost, func(g []float32, image, h int) {
@@ -41,6 +45,74 @@ func (c *compiler) maxPool2DGrad(p *plan, o *backend.MaxPool2DGrad) {
 			}
 		})
 	}
+}
+
+// tiles reports whether the windows are 2×2 pixels side by side, the usual case.
+func (v pooling) tiles() bool {
+	return v.kh == 2 && v.kw == 2 && v.Window == backend.Window{StrideH: 2, StrideW: 2, DilationH: 1, DilationW: 1}
+}
+
+// maxGradTiles is the step of maxPool2DGrad for tiles: each pixel is under one
+// window at most and gets its gradient or zero, without a branch.
+func (c *compiler) maxGradTiles(v pooling, o *backend.MaxPool2DGrad, epilogue *gradEpilogue) {
+	length := v.w * v.c
+	dx := c.floats(o.DX)
+	bits, dy, argmax := c.ints(asInts(o.DX)), c.ints(asInts(o.DY)), c.ints(o.Argmax)
+	// An item is a pair of rows; the last of an image may be a single one, under no
+	// window.
+	pairs := ceil(v.h, 2)
+	c.split(v.n*pairs, grainFor(2*length), 1, func(lo, hi, _ int) {
+		for item := lo; item < hi; item++ {
+			image, y := item/pairs, item%pairs
+			from := (image*v.h + 2*y) * length
+			to := from + min(2, v.h-2*y)*length
+			if y < v.oh {
+				at := (image*v.oh + y) * v.ow * v.c
+				v.maxGradPair(bits[from:to], dy[at:at+v.ow*v.c], argmax[at:at+v.ow*v.c], int32(2*y*v.w))
+			} else {
+				clear(dx[from:to])
+			}
+			epilogue.apply(dx[from:to], from)
+		}
+	})
+}
+
+// asInts returns a view as the bits of its elements.
+func asInts(v backend.View) backend.View {
+	v.DType = backend.Int32
+	return v
+}
+
+// maxGradPair writes two rows of pixels under a row of tiles; all numbers are
+// bits of float32, place is that of the first pixel.
+func (v pooling) maxGradPair(g, dy, argmax []int32, place int32) {
+	length, below := v.w*v.c, int32(v.w)
+	for x := range v.ow {
+		upper := g[2*x*v.c:][:2*v.c]
+		lower := g[length+2*x*v.c:][:2*v.c]
+		d, at := dy[x*v.c:(x+1)*v.c], argmax[x*v.c:(x+1)*v.c]
+		for k, bits := range d {
+			i := at[k] - place
+			var p, q, r, s int32
+			if i == 0 {
+				p = bits
+			}
+			if i == 1 {
+				q = bits
+			}
+			if i == below {
+				r = bits
+			}
+			if i == below+1 {
+				s = bits
+			}
+			upper[k], upper[k+v.c] = p, q
+			lower[k], lower[k+v.c] = r, s
+		}
+		place += 2
+	}
+	clear(g[2*v.ow*v.c : length])
+	clear(g[length+2*v.ow*v.c:])
 }
 
 // maxGradRow adds the gradients of one row of output pixels to those pixels of

@@ -85,20 +85,18 @@ func (c *compiler) reduce(p *plan, o *backend.Reduce) {
 	}
 }
 
-// result returns the loop that turns sums into outputs from element at on.
-func (c *compiler) result(o *backend.Reduce, r *reduction) func(at int, sums []float64) {
+// result returns what turns the sum for output i into the output.
+func (c *compiler) result(o *backend.Reduce, r *reduction) func(i int, sum float64) {
 	y, divisor := c.floats(o.Y), 1.0
 	if o.Func == backend.Mean {
 		divisor = float64(r.count)
 	}
-	return func(at int, sums []float64) {
-		for i, s := range sums {
-			s /= divisor
-			if o.Accumulate {
-				s += float64(y[at+i])
-			}
-			y[at+i] = float32(s)
+	return func(i int, sum float64) {
+		sum /= divisor
+		if o.Accumulate {
+			sum += float64(y[i])
 		}
+		y[i] = float32(sum)
 	}
 }
 
@@ -136,7 +134,9 @@ func (c *compiler) reduceSum(p *plan, o *backend.Reduce, r *reduction) {
 			for outer := lo; outer < hi; outer++ {
 				total := sums[outer*slices*r.inner:][:slices*r.inner]
 				addSlices(total, r.inner)
-				result(outer*r.inner, total[:r.inner])
+				for j, sum := range total[:r.inner] {
+					result(outer*r.inner+j, sum)
+				}
 			}
 		})
 	}
@@ -191,12 +191,11 @@ func (c *compiler) reduceScattered(p *plan, o *backend.Reduce, r *reduction) {
 		x, result := c.floats(o.X), c.result(o, r)
 		c.split(r.outputs, grainFor(r.count*scalarCost), 1, func(lo, hi, _ int) {
 			for i := lo; i < hi; i++ {
-				var sum [1]float64
-				base := r.base(i)
+				sum, base := 0.0, r.base(i)
 				for k := range r.count {
-					sum[0] += float64(x[base+r.offset(k)])
+					sum += float64(x[base+r.offset(k)])
 				}
-				result(i, sum[:])
+				result(i, sum)
 			}
 		})
 	}

@@ -23,9 +23,9 @@ func (c *compiler) unary(p *plan, o *backend.Unary) {
 
 func unaryCost(f backend.Func) int {
 	switch f {
-	case backend.Identity, backend.ReLU, backend.LeakyReLU, backend.Scale, backend.Square:
+	case backend.Identity, backend.ReLU, backend.LeakyReLU, backend.Square:
 		return 1
-	case backend.Sigmoid, backend.Tanh, backend.Exp, backend.Neg, backend.Abs, backend.Reciprocal, backend.Sqrt, backend.Rsqrt, backend.Offset:
+	case backend.Sigmoid, backend.Tanh, backend.Exp, backend.Neg, backend.Abs, backend.Reciprocal, backend.Sqrt, backend.Rsqrt, backend.Scale, backend.Offset:
 		return scalarCost
 	}
 	return transcendentalCost
@@ -45,6 +45,12 @@ func unaryLoop(k *vec.Kernel, f backend.Func, alpha float64) func(y, x []float32
 		return func(y, x []float32) { k.ReLU(y, x, 0) }
 	case backend.LeakyReLU:
 		return func(y, x []float32) { k.ReLU(y, x, a) }
+	case backend.ELU:
+		own := activation{k, f, a}
+		return func(y, x []float32) {
+			copy(y, x)
+			own.apply(y)
+		}
 	case backend.Exp:
 		return k.Exp
 	case backend.Neg:
@@ -107,34 +113,36 @@ func (c *compiler) unaryGrad(p *plan, o *backend.UnaryGrad) {
 		c.split(len(dx), grainFor(cost), 16, func(lo, hi, _ int) {
 			g, d := dx[lo:hi], dy[lo:hi]
 			switch {
-			case rule.Activation && sameStart(g, d):
-				own.differentiateFrom(g, y, lo)
-			case rule.Activation && !(rule.NeedsY && sameStart(g, y[lo:])):
+			case o.Func == backend.Identity:
 				copy(g, d)
-				own.differentiateFrom(g, y, lo)
+			case rule.Activation:
+				own.differentiate(g, d, y[lo:hi])
 			default:
-				for i, v := range d {
-					var xi, yi float64
-					if x != nil {
-						xi = float64(x[lo+i])
-					}
-					if y != nil {
-						yi = float64(y[lo+i])
-					}
-					g[i] = float32(float64(v) * rule.Derivative(xi, yi, o.Alpha))
-				}
+				differentiate(g, d, part(x, lo, hi), part(y, lo, hi), rule, o.Alpha)
 			}
 			epilogue.apply(g, lo)
 		})
 	}
 }
 
-// sameStart reports whether two vectors begin at the same element of memory.
-func sameStart(a, b []float32) bool { return &a[0] == &b[0] }
+// part returns x[lo:hi], but nil of nil.
+func part(x []float32, lo, hi int) []float32 {
+	if x == nil {
+		return nil
+	}
+	return x[lo:hi]
+}
 
-// differentiateFrom does g = g·σ′(y[at:]).
-func (a *activation) differentiateFrom(g, y []float32, at int) {
-	if a.f != backend.Identity {
-		a.differentiate(g, y[at:at+len(g)])
+// differentiate does dx = dy·f′ in float64; x or y is nil where it is not needed.
+func differentiate(dx, dy, x, y []float32, rule backend.FuncRule, alpha float64) {
+	for i, v := range dy {
+		var at, of float64
+		if x != nil {
+			at = float64(x[i])
+		}
+		if y != nil {
+			of = float64(y[i])
+		}
+		dx[i] = float32(float64(v) * rule.Derivative(at, of, alpha))
 	}
 }
