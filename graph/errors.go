@@ -51,7 +51,7 @@ func (g *Graph) failCheck(op backend.Op, err error) *Node {
 	return g.failOp(nameOf(op), &buildError{text, err})
 }
 
-// nameOf is what a user calls an Op.
+// nameOf is what a user of Graph calls an Op.
 func nameOf(op backend.Op) string {
 	switch o := op.(type) {
 	case *backend.Binary:
@@ -60,6 +60,10 @@ func nameOf(op backend.Op) string {
 		return o.Func.String()
 	case *backend.Loss:
 		return o.Func.String()
+	case *backend.Copy:
+		return "Broadcast"
+	case *backend.Fill:
+		return "Constant"
 	}
 	return op.Kind()
 }

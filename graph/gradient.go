@@ -21,14 +21,15 @@ func (g *Graph) Gradients(of, seed *Node, withRespectTo ...*Node) []*Node {
 	for i := range gradients {
 		gradients[i] = g.nodes[0]
 	}
-	if !g.ready("Gradients", append([]*Node{of}, withRespectTo...)...) {
+	if !g.readyOptional("Gradients", seed, append([]*Node{of}, withRespectTo...)...) {
 		return gradients
 	}
+	outer := g.label
+	defer func() { g.label = outer }()
 	if seed == nil {
+		g.label = of.label
 		seed = g.Constant(1, of.shape)
-	}
-	if !g.ready("Gradients", seed) {
-		return gradients
+		g.label = outer
 	}
 	if !seed.shape.Equal(of.shape) {
 		g.failOp("Gradients", fmt.Errorf("%w: the seed is %v, expected %v", backend.ErrShape, seed.shape, of.shape))
@@ -43,14 +44,12 @@ func (g *Graph) Gradients(of, seed *Node, withRespectTo ...*Node) []*Node {
 	b := newBackprop(g, of, withRespectTo)
 	b.contribute(of, seed)
 	b.run(of.id)
-	outer := g.label
 	for i, w := range withRespectTo {
 		g.label = w.label
 		if gradients[i] = b.total(w); gradients[i] == nil {
 			gradients[i] = g.Constant(0, w.shape)
 		}
 	}
-	g.label = outer
 	return gradients
 }
 

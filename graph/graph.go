@@ -262,7 +262,7 @@ func (g *Graph) ready(what string, nodes ...*Node) bool {
 	return true
 }
 
-// readyOptional is ready for an operand that may be nil, the one behind the given
+// readyOptional is ready with an operand that may be nil, the one behind the given
 // nodes.
 func (g *Graph) readyOptional(what string, last *Node, nodes ...*Node) bool {
 	if last != nil {

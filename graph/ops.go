@@ -326,7 +326,7 @@ func (g *Graph) Transpose(x *Node, perm ...int) *Node {
 // Gather picks the rows of x that indices name. Uint8 rows become float32, each
 // value x·scale + shift with one of both for each channel, unless these are nil.
 func (g *Graph) Gather(x, indices, scale, shift *Node) *Node {
-	if !g.ready("Gather", x, indices) || scale != nil && !g.ready("Gather", scale, shift) {
+	if !g.ready("Gather", x, indices) || scale != nil && !g.ready("Gather", x, indices, scale, shift) {
 		return g.nodes[0]
 	}
 	if len(x.shape) < 1 || len(indices.shape) != 1 {
@@ -351,7 +351,7 @@ func (g *Graph) Gather(x, indices, scale, shift *Node) *Node {
 // Convert makes float32 of uint8 or int32, with the scale and shift of each
 // channel unless these are nil.
 func (g *Graph) Convert(x, scale, shift *Node) *Node {
-	if !g.ready("Convert", x) || scale != nil && !g.ready("Convert", scale, shift) {
+	if !g.ready("Convert", x) || scale != nil && !g.ready("Convert", x, scale, shift) {
 		return g.nodes[0]
 	}
 	op := &backend.Convert{X: x.view(), Scale: optional(scale), Shift: optional(shift)}
