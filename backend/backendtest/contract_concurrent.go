@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -65,7 +66,7 @@ func checkConcurrentReaders(t require.TestingT, open func() backend.Backend) {
 	}
 	together(t, n, func(i int) error {
 		for range 20 {
-			if err := exes[i].Run(contextBackground); err != nil {
+			if err := exes[i].Run(context.Background()); err != nil {
 				return fmt.Errorf("readers of one tensor do not exclude each other: %w", err)
 			}
 		}
@@ -85,7 +86,7 @@ func checkConcurrentRun(t require.TestingT, open func() backend.Backend) {
 	exe := compile(t, b, filled(concurrentSize, 3), map[string]backend.Tensor{"y": y})
 	together(t, 4, func(int) error {
 		for range 50 {
-			if err := busyOr(exe.Run(contextBackground)); err != nil {
+			if err := busyOr(exe.Run(context.Background())); err != nil {
 				return err
 			}
 		}
@@ -109,7 +110,7 @@ func checkConcurrentWriters(t require.TestingT, open func() backend.Backend) {
 		out := make([]float32, concurrentSize)
 		for range 50 {
 			if i < len(exes) {
-				if err := busyOr(exes[i].Run(contextBackground)); err != nil {
+				if err := busyOr(exes[i].Run(context.Background())); err != nil {
 					return err
 				}
 				continue

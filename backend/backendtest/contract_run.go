@@ -9,8 +9,6 @@ import (
 	"fovea/backend"
 )
 
-var contextBackground = context.Background()
-
 // checkOrder: a Write is ordered before the next Run, a Read after the last.
 func checkOrder(t require.TestingT, open func() backend.Backend) {
 	b := open()

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 
@@ -80,7 +81,7 @@ func runStray(b backend.Backend, op backend.Op) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, exe.Close()) }()
-	if err := exe.Run(contextBackground); err != nil && !errors.Is(err, backend.ErrRange) {
+	if err := exe.Run(context.Background()); err != nil && !errors.Is(err, backend.ErrRange) {
 		return err
 	}
 	_, err = p.collect(tensors)

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"context"
 	"errors"
 
 	"github.com/stretchr/testify/assert"
@@ -131,7 +132,7 @@ func checkFree(t require.TestingT, open func() backend.Backend) {
 	run(t, exe)
 	require.NoError(t, exe.Close())
 	harmless(t, exe.Close(), "second Close of an Executable")
-	assert.ErrorIs(t, exe.Run(contextBackground), backend.ErrClosed)
+	assert.ErrorIs(t, exe.Run(context.Background()), backend.ErrClosed)
 	assert.Equal(t, held, b.Memory().InUse, "an Executable that was closed holds nothing")
 
 	exe = compile(t, b, scaled(1000, 2), map[string]backend.Tensor{"x": x, "y": y})
@@ -140,7 +141,7 @@ func checkFree(t require.TestingT, open func() backend.Backend) {
 	host := dense32(make([]float32, 1000)...)
 	assert.ErrorIs(t, x.Write(host), backend.ErrClosed)
 	assert.ErrorIs(t, x.Read(host), backend.ErrClosed)
-	assert.ErrorIs(t, exe.Run(contextBackground), backend.ErrClosed, "a bound tensor was freed")
+	assert.ErrorIs(t, exe.Run(context.Background()), backend.ErrClosed, "a bound tensor was freed")
 	_, err := b.Compile(scaled(1000, 2), map[string]backend.Tensor{"x": x, "y": y})
 	assert.ErrorIs(t, err, backend.ErrClosed)
 	require.NoError(t, exe.Close())
@@ -166,7 +167,7 @@ func checkClose(t require.TestingT, open func() backend.Backend) {
 	host := dense32(make([]float32, 100)...)
 	assert.ErrorIs(t, x.Write(host), backend.ErrClosed)
 	assert.ErrorIs(t, y.Read(host), backend.ErrClosed)
-	assert.ErrorIs(t, exe.Run(contextBackground), backend.ErrClosed)
+	assert.ErrorIs(t, exe.Run(context.Background()), backend.ErrClosed)
 	harmless(t, x.Free(), "Free after Close")
 	harmless(t, exe.Close(), "Close of an Executable after that of its backend")
 }
