@@ -2,6 +2,7 @@ package backend
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 )
@@ -173,8 +174,8 @@ func (p *Program) checkBuffers() error {
 		if i == 0 {
 			continue
 		}
-		if b.Elements < 1 {
-			return fmt.Errorf("backend: program %q: %w: buffer %d %q has %d elements", p.Name, ErrProgram, i, b.Name, b.Elements)
+		if b.Elements < 1 || b.Elements > math.MaxInt32 {
+			return fmt.Errorf("backend: program %q: %w: buffer %d %q has %d elements, expected 1 to %d", p.Name, ErrProgram, i, b.Name, b.Elements, math.MaxInt32)
 		}
 		if b.Kind == Bound {
 			if b.Name == "" || names[b.Name] {
@@ -247,11 +248,15 @@ func (s intervals) covers(lo, hi int) bool {
 }
 
 // Concat joins Programs into one that runs them in order. Bound buffers of the
-// same name become one; they must agree in type, size and limit.
+// same name become one; they must agree in type, size and limit. Each Program
+// must pass Check.
 func Concat(name string, programs ...*Program) (*Program, error) {
 	out := NewProgram(name)
 	bound := map[string]BufferID{}
 	for _, p := range programs {
+		if err := p.Check(); err != nil {
+			return nil, fmt.Errorf("backend: Concat %q: %w", name, err)
+		}
 		ids := make([]BufferID, len(p.Buffers))
 		for i, b := range p.Buffers {
 			if i == 0 {

@@ -73,6 +73,7 @@ func TestProgramCheckRefuses(t *testing.T) {
 			p.Add("a", &Binary{Y: y, A: x, B: View{Buffer: y.Buffer, Shape: Shape{1}}})
 		}, ErrProgram, "output Y %2[4] overlaps B %2[1]"},
 		{"no elements", func(p *Program, x, y, s View) { p.AddBuffer(Buffer{Kind: Scratch}) }, ErrProgram, `buffer 4 "" has 0 elements`},
+		{"too many elements", func(p *Program, x, y, s View) { p.AddBuffer(Buffer{Kind: Scratch, Elements: 1 << 40}) }, ErrProgram, "has 1099511627776 elements, expected 1 to 2147483647"},
 		{"no name", func(p *Program, x, y, s View) { p.AddBuffer(Buffer{Elements: 1}) }, ErrProgram, `name "" is empty or taken`},
 		{"name twice", func(p *Program, x, y, s View) { p.AddBuffer(Buffer{Name: "x", Elements: 1}) }, ErrProgram, `name "x" is empty or taken`},
 	} {
@@ -177,6 +178,12 @@ func TestConcat(t *testing.T) {
 		assert.ErrorIs(t, err, ErrProgram)
 		assert.ErrorContains(t, err, `buffer "x"`)
 	}
+	q.Code[0].Op.(*Unary).X.Buffer = 99
+	_, err = Concat("both", p, q)
+	assert.ErrorIs(t, err, ErrProgram)
+	assert.ErrorContains(t, err, "X names buffer 99 of 3")
+	_, err = Concat("both", &Program{})
+	assert.ErrorIs(t, err, ErrProgram)
 	empty, err := Concat("empty")
 	require.NoError(t, err)
 	assert.NoError(t, empty.Check())
