@@ -2,6 +2,8 @@ package graph_test
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -120,52 +122,114 @@ func (b *bytecode) step() *graph.Node {
 	}
 }
 
-// Whatever is built, nothing panics: a mistake is an error that says so, and what is
-// built without one lowers to a Program that is well formed, its gradients included.
+// chunk is how many bytes a call gets.
+const chunk = 8
+
+// build makes one call for each chunk.
+func build(chunks [][]byte) *bytecode {
+	b := &bytecode{Graph: graph.New()}
+	b.nodes = []*graph.Node{
+		b.Parameter("images", backend.Shape{2, 4, 4, 2}), b.Parameter("table", backend.Shape{3, 4}), b.Input("numbers", backend.Float32, backend.Shape{2, 4}, 0),
+	}
+	for i, c := range chunks {
+		b.data = c
+		b.In(fmt.Sprint("step", i), func() { b.nodes = append(b.nodes, b.step()) })
+	}
+	return b
+}
+
+// checkRandomGraph makes the calls that the bytes stand for, but those that are
+// mistakes: these must be errors that say so, and never a panic. What remains, with
+// all its gradients, must lower to well-formed Programs, which give the same with and
+// without fusion. It returns how many calls remain.
+func checkRandomGraph(t *testing.T, d backend.Backend, data []byte) int {
+	var calls [][]byte
+	for len(data) > 0 && len(calls) < 12 {
+		n := min(chunk, len(data))
+		next := append(calls[:len(calls):len(calls)], data[:n])
+		data = data[n:]
+		b := build(next)
+		if b.Err() != nil {
+			require.ErrorContains(t, b.Err(), "graph: ")
+			continue
+		}
+		made := b.nodes[len(b.nodes)-1]
+		require.NoError(t, made.Shape().Validate())
+		if made.Shape().Elements() <= 1<<10 {
+			calls = next
+		}
+	}
+	b := build(calls)
+	require.NoError(t, b.Err())
+	y := b.nodes[len(b.nodes)-1]
+	outputs := []graph.Placement{{Node: y, Buffer: "y"}}
+	if y.DType() == backend.Float32 {
+		targets := b.Leaves(graph.Parameter)
+		if n := b.node(); n.DType() == backend.Float32 {
+			targets = append(targets, n)
+		}
+		for i, d := range b.Gradients(y, nil, targets...) {
+			outputs = append(outputs, graph.Placement{Node: d, Buffer: fmt.Sprint("d", i), Accumulate: i%2 == 1})
+		}
+	}
+	if b.Err() != nil {
+		require.ErrorIs(t, b.Err(), backend.ErrUnsupported, "only what has no gradient is refused now")
+		return len(calls)
+	}
+	var results []floats
+	for _, unfused := range []bool{false, true} {
+		p := lower(t, b.Graph, graph.Lowering{Name: "fuzz", Outputs: outputs, Unfused: unfused})
+		s := compile(t, d, p)
+		r := rand.New(rand.NewPCG(1, 2))
+		for _, leaf := range append(b.Leaves(graph.Parameter), b.Leaves(graph.Input)...) {
+			if leaf.DType() == backend.Float32 {
+				s.write(floats{leaf.Name(): normal(r, leaf.Shape().Elements())}, nil)
+			}
+		}
+		s.step()
+		s.step()
+		all := floats{}
+		for _, out := range outputs {
+			if out.Node.DType() == backend.Float32 {
+				all[out.Buffer] = s.read(out.Buffer)
+			}
+		}
+		results = append(results, all)
+		s.close()
+	}
+	for name, fused := range results[0] {
+		for i, v := range results[1][name] {
+			if !(math.IsNaN(v) && math.IsNaN(fused[i])) {
+				require.Equal(t, math.Float64bits(v), math.Float64bits(fused[i]), "%s[%d]: fused %g, unfused %g", name, i, fused[i], v)
+			}
+		}
+	}
+	return len(calls)
+}
+
 func FuzzGraph(f *testing.F) {
 	f.Add([]byte{})
-	f.Add([]byte{0, 0, 9, 3, 0, 0, 10, 0, 0, 0, 12, 0, 0, 23, 0})
-	f.Add([]byte{0, 0, 1, 2, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 1, 1})
-	f.Add([]byte{0, 0, 3, 2, 0, 0, 19, 0, 0, 0, 20, 1, 0, 0, 22, 0})
-	f.Add([]byte{0, 0, 18, 1, 0, 0, 14, 2, 0, 0, 4, 0, 0, 0, 1})
+	f.Add([]byte("images and tables, rows and numbers: any text is a network"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		b := &bytecode{Graph: graph.New(), data: data}
-		images := b.Parameter("images", backend.Shape{2, 4, 4, 2})
-		b.nodes = []*graph.Node{images, b.Parameter("rows.table", backend.Shape{3, 4}), b.Input("numbers", backend.Float32, backend.Shape{2, 4}, 0)}
-		for range 12 {
-			if len(b.data) == 0 {
-				break
-			}
-			n := b.step()
-			if b.Err() != nil {
-				require.ErrorContains(t, b.Err(), "graph: ")
-				return
-			}
-			require.NoError(t, n.Shape().Validate())
-			if n.Shape().Elements() > 1<<16 {
-				return
-			}
-			b.nodes = append(b.nodes, n)
-		}
-		y := b.nodes[len(b.nodes)-1]
-		outputs := []graph.Placement{{Node: y, Buffer: "y"}}
-		if y.DType() == backend.Float32 {
-			targets := b.Leaves(graph.Parameter)
-			if n := b.node(); n.DType() == backend.Float32 {
-				targets = append(targets, n)
-			}
-			for i, d := range b.Gradients(y, nil, targets...) {
-				outputs = append(outputs, graph.Placement{Node: d, Buffer: fmt.Sprint("d", i), Accumulate: i%2 == 1})
-			}
-		}
-		if b.Err() != nil {
-			require.ErrorIs(t, b.Err(), backend.ErrUnsupported, "only what has no gradient is refused now")
-			return
-		}
-		for _, unfused := range []bool{false, true} {
-			p, err := b.Lower(graph.Lowering{Name: "fuzz", Outputs: outputs, Unfused: unfused})
-			require.NoError(t, err)
-			require.NoError(t, p.Check())
-		}
+		d, err := backend.Open("reference", backend.Options{Threads: 1})
+		require.NoError(t, err)
+		checkRandomGraph(t, d, data)
+		require.NoError(t, d.Close())
 	})
+}
+
+// The same for a few hundred random strings, every time that the tests run.
+func TestRandomGraphs(t *testing.T) {
+	d := open(t, "reference")
+	r := rand.New(rand.NewPCG(11, 12))
+	calls := 0
+	const graphs = 300
+	for range graphs {
+		data := make([]byte, 20*chunk)
+		for i := range data {
+			data[i] = byte(r.Uint32())
+		}
+		calls += checkRandomGraph(t, d, data)
+	}
+	require.Greater(t, calls, 8*graphs, "hardly a call fits")
 }
