@@ -98,12 +98,6 @@ func newBuilder(training bool) *Builder {
 	}
 }
 
-// Parameters lists the parameters declared so far.
-func (b *Builder) Parameters() []ParameterSpec { return b.parameters }
-
-// States lists the states declared so far.
-func (b *Builder) States() []StateSpec { return b.states }
-
 // Layers builds layers one behind the other. Each works under its own name, or its
 // kind and a number that counts the layers of that kind side by side.
 //

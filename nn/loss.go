@@ -8,8 +8,8 @@ import (
 )
 
 // Loss is what training minimises, the mean over the examples. Each takes either
-// the model's logits or its prediction, so that a mix-up of the two cannot happen
-// unseen ("Logits vs Softmax").
+// the model's logits or its prediction, and goes with those outputs that it trains, so
+// that a mix-up cannot happen unseen ("Logits vs Softmax").
 type Loss struct {
 	Kind backend.LossKind `json:"kind"`
 }

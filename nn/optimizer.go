@@ -88,7 +88,7 @@ func (o Optimizer) Validate() error {
 		return fail(fmt.Errorf("it has no momentum, found %g (Nesterov: %v)", o.Momentum, o.Nesterov))
 	}
 	if o.Nesterov && o.Momentum == 0 {
-		return fail(errors.New("Nesterov's momentum is 0, expected more"))
+		return fail(errors.New("momentum is 0, expected more for Nesterov's"))
 	}
 	// The Op checks the rest; operands of one number stand in for its own.
 	number := backend.View{Buffer: 1, Shape: backend.Shape{1}}

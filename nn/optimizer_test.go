@@ -57,7 +57,7 @@ func TestOptimizerErrors(t *testing.T) {
 		{nn.SGD(math.Inf(1)), "the learning rate is +Inf"},
 		{nn.AdamW(1, -1), "nn: optimizer AdamW: the weight decay is -1"},
 		{nn.Momentum(1, 1), "Momentum is 1, expected 0 to less than 1"},
-		{nn.Nesterov(1, 0), "nn: optimizer Momentum: Nesterov's momentum is 0, expected more"},
+		{nn.Nesterov(1, 0), "nn: optimizer Momentum: momentum is 0, expected more for Nesterov's"},
 		{nn.Optimizer{Rule: backend.SGD, Momentum: 0.9}, "nn: optimizer SGD: it has no momentum, found 0.9"},
 		{with(func(o *nn.Optimizer) { o.Nesterov = true }), "nn: optimizer Adam: it has no momentum"},
 		{with(func(o *nn.Optimizer) { o.Beta1 = 1 }), "Beta1 is 1, expected 0 to less than 1"},
