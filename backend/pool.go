@@ -32,13 +32,14 @@ func PoolShape(x Shape, kh, kw int, win Window) (Shape, error) {
 	return Shape{x[0], oh, ow, x[3]}, nil
 }
 
+// windowIsEmpty reports whether no tap of a window that begins at start meets one of
+// n pixels: the first tap that is not before them lies behind them, or is none.
 func windowIsEmpty(start, k, dilation, n int) bool {
-	for i := range k {
-		if at := start + i*dilation; at >= 0 && at < n {
-			return false
-		}
+	first := 0
+	if start < 0 {
+		first = (-start + dilation - 1) / dilation
 	}
-	return true
+	return first >= k || start+first*dilation >= n
 }
 
 func (c *checker) pool(x, y View, kh, kw int, win Window, xName, yName string) {
