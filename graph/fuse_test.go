@@ -199,14 +199,17 @@ func TestFusionStops(t *testing.T) {
 			require.NoError(t, s.Err())
 			fused := lower(t, s.Graph, graph.Lowering{Name: "fused", Outputs: outputs})
 			assert.Equal(t, c.want, count(fused), "%v", fused)
-			d := open(t, "reference")
-			a, b := compile(t, d, fused), compile(t, d, lower(t, s.Graph, graph.Lowering{Outputs: outputs, Unfused: true}))
-			for _, x := range []*session{a, b} {
-				x.write(s.floats, s.ints)
-				x.step()
-			}
-			for _, out := range outputs {
-				assert.Equal(t, bitsOf(b.read(out.Buffer)), bitsOf(a.read(out.Buffer)), out.Buffer)
+			unfused := lower(t, s.Graph, graph.Lowering{Outputs: outputs, Unfused: true})
+			for _, name := range backend.Names() {
+				d := open(t, name)
+				a, b := compile(t, d, fused), compile(t, d, unfused)
+				for _, x := range []*session{a, b} {
+					x.write(s.floats, s.ints)
+					x.step()
+				}
+				for _, out := range outputs {
+					assert.Equal(t, bitsOf(b.read(out.Buffer)), bitsOf(a.read(out.Buffer)), "%s: %s", name, out.Buffer)
+				}
 			}
 		})
 	}

@@ -220,7 +220,12 @@ func FuzzGraph(f *testing.F) {
 
 // The same for a few hundred random strings, every time that the tests run.
 func TestRandomGraphs(t *testing.T) {
-	d := open(t, "reference")
+	for _, name := range backend.Names() {
+		t.Run(name, func(t *testing.T) { testRandomGraphs(t, open(t, name)) })
+	}
+}
+
+func testRandomGraphs(t *testing.T, d backend.Backend) {
 	r := rand.New(rand.NewPCG(11, 12))
 	calls := 0
 	const graphs = 300

@@ -119,47 +119,50 @@ func (r *trainer) contents() floats {
 // one, fused and not, end with the same bits everywhere; parameters move, and the
 // padding between them, their gradients and slots stays zero.
 func TestTrainingSteps(t *testing.T) {
-	d := open(t, "reference")
-	for _, rule := range backend.OptimizerRules() {
-		t.Run(rule.String(), func(t *testing.T) {
-			var first floats
-			for _, variant := range []string{"three programs", "one program", "unfused"} {
-				s, loss := classifier(4)
-				l := s.Layout(nil)
-				step, err := s.LowerTraining("train", graph.Training{Loss: loss, Layout: l, Optimizer: settings(rule), Unfused: variant == "unfused",
-					Outputs: []graph.Placement{{Node: loss, Buffer: "loss"}}})
-				require.NoError(t, err)
-				r := newTrainer(t, d, step.Gradient, step.Statistics, step.Update)
-				if variant == "one program" {
-					p, err := step.Fused("step")
-					require.NoError(t, err)
-					require.NoError(t, p.Check())
-					r = newTrainer(t, d, p)
-				}
-				start := s.arena(l.Parameters)
-				r.write(s.floats, s.ints)
-				r.write(floats{graph.ParametersBuffer: start, graph.LearningRateBuffer: {0.05}}, nil)
-				r.steps(25)
-				end := r.contents()
-				if first == nil {
-					first = end
-				}
-				require.Len(t, end, len(first))
-				for name, want := range first {
-					assert.Equal(t, bitsOf(want), bitsOf(end[name]), "%s: %s", variant, name)
-				}
-				for _, buffer := range []string{graph.ParametersBuffer, graph.GradientsBuffer, graph.Slot1Buffer, graph.Slot2Buffer} {
-					if values, ok := end[buffer]; ok {
-						assert.Empty(t, gap(l.Parameters, values), "%s: %s", variant, buffer)
-					}
-				}
-				for _, slot := range l.Parameters.Slots {
-					for i := slot.Offset; i < slot.Offset+slot.Shape.Elements(); i++ {
-						assert.NotEqual(t, start[i], end[graph.ParametersBuffer][i], "%s: %s does not learn", variant, slot.Name)
-					}
-				}
+	for _, name := range backend.Names() {
+		for _, rule := range backend.OptimizerRules() {
+			t.Run(name+"/"+rule.String(), func(t *testing.T) { testTrainingSteps(t, open(t, name), rule) })
+		}
+	}
+}
+
+func testTrainingSteps(t *testing.T, d backend.Backend, rule backend.OptimizerRule) {
+	var first floats
+	for _, variant := range []string{"three programs", "one program", "unfused"} {
+		s, loss := classifier(4)
+		l := s.Layout(nil)
+		step, err := s.LowerTraining("train", graph.Training{Loss: loss, Layout: l, Optimizer: settings(rule), Unfused: variant == "unfused",
+			Outputs: []graph.Placement{{Node: loss, Buffer: "loss"}}})
+		require.NoError(t, err)
+		r := newTrainer(t, d, step.Gradient, step.Statistics, step.Update)
+		if variant == "one program" {
+			p, err := step.Fused("step")
+			require.NoError(t, err)
+			require.NoError(t, p.Check())
+			r = newTrainer(t, d, p)
+		}
+		start := s.arena(l.Parameters)
+		r.write(s.floats, s.ints)
+		r.write(floats{graph.ParametersBuffer: start, graph.LearningRateBuffer: {0.05}}, nil)
+		r.steps(25)
+		end := r.contents()
+		if first == nil {
+			first = end
+		}
+		require.Len(t, end, len(first))
+		for name, want := range first {
+			assert.Equal(t, bitsOf(want), bitsOf(end[name]), "%s: %s", variant, name)
+		}
+		for _, buffer := range []string{graph.ParametersBuffer, graph.GradientsBuffer, graph.Slot1Buffer, graph.Slot2Buffer} {
+			if values, ok := end[buffer]; ok {
+				assert.Empty(t, gap(l.Parameters, values), "%s: %s", variant, buffer)
 			}
-		})
+		}
+		for _, slot := range l.Parameters.Slots {
+			for i := slot.Offset; i < slot.Offset+slot.Shape.Elements(); i++ {
+				assert.NotEqual(t, start[i], end[graph.ParametersBuffer][i], "%s: %s does not learn", variant, slot.Name)
+			}
+		}
 	}
 }
 

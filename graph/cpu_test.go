@@ -1,0 +1,4 @@
+package graph_test
+
+// Tests that run on every backend find the fast one.
+import _ "fovea/cpu"
