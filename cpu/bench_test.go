@@ -83,3 +83,30 @@ func BenchmarkStep(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPool measures 2×2 pooling of the first maps of LeNet-5 and the VGG.
+func BenchmarkPool(b *testing.B) {
+	for _, s := range []struct {
+		name string
+		h, c int
+	}{{"lenet", 28, 6}, {"vgg", 32, 32}} {
+		n := newNetwork(s.name, batch, s.h, s.h, s.c)
+		n.pool()
+		b.Run(s.name+"/forward", func(b *testing.B) { benchmark(b, n.Program) })
+		p := backend.NewProgram(s.name)
+		grad := &backend.MaxPool2DGrad{KernelH: 2, KernelW: 2, Window: backend.Window{StrideH: 2, StrideW: 2, DilationH: 1, DilationW: 1}}
+		for _, v := range []struct {
+			view *backend.View
+			name string
+			h    int
+		}{{&grad.DX, "dx", s.h}, {&grad.DY, "dy", s.h / 2}, {&grad.Argmax, "argmax", s.h / 2}} {
+			*v.view = backend.View{Shape: backend.Shape{batch, v.h, v.h, s.c}}
+			if v.name == "argmax" {
+				v.view.DType = backend.Int32
+			}
+			v.view.Buffer = p.AddBuffer(backend.Buffer{Name: v.name, DType: v.view.DType, Elements: v.view.Shape.Elements()})
+		}
+		p.Add("grad", grad)
+		b.Run(s.name+"/grad", func(b *testing.B) { benchmark(b, p) })
+	}
+}

@@ -35,7 +35,10 @@ func (c *compiler) compile() error {
 		}
 	}
 	placed := backend.Plan(c.program, alignment, func(i int, _ backend.Op) int { return plans[i].bytes })
-	c.arena = aligned(placed.Size)
+	var err error
+	if c.arena, err = aligned(placed.Size); err != nil {
+		return fmt.Errorf("cpu: program %q: scratch memory: %w", c.program.Name, err)
+	}
 	for id, at := range placed.Offsets {
 		if at >= 0 {
 			c.memory[id] = c.arena[at : at+c.program.Buffers[id].Bytes()]

@@ -90,6 +90,8 @@ func TestLargeProducts(t *testing.T) {
 		{16, 10, 9000, false, true},
 		{5, 7, 40000, false, true},
 		{64, 70, 3000, false, true},
+		{1, 700, 900, false, false},
+		{1, 10, 9000, false, false},
 	} {
 		v := newProduct(s.m, s.n, s.k)
 		require.Equal(t, s.tiles, v.rows < s.m || v.cols < s.n, "tiles of %+v: %+v", s, v)

@@ -43,6 +43,10 @@ func newProduct(m, n, k int) product {
 }
 
 func (c *compiler) matMul(p *plan, o *backend.MatMul) {
+	if o.C.Shape[0] == 1 {
+		c.vectorProduct(p, o)
+		return
+	}
 	k := o.A.Shape[1]
 	if o.TransposeA {
 		k = o.A.Shape[0]
@@ -57,7 +61,7 @@ func (c *compiler) matMul(p *plan, o *backend.MatMul) {
 		y, packed := c.floats(o.C), each[float32](work, packed)
 		left := gemm.Left(c.floats(o.A), o.A.Shape[1], o.TransposeA)
 		right := gemm.Right(c.floats(o.B), o.B.Shape[1], o.TransposeB)
-		finish := &matMulFinish{c: y, cols: v.n, bias: c.floats(o.Bias), activation: c.activation(o.Activation), epilogue: epilogue}
+		finish := c.matMulFinish(o, epilogue)
 		products := make([]*gemm.Product, v.slices)
 		partial := in[float32](work, sums)
 		for s := range products {
@@ -99,6 +103,10 @@ type matMulFinish struct {
 	bias       []float32
 	activation activation
 	epilogue   *gradEpilogue
+}
+
+func (c *compiler) matMulFinish(o *backend.MatMul, e *gradEpilogue) *matMulFinish {
+	return &matMulFinish{c: c.floats(o.C), cols: o.C.Shape[1], bias: c.floats(o.Bias), activation: c.activation(o.Activation), epilogue: e}
 }
 
 func (f *matMulFinish) none() bool {

@@ -1,6 +1,10 @@
 package cpu
 
 import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"fovea/backend"
@@ -9,11 +13,51 @@ import (
 // alignment is a cache line and the widest vector, in bytes.
 const alignment = 64
 
-// aligned returns n zero bytes that start at a multiple of alignment.
-func aligned(n int) []byte {
+// aligned returns n zero bytes that start at a multiple of alignment. The error
+// wraps backend.ErrMemory.
+func aligned(n int) ([]byte, error) {
+	if n >= largeRequest {
+		if free, known := freeMemory(); known && int64(n) > free {
+			return nil, fmt.Errorf("%w: %d MiB asked for, %d MiB free", backend.ErrMemory, n>>20, free>>20)
+		}
+	}
 	b := make([]byte, n+alignment)
 	skip := int(-uintptr(unsafe.Pointer(&b[0])) & (alignment - 1))
-	return b[skip : skip+n : skip+n]
+	return b[skip : skip+n : skip+n], nil
+}
+
+// largeRequest is from when on it is asked whether there is enough memory, since Go
+// ends the process if there is not.
+const largeRequest = 64 << 20
+
+// freeMemory returns how many bytes Linux could still give to this process: those
+// of the machine or, if less, of the control group.
+func freeMemory() (free int64, known bool) {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(info)) {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			free, known = kilobytes<<10, err == nil
+		}
+	}
+	limit, ok := readNumber("/sys/fs/cgroup/memory.max") // "max" where there is none
+	used, ok2 := readNumber("/sys/fs/cgroup/memory.current")
+	if known && ok && ok2 {
+		free = min(free, max(limit-used, 0))
+	}
+	return free, known
+}
+
+func readNumber(file string) (n int64, ok bool) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, false
+	}
+	n, err = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n, err == nil
 }
 
 // element is a type of numbers in memory.

@@ -1,6 +1,10 @@
 package cpu
 
-import "fovea/backend"
+import (
+	"math"
+
+	"fovea/backend"
+)
 
 // pooling is the geometry of the four pooling Ops: x [n, h, w, c] is the larger
 // image, y [n, oh, ow, c] the smaller.
@@ -47,36 +51,30 @@ func (c *compiler) maxPool2D(p *plan, o *backend.MaxPool2D) {
 }
 
 // maxRow pools one row of output pixels; places, optional, receives the positions.
+// Like maxRow2x2, it compares numbers by order, as integers: so no branch depends
+// on which pixel wins, which nothing could predict.
 func (v pooling) maxRow(y []float32, places []int32, x []float32, image, row int) {
 	top := row*v.StrideH - v.PadTop
 	iLo, iHi := reach(top, v.kh, v.DilationH, v.h)
 	for col := range v.ow {
 		left := col*v.StrideW - v.PadLeft
 		jLo, jHi := reach(left, v.kw, v.DilationW, v.w)
-		out := y[col*v.c : (col+1)*v.c]
-		first := true
-		for i := iLo; i < iHi; i++ {
-			for j := jLo; j < jHi; j++ {
-				place := (top+i*v.DilationH)*v.w + left + j*v.DilationW
-				pixel := x[(image*v.h*v.w+place)*v.c:][:v.c]
-				switch {
-				case places == nil && first:
-					copy(out, pixel)
-				case places == nil:
-					for k, m := range pixel {
-						if beats(m, out[k]) {
-							out[k] = m
-						}
+		first := (top+iLo*v.DilationH)*v.w + left + jLo*v.DilationW
+		for k := range v.c {
+			pixels := x[image*v.h*v.w*v.c+k:]
+			best, winner := order(pixels[first*v.c]), first
+			for i := iLo; i < iHi; i++ {
+				place := (top+i*v.DilationH)*v.w + left + jLo*v.DilationW
+				for range jHi - jLo {
+					if o := order(pixels[place*v.c]); o > best {
+						best, winner = o, place
 					}
-				default:
-					where := places[col*v.c : (col+1)*v.c]
-					for k, m := range pixel {
-						if first || beats(m, out[k]) {
-							out[k], where[k] = m, int32(place)
-						}
-					}
+					place += v.DilationW
 				}
-				first = false
+			}
+			y[col*v.c+k] = pixels[winner*v.c]
+			if places != nil {
+				places[col*v.c+k] = int32(winner)
 			}
 		}
 	}
@@ -84,45 +82,47 @@ func (v pooling) maxRow(y []float32, places []int32, x []float32, image, row int
 
 // maxRow2x2 is maxRow for kernels of 2×2 pixels without padding.
 func (v pooling) maxRow2x2(y []float32, places []int32, x []float32, image, row int) {
+	below := v.w * v.c
 	for col := range v.ow {
 		place := row*v.StrideH*v.w + col*v.StrideW
 		at := (image*v.h*v.w + place) * v.c
-		a, b := x[at:at+v.c], x[at+v.c:at+2*v.c]
-		at += v.w * v.c
-		d, e := x[at:at+v.c], x[at+v.c:at+2*v.c]
 		out := y[col*v.c : (col+1)*v.c]
-		a, b, d, e = a[:len(out)], b[:len(out)], d[:len(out)], e[:len(out)]
-		if places == nil {
-			for k := range out {
-				m := a[k]
-				if beats(b[k], m) {
-					m = b[k]
-				}
-				if beats(d[k], m) {
-					m = d[k]
-				}
-				if beats(e[k], m) {
-					m = e[k]
-				}
-				out[k] = m
-			}
-			continue
+		window := x[at:][:below+2*v.c]
+		p, q := window[:len(out)], window[v.c:][:len(out)]
+		r, s := window[below:][:len(out)], window[below+v.c:][:len(out)]
+		var where []int32
+		if places != nil {
+			where = places[col*v.c : (col+1)*v.c]
 		}
-		where := places[col*v.c : (col+1)*v.c][:len(out)]
 		for k := range out {
-			m, at := a[k], place
-			if beats(b[k], m) {
-				m, at = b[k], place+1
+			best, winner := order(p[k]), 0
+			if o := order(q[k]); o > best {
+				best, winner = o, 1
 			}
-			if beats(d[k], m) {
-				m, at = d[k], place+v.w
+			if o := order(r[k]); o > best {
+				best, winner = o, 2
 			}
-			if beats(e[k], m) {
-				m, at = e[k], place+v.w+1
+			if o := order(s[k]); o > best {
+				winner = 3
 			}
-			out[k], where[k] = m, int32(at)
+			right, down := winner&1, winner>>1
+			out[k] = window[right*v.c+down*below+k]
+			if where != nil {
+				where[k] = int32(place + right + down*v.w)
+			}
 		}
 	}
+}
+
+// order returns a number that rises with v, is equal for both zeros, and greatest
+// for NaN.
+func order(v float32) int32 {
+	bits := int32(math.Float32bits(v))
+	size, sign := bits&math.MaxInt32, bits>>31
+	if size > 0x7f800000 {
+		size, sign = math.MaxInt32, 0
+	}
+	return (size ^ sign) - sign
 }
 
 func (c *compiler) avgPool2D(p *plan, o *backend.AvgPool2D) {

@@ -31,11 +31,15 @@ func (d *device) NewTensor(spec backend.TensorSpec) (backend.Tensor, error) {
 	case err == nil && spec.Limit > 0 && spec.DType != backend.Int32:
 		err = fmt.Errorf("%w: a Limit of %d goes with int32, found %v", backend.ErrType, spec.Limit, spec.DType)
 	}
+	var data []byte
+	if err == nil {
+		data, err = aligned(spec.Shape.Elements() * spec.DType.Size())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cpu: tensor %q: %w", spec.Name, err)
 	}
 	spec.Shape = spec.Shape.Clone()
-	t := &array{device: d, spec: spec, data: aligned(spec.Shape.Elements() * spec.DType.Size())}
+	t := &array{device: d, spec: spec, data: data}
 	d.hold(t, int64(len(t.data)))
 	return t, nil
 }
