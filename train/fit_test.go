@@ -339,6 +339,54 @@ func TestFitLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// exhausted is a backend whose memory suffices for so many tensors and Executables.
+type exhausted struct {
+	backend.Backend
+	left int
+}
+
+func (e *exhausted) take() error {
+	if e.left--; e.left < 0 {
+		return fmt.Errorf("exhausted: %w", backend.ErrMemory)
+	}
+	return nil
+}
+
+func (e *exhausted) NewTensor(s backend.TensorSpec) (backend.Tensor, error) {
+	if err := e.take(); err != nil {
+		return nil, err
+	}
+	return e.Backend.NewTensor(s)
+}
+
+func (e *exhausted) Compile(p *backend.Program, bind map[string]backend.Tensor) (backend.Executable, error) {
+	if err := e.take(); err != nil {
+		return nil, err
+	}
+	return e.Backend.Compile(p, bind)
+}
+
+// TestFitWithoutMemory fails at each allocation, and frees what came before.
+func TestFitWithoutMemory(t *testing.T) {
+	b := &exhausted{Backend: openBackend(t, "cpu", 1), left: math.MaxInt}
+	net := newNetwork(t, b, small(3), 1)
+	held, before := b.Memory().InUse, runtime.NumGoroutine()
+	failures := 0
+	for ; ; failures++ {
+		b.left = failures
+		_, err := Fit(t.Context(), net, patterns(t, "training", 40, 1), patterns(t, "validation", 20, 2), Config{Batch: 16, Epochs: 1})
+		assert.Equal(t, held, b.Memory().InUse, "%d allocations", failures)
+		noMoreGoroutines(t, before)
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, backend.ErrMemory)
+	}
+	// The trainer's nine tensors, two steps of three with a program each, and the
+	// evaluator's six with one.
+	assert.Equal(t, 9+2*4+7, failures)
+}
+
 // TestFitMissesItsFolder loses the folder during the run, as a full disk would.
 func TestFitMissesItsFolder(t *testing.T) {
 	b := openBackend(t, "cpu", 1)
