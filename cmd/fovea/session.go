@@ -36,8 +36,9 @@ type epochEvent struct {
 	RemainingSeconds float64 `json:"remaining_seconds"`
 }
 
-// train is a run from its settings to the test; chooseLoss takes the loss for the data.
-func (c *console) train(ctx context.Context, s settings, chooseLoss bool) (err error) {
+// train is a run from its settings to the test. The loss by name is for new runs; a
+// resumed one has its own.
+func (c *console) train(ctx context.Context, s settings, loss string) (err error) {
 	b, err := openBackend(s.Backend, s.Threads)
 	if err != nil {
 		return err
@@ -61,8 +62,8 @@ func (c *console) train(ctx context.Context, s settings, chooseLoss bool) (err e
 	}
 	defer func() { err = errors.Join(err, net.Close()) }()
 
-	if chooseLoss && splits.Train.Regression() {
-		s.Train.Loss = nn.MeanSquaredError
+	if !s.Train.Resume {
+		s.Train.Loss = newLoss(loss, splits.Train)
 	}
 	s.complete(splits.Train, b.Info())
 	resumed := s.Train.Resume

@@ -62,7 +62,7 @@ Data sets:
 	cmd.Flags().Float64Var(&f.rate, "lr", 0, "the learning `rate`; 0 takes the optimizer's usual one")
 	cmd.Flags().StringVar(&f.schedule, "schedule", "cosine", "how the learning rate changes: constant, cosine")
 	cmd.Flags().Float64Var(&f.weightDecay, "weight-decay", -1, "weight decay, spared for biases; -1 takes the optimizer's usual one")
-	cmd.Flags().StringVar(&f.loss, "loss", "", "the loss; empty takes the one for the data: "+lossNames())
+	cmd.Flags().StringVar(&f.loss, "loss", autoLoss, "the loss: "+lossNames())
 	cmd.Flags().IntVar(&f.batch, "batch", 64, "images in a mini-batch")
 	cmd.Flags().IntVar(&f.epochs, "epochs", 0, "passes over the training part; 0 takes 40 for small data sets and down to 12 for large ones")
 	cmd.Flags().IntVar(&f.patience, "patience", 0, "end after so many epochs without a better validation loss; 0 never does")
@@ -89,14 +89,6 @@ func openBackend(name string, threads int) (backend.Backend, error) {
 	return b, misused(err)
 }
 
-func lossNames() string {
-	var names []string
-	for _, k := range backend.LossKinds() {
-		names = append(names, k.String())
-	}
-	return strings.Join(names, ", ")
-}
-
 // run makes the settings of a run, or reads them, and trains.
 func (f *trainFlags) run(cmd *cobra.Command, c *console, args []string) error {
 	s, err := f.settings()
@@ -108,7 +100,7 @@ func (f *trainFlags) run(cmd *cobra.Command, c *console, args []string) error {
 			return err
 		}
 	}
-	return c.train(cmd.Context(), s, f.loss == "" && !f.resume)
+	return c.train(cmd.Context(), s, f.loss)
 }
 
 // settings checks the flags.
@@ -142,10 +134,8 @@ func (f *trainFlags) settings() (settings, error) {
 	if s.Train.Optimizer, err = newOptimizer(f.optimizer, f.rate, f.weightDecay); err != nil {
 		return s, err
 	}
-	if f.loss != "" {
-		if err := s.Train.Loss.Kind.UnmarshalText([]byte(f.loss)); err != nil {
-			return s, misusef("unknown loss %q, expected one of %s", f.loss, lossNames())
-		}
+	if err := checkLoss(f.loss); err != nil {
+		return s, err
 	}
 	if _, err := nn.NewModel(f.model, 1); err != nil {
 		return s, misuse{err}

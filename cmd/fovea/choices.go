@@ -3,8 +3,58 @@ package main
 import (
 	"strings"
 
+	"fovea/data"
 	"fovea/nn"
 )
+
+// losses are the values of --loss.
+var losses = []struct {
+	name string
+	loss nn.Loss
+}{
+	{"cross-entropy", nn.SoftmaxCrossEntropy},
+	{"kl-divergence", nn.KLDivergence},
+	{"negative-log-likelihood", nn.NegativeLogLikelihood},
+	{"mean-squared-error", nn.MeanSquaredError},
+	{"hinge", nn.MultiClassHinge},
+}
+
+// autoLoss stands for the loss that usually goes with the data.
+const autoLoss = "auto"
+
+func lossNames() string {
+	names := []string{autoLoss}
+	for _, l := range losses {
+		names = append(names, l.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkLoss reports a name that newLoss does not know.
+func checkLoss(name string) error {
+	if name == autoLoss {
+		return nil
+	}
+	for _, l := range losses {
+		if l.name == name {
+			return nil
+		}
+	}
+	return misusef("unknown loss %q, expected one of %s", name, lossNames())
+}
+
+// newLoss returns a loss by name, for the data of a set.
+func newLoss(name string, set *data.Set) nn.Loss {
+	for _, l := range losses {
+		if l.name == name {
+			return l.loss
+		}
+	}
+	if set.Regression() {
+		return nn.MeanSquaredError
+	}
+	return nn.SoftmaxCrossEntropy
+}
 
 // optimizers are the values of --optimizer with their usual learning rates, which
 // suit the models of the zoo under a cosine schedule.
