@@ -1,6 +1,9 @@
 package cpu
 
-import "fovea/backend"
+import (
+	"fovea/backend"
+	"fovea/cpu/internal/vec"
+)
 
 // broadcast walks an output together with operands that may be repeated along
 // some of its axes. Neighbouring axes that all of them cross in the same way are
@@ -135,7 +138,7 @@ func binaryRow(c *compiler, f backend.BinaryFunc) func(y, a, b []float32, stepA,
 			case stepB == 1:
 				k.Scale(y, b[:len(y)], a[0])
 			default:
-				vecFill(y, a[0]*b[0])
+				vec.Fill(y, a[0]*b[0])
 			}
 		}
 	case backend.Div:
@@ -163,12 +166,6 @@ func binaryRow(c *compiler, f backend.BinaryFunc) func(y, a, b []float32, stepA,
 			}
 			y[i] = v
 		}
-	}
-}
-
-func vecFill(y []float32, v float32) {
-	for i := range y {
-		y[i] = v
 	}
 }
 

@@ -185,11 +185,9 @@ func (v *view) focus(s strip) {
 // and how many pixels from l on lie in the same row.
 func (v *view) at(l int) (from, row int) {
 	line := l / v.cols
-	image, u, w := line/v.rowsOfStrip(), line%v.rowsOfStrip(), l%v.cols
+	image, u, w := line/v.strip.rows, line%v.strip.rows, l%v.cols
 	return v.origin + image*v.size + u*v.stepH*v.pitch + w*v.stepW*v.channels + v.first, v.cols - w
 }
-
-func (v *view) rowsOfStrip() int { return v.strip.rows }
 
 // pixels is how many output pixels the strip has.
 func (v *view) pixels() int { return v.strip.images * v.strip.rows * v.cols }
