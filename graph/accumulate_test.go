@@ -158,6 +158,11 @@ func TestOutputsAccumulate(t *testing.T) {
 			out[1].Accumulate = false
 			return out
 		}, 1},
+		{"filter, and a part of the bias", func(s *subject, x *graph.Node) []graph.Placement {
+			y := s.Conv2D(s.Reshape(x, 1, 2, 2, 3), s.p(2, 1, 1, 3), s.p(2), plain, 1)
+			d := s.Gradients(s.Mul(y, y), nil, s.leaves...)
+			return all(d[0], s.Slice(d[1], []int{1}, backend.Shape{1}))
+		}, 2},
 		{"scale alone of scale and shift", func(s *subject, x *graph.Node) []graph.Placement {
 			y, _, _ := s.BatchNorm(x, s.p(3), s.p(3), 1e-3)
 			return all(s.Gradients(s.Mul(y, x), nil, s.leaves[0])...)

@@ -247,3 +247,42 @@ func TestGradientsOfNodesBetween(t *testing.T) {
 	assert.Equal(t, make([]float64, 4), run.read("d3"))
 	assert.Equal(t, make([]float64, 3), run.read("d4"))
 }
+
+// A seed that is the same for all losses is passed on as one number; one that is only
+// copied is not.
+func TestSeedsOfLosses(t *testing.T) {
+	s := newSubject()
+	loss := s.Loss(backend.SoftmaxCrossEntropy, s.p(3, 4), s.indices(4, 1, 0, 3), nil, 1)
+	each, one := s.fixed(1, 2, 3), s.fixed(1, 2, 1)
+	var outputs []graph.Placement
+	for i, seed := range []*graph.Node{each, s.Broadcast(each, backend.Shape{3}), s.Broadcast(one, backend.Shape{3})} {
+		outputs = append(outputs, graph.Placement{Node: s.Gradients(loss, seed, s.leaves...)[0], Buffer: fmt.Sprint("d", i)})
+	}
+	p := lower(t, s.Graph, graph.Lowering{Outputs: outputs})
+	run := compile(t, open(t, "reference"), p)
+	run.write(s.floats, s.ints)
+	run.step()
+	assert.Equal(t, bitsOf(run.read("d0")), bitsOf(run.read("d1")))
+	assert.Equal(t, 1, count(p)["Copy"], "one seed is a number: nothing is copied\n%v", p)
+}
+
+// What is given to a method is the caller's: changing it later changes nothing.
+func TestArgumentsAreCopied(t *testing.T) {
+	s := newSubject()
+	shape, axes, perm, start := backend.Shape{2, 3}, []int{0}, []int{1, 0}, []int{0, 1}
+	x := s.Parameter("x", shape)
+	s.floats["x"] = []float64{1, 2, 3, 4, 5, 6}
+	box := backend.Shape{2, 2}
+	nodes := []*graph.Node{s.Reduce(backend.Sum, x, axes...), s.Transpose(x, perm...), s.Slice(x, start, box), s.Constant(1, box), s.Broadcast(s.Constant(2, nil), box), s.Reshape(x, shape[1], shape[0])}
+	shape[0], axes[0], perm[0], perm[1], start[1], box[1] = 9, 1, 0, 1, 0, 3
+	var outputs []graph.Placement
+	for i, n := range nodes {
+		outputs = append(outputs, graph.Placement{Node: n, Buffer: fmt.Sprint(i)})
+	}
+	run := compile(t, open(t, "reference"), lower(t, s.Graph, graph.Lowering{Outputs: outputs}))
+	run.write(s.floats, nil)
+	run.step()
+	for i, want := range [][]float64{{5, 7, 9}, {1, 4, 2, 5, 3, 6}, {2, 3, 5, 6}, {1, 1, 1, 1}, {2, 2, 2, 2}, {1, 2, 3, 4, 5, 6}} {
+		assert.Equal(t, want, run.read(fmt.Sprint(i)), "%d", i)
+	}
+}

@@ -35,6 +35,9 @@ func windowFunctions() []function {
 		{"conv in groups", conv(backend.Shape{2, 3, 3, 4}, backend.Shape{6, 2, 2, 2}, true, plain, 2)},
 		{"conv by channel", conv(backend.Shape{1, 3, 4, 3}, backend.Shape{3, 2, 2, 1}, false, plain, 3)},
 		{"conv over a pixel", conv(backend.Shape{1, 1, 1, 2}, backend.Shape{2, 1, 1, 2}, true, plain, 1)},
+		{"conv with fixed filters", func(s *subject) *graph.Node {
+			return s.Conv2D(s.fixed(-1, 1, 1, 3, 3, 2), s.fixed(-1, 1, 2, 2, 2, 2), s.p(2), plain, 1)
+		}},
 		{"max pool", max(backend.Shape{2, 4, 4, 2}, 2, 2, stride(2))},
 		{"max pool with overlap", max(backend.Shape{1, 5, 4, 2}, 3, 2, plain)},
 		{"max pool with padding", max(backend.Shape{1, 4, 5, 1}, 3, 3, uneven)},

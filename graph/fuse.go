@@ -36,9 +36,7 @@ func activationOf(op backend.Op) *backend.Activation {
 	case *backend.BatchNormInference:
 		return &o.Activation
 	case *backend.MatMul:
-		if !o.Accumulate && !o.Addend.Present() && !o.Output.Present() {
-			return &o.Activation
-		}
+		return &o.Activation
 	}
 	return nil
 }
@@ -59,7 +57,7 @@ func (c *compiler) fuseEpilogues() {
 			continue
 		}
 		e := op.Epilogue()
-		if m, ok := c.code[i].op.(*backend.MatMul); e.Output.Present() || ok && m.Accumulate {
+		if e.Output.Present() {
 			continue
 		}
 		dx := c.code[i].op.Operands()[0].View
@@ -78,8 +76,7 @@ func (c *compiler) fuseEpilogues() {
 			e.Addend = other
 			rename(dx, next.Y)
 		case *backend.UnaryGrad:
-			if !next.Func.Rule().Activation || next.Func == backend.Identity || next.Addend.Present() || next.Output.Present() ||
-				c.rootOf(next.DY) != result || c.rootOf(next.Y) == result {
+			if !next.Func.Rule().Activation || next.Func == backend.Identity || c.rootOf(next.DY) != result || c.rootOf(next.Y) == result {
 				continue
 			}
 			e.Derivative = backend.Activation{Func: next.Func, Alpha: next.Alpha}
@@ -136,7 +133,7 @@ func (c *compiler) foldSums() {
 			continue
 		}
 		outputs, accumulate := accumulators(in.op)
-		if accumulate == nil || *accumulate {
+		if accumulate == nil {
 			continue
 		}
 		folds := make([]fold, 0, len(outputs))
@@ -187,7 +184,7 @@ func (c *compiler) foldOf(i int, v *backend.View) (fold, bool) {
 		return fold{}, false
 	}
 	into := c.rootOf(other)
-	if w := c.writer(into); w < 0 || w >= i || c.soleReader(into) != at || into.shape.Elements() != n.shape.Elements() {
+	if w := c.writer(into); w < 0 || w >= i || c.soleReader(into) != at {
 		return fold{}, false
 	}
 	return fold{at, into}, true

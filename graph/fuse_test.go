@@ -161,6 +161,20 @@ func TestFusionStops(t *testing.T) {
 			y := s.MatMul(s.p(2, 3), s.p(3, 4), nil, false, false)
 			return []*graph.Node{s.Add(y, y)}
 		}, map[string]int{"MatMul": 1, "Binary": 1}},
+		{"at a difference", func(s *subject) []*graph.Node {
+			return []*graph.Node{s.Sub(s.MatMul(s.p(2, 3), s.p(3, 4), nil, false, false), s.p(2, 4))}
+		}, map[string]int{"MatMul": 1, "Binary": 1}},
+		{"at a sum with broadcasting", func(s *subject) []*graph.Node {
+			return []*graph.Node{s.Add(s.MatMul(s.p(2, 3), s.p(3, 4), nil, false, false), s.p(4))}
+		}, map[string]int{"MatMul": 1, "Binary": 1}},
+		{"at a second sum", func(s *subject) []*graph.Node {
+			x := relu(s, conv(s))
+			y := s.Mul(x, s.fixed(-1, 1, 2))
+			for range 2 {
+				y = s.Add(y, s.Conv2D(x, s.p(2, 1, 1, 2), nil, plain, 1))
+			}
+			return s.Gradients(y, nil, s.leaves[0])
+		}, map[string]int{"Conv2D": 1, "Conv2DInputGrad": 3, "Fill": 1, "Binary": 2, "UnaryGrad": 1}},
 		{"gradients of two products are added in an epilogue, and finished there", func(s *subject) []*graph.Node {
 			x := s.p(2, 3)
 			h := s.Unary(backend.Tanh, 0, x)

@@ -122,14 +122,8 @@ func (b *backprop) total(n *Node) *Node {
 	return b.sums[n.id]
 }
 
-// of returns the gradient of an output of an Op; zeros where none reached it.
-func (b *backprop) of(v backend.View) *Node {
-	n := b.g.at(v)
-	if t := b.total(n); t != nil {
-		return t
-	}
-	return b.g.Constant(0, n.shape)
-}
+// of returns the gradient of an output that has been reached.
+func (b *backprop) of(v backend.View) *Node { return b.total(b.g.at(v)) }
 
 // run visits the nodes from the last to the first. The outputs of one Op follow
 // each other, so that all of them have been reached when its first one is.
