@@ -241,7 +241,7 @@ func TestRunningStatistics(t *testing.T) {
 func TestSegments(t *testing.T) {
 	s := newSubject()
 	var y *graph.Node
-	for _, name := range []string{"a", "b", "c", "d"} {
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		p := s.Reduce(backend.Sum, s.Unary(backend.Square, 0, s.Parameter(name, backend.Shape{3})))
 		if y == nil {
 			y = p
@@ -249,14 +249,15 @@ func TestSegments(t *testing.T) {
 			y = s.Add(y, p)
 		}
 	}
-	factor := map[string]float64{"a": 1, "b": 1, "c": 0.5, "d": 0}
-	decay := map[string]float64{"a": 0.1, "b": 0.1, "c": 0.1, "d": 0.1}
+	factor := map[string]float64{"a": 1, "b": 1, "c": 0.5, "d": 0.5, "e": 0}
+	decay := map[string]float64{"a": 0.1, "b": 0.1, "c": 0.1, "d": 0, "e": 0.1}
 	l := s.Layout(nil)
 	step, err := s.LowerTraining("train", graph.Training{Loss: y, Layout: l, Optimizer: settings(backend.SGD),
 		Parameter: func(name string) (float64, float64) { return factor[name], decay[name] }})
 	require.NoError(t, err)
 	assert.Equal(t, []backend.Segment{
-		{Offset: 0, Length: 19, RateFactor: 1, WeightDecay: 0.1}, {Offset: 32, Length: 3, RateFactor: 0.5, WeightDecay: 0.1}, {Offset: 48, Length: 3, WeightDecay: 0.1},
+		{Offset: 0, Length: 19, RateFactor: 1, WeightDecay: 0.1}, {Offset: 32, Length: 3, RateFactor: 0.5, WeightDecay: 0.1}, {Offset: 48, Length: 3, RateFactor: 0.5},
+		{Offset: 64, Length: 3, WeightDecay: 0.1},
 	}, step.Update.Code[0].Op.(*backend.OptimizerStep).Segments)
 	r := newTrainer(t, open(t, "reference"), step.Gradient, step.Update)
 	start := s.arena(l.Parameters)
