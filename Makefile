@@ -62,3 +62,26 @@ record: ## ten rounds of the benchmarks, kept in bench/results; DEVICE names the
 	@{ echo "date: $$(date -u +%F)"; echo "commit: $$(git describe --always --dirty)"; echo "go: $$($(GO) env GOVERSION)"; \
 	   echo "device: $(DEVICE), $$(nproc) processors"; echo "command: make record DEVICE=$(DEVICE) BENCH=$(BENCH) BENCHTIME=$(BENCHTIME)"; \
 	   $(MAKE) --no-print-directory -s bench COUNT=10; } | tee bench/results/$$(date -u +%F)-$(DEVICE).txt
+
+# nvcc comes from the Python registry; later versions write PTX that drivers of the H100's generation refuse.
+NVCC          ?= bin/nvcc/nvidia/cu13/bin/nvcc
+NVCC_PACKAGES := nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85
+PTXAS         := bin/ptxas-11.8/nvidia/cuda_nvcc/bin/ptxas bin/ptxas-12.9/nvidia/cuda_nvcc/bin/ptxas
+PIP           := python3 -m pip install --quiet --disable-pip-version-check --no-deps
+
+.PHONY: kernels ptxas
+kernels: $(NVCC) ## PTX and Go bindings of the CUDA sources that changed; the first run fetches nvcc
+	$(GO) run ./kernels/internal/ptxbuild -nvcc $(NVCC)
+	$(GO) run ./kernels/internal/bindgen
+
+ptxas: $(NVCC) $(PTXAS) ## assemble all PTX with three ptxas for every chip they know, and renew kernels/ptxas.tsv
+	$(GO) run ./kernels/internal/ptxcheck -write $(PTXAS) $(dir $(NVCC))ptxas
+
+bin/nvcc/nvidia/cu13/bin/nvcc:
+	$(PIP) --target bin/nvcc $(NVCC_PACKAGES)
+
+bin/ptxas-11.8/nvidia/cuda_nvcc/bin/ptxas:
+	$(PIP) --target bin/ptxas-11.8 nvidia-cuda-nvcc-cu11==11.8.89
+
+bin/ptxas-12.9/nvidia/cuda_nvcc/bin/ptxas:
+	$(PIP) --target bin/ptxas-12.9 nvidia-cuda-nvcc-cu12==12.9.86

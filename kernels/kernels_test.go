@@ -1,0 +1,42 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEveryKernelIsEmbedded(t *testing.T) {
+	require.NotEmpty(t, Kernels())
+	for _, k := range Kernels() {
+		text := string(PTX(k.File))
+		assert.Contains(t, text, ".visible .entry "+k.Name+"(", "%s of %s", k.Name, k.File)
+		assert.True(t, strings.HasPrefix(text, "// Made by"), k.File)
+	}
+	assert.Nil(t, PTX("nothing"))
+}
+
+// TestArgumentsLieAsInC packs a kernel that has a struct of pointers behind one of
+// words: both start at a multiple of their alignment.
+func TestArgumentsLieAsInC(t *testing.T) {
+	c := UnaryGrad(1, 2, 3, 4, 5, Activation{6, 0.5}, GradEpilogue{7, 8, Activation{9, 0.25}}, 10)
+	require.Len(t, c.Args, c.Kernel.Size)
+	assert.Equal(t, "unaryGrad", c.Kernel.Name)
+	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(c.Args[at:]) }
+	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(c.Args[at:]) }
+	for i := range 4 {
+		assert.EqualValues(t, i+1, u64(8*i))
+	}
+	assert.EqualValues(t, 5, u32(32))
+	assert.EqualValues(t, 6, u32(36))
+	assert.Equal(t, math.Float32bits(0.5), u32(40))
+	assert.EqualValues(t, 7, u64(48))
+	assert.EqualValues(t, 8, u64(56))
+	assert.EqualValues(t, 9, u32(64))
+	assert.Equal(t, math.Float32bits(0.25), u32(68))
+	assert.EqualValues(t, 10, u32(72))
+}
