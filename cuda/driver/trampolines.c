@@ -78,40 +78,40 @@ static struct {
   CUresult (*cuPointerGetAttribute)(void *, CUpointer_attribute, CUdeviceptr);
   CUresult (*cuPointerSetAttribute)(const void *, CUpointer_attribute, CUdeviceptr);
   CUresult (*cuMemcpy)(CUdeviceptr, CUdeviceptr, size_t);
-  CUresult (*cuMemcpy2D)(const CUDA_MEMCPY2D *);
+  CUresult (*cuMemcpy2D_v2)(const CUDA_MEMCPY2D *);
   CUresult (*cuMemcpy2DAsync_v2)(const CUDA_MEMCPY2D *, CUstream);
-  CUresult (*cuMemcpy2DUnaligned)(const CUDA_MEMCPY2D *);
-  CUresult (*cuMemcpy3D)(const CUDA_MEMCPY3D *);
+  CUresult (*cuMemcpy2DUnaligned_v2)(const CUDA_MEMCPY2D *);
+  CUresult (*cuMemcpy3D_v2)(const CUDA_MEMCPY3D *);
   CUresult (*cuMemcpy3DAsync_v2)(const CUDA_MEMCPY3D *, CUstream);
   CUresult (*cuMemcpy3DPeer)(const CUDA_MEMCPY3D_PEER *);
   CUresult (*cuMemcpy3DPeerAsync)(const CUDA_MEMCPY3D_PEER *, CUstream);
   CUresult (*cuMemcpyAsync)(CUdeviceptr, CUdeviceptr, size_t, CUstream);
-  CUresult (*cuMemcpyAtoA)(CUarray, size_t, CUarray, size_t, size_t);
-  CUresult (*cuMemcpyAtoD)(CUdeviceptr, CUarray, size_t, size_t);
-  CUresult (*cuMemcpyAtoH)(void *, CUarray, size_t, size_t);
+  CUresult (*cuMemcpyAtoA_v2)(CUarray, size_t, CUarray, size_t, size_t);
+  CUresult (*cuMemcpyAtoD_v2)(CUdeviceptr, CUarray, size_t, size_t);
+  CUresult (*cuMemcpyAtoH_v2)(void *, CUarray, size_t, size_t);
   CUresult (*cuMemcpyAtoHAsync_v2)(void *, CUarray, size_t, size_t, CUstream);
-  CUresult (*cuMemcpyDtoA)(CUarray, size_t, CUdeviceptr, size_t);
-  CUresult (*cuMemcpyDtoD)(CUdeviceptr, CUdeviceptr, size_t);
+  CUresult (*cuMemcpyDtoA_v2)(CUarray, size_t, CUdeviceptr, size_t);
+  CUresult (*cuMemcpyDtoD_v2)(CUdeviceptr, CUdeviceptr, size_t);
   CUresult (*cuMemcpyDtoDAsync_v2)(CUdeviceptr, CUdeviceptr, size_t, CUstream);
-  CUresult (*cuMemcpyDtoH)(void *, CUdeviceptr, size_t);
+  CUresult (*cuMemcpyDtoH_v2)(void *, CUdeviceptr, size_t);
   CUresult (*cuMemcpyDtoHAsync_v2)(void *, CUdeviceptr, size_t, CUstream);
-  CUresult (*cuMemcpyHtoA)(CUarray, size_t, const void *, size_t);
+  CUresult (*cuMemcpyHtoA_v2)(CUarray, size_t, const void *, size_t);
   CUresult (*cuMemcpyHtoAAsync_v2)(CUarray, size_t, const void *, size_t, CUstream);
-  CUresult (*cuMemcpyHtoD)(CUdeviceptr, const void *, size_t);
+  CUresult (*cuMemcpyHtoD_v2)(CUdeviceptr, const void *, size_t);
   CUresult (*cuMemcpyHtoDAsync_v2)(CUdeviceptr, const void *, size_t, CUstream);
   CUresult (*cuMemcpyPeer)(CUdeviceptr, CUcontext, CUdeviceptr, CUcontext, size_t);
   CUresult (*cuMemcpyPeerAsync)(CUdeviceptr, CUcontext, CUdeviceptr, CUcontext, size_t, CUstream);
-  CUresult (*cuMemsetD16)(CUdeviceptr, unsigned short, size_t);
+  CUresult (*cuMemsetD16_v2)(CUdeviceptr, unsigned short, size_t);
   CUresult (*cuMemsetD16Async)(CUdeviceptr, unsigned short, size_t, CUstream);
-  CUresult (*cuMemsetD2D16)(CUdeviceptr, size_t, unsigned short, size_t, size_t);
+  CUresult (*cuMemsetD2D16_v2)(CUdeviceptr, size_t, unsigned short, size_t, size_t);
   CUresult (*cuMemsetD2D16Async)(CUdeviceptr, size_t, unsigned short, size_t, size_t, CUstream);
-  CUresult (*cuMemsetD2D32)(CUdeviceptr, size_t, unsigned int, size_t, size_t);
+  CUresult (*cuMemsetD2D32_v2)(CUdeviceptr, size_t, unsigned int, size_t, size_t);
   CUresult (*cuMemsetD2D32Async)(CUdeviceptr, size_t, unsigned int, size_t, size_t, CUstream);
-  CUresult (*cuMemsetD2D8)(CUdeviceptr, size_t, unsigned char, size_t, size_t);
+  CUresult (*cuMemsetD2D8_v2)(CUdeviceptr, size_t, unsigned char, size_t, size_t);
   CUresult (*cuMemsetD2D8Async)(CUdeviceptr, size_t, unsigned char, size_t, size_t, CUstream);
-  CUresult (*cuMemsetD32)(CUdeviceptr, unsigned int, size_t);
+  CUresult (*cuMemsetD32_v2)(CUdeviceptr, unsigned int, size_t);
   CUresult (*cuMemsetD32Async)(CUdeviceptr, unsigned int, size_t, CUstream);
-  CUresult (*cuMemsetD8)(CUdeviceptr, unsigned char, size_t);
+  CUresult (*cuMemsetD8_v2)(CUdeviceptr, unsigned char, size_t);
   CUresult (*cuMemsetD8Async)(CUdeviceptr, unsigned char, size_t, CUstream);
   CUresult (*cuStreamAttachMemAsync)(CUstream, CUdeviceptr, size_t, unsigned int);
   CUresult (*cuStreamCreate)(CUstream *, unsigned int);
@@ -251,40 +251,40 @@ void fovea_trampolines_resolve(void *(*find)(void *, const char *), void *librar
   RESOLVE(cuPointerGetAttribute);
   RESOLVE(cuPointerSetAttribute);
   RESOLVE(cuMemcpy);
-  RESOLVE(cuMemcpy2D);
+  RESOLVE(cuMemcpy2D_v2);
   RESOLVE(cuMemcpy2DAsync_v2);
-  RESOLVE(cuMemcpy2DUnaligned);
-  RESOLVE(cuMemcpy3D);
+  RESOLVE(cuMemcpy2DUnaligned_v2);
+  RESOLVE(cuMemcpy3D_v2);
   RESOLVE(cuMemcpy3DAsync_v2);
   RESOLVE(cuMemcpy3DPeer);
   RESOLVE(cuMemcpy3DPeerAsync);
   RESOLVE(cuMemcpyAsync);
-  RESOLVE(cuMemcpyAtoA);
-  RESOLVE(cuMemcpyAtoD);
-  RESOLVE(cuMemcpyAtoH);
+  RESOLVE(cuMemcpyAtoA_v2);
+  RESOLVE(cuMemcpyAtoD_v2);
+  RESOLVE(cuMemcpyAtoH_v2);
   RESOLVE(cuMemcpyAtoHAsync_v2);
-  RESOLVE(cuMemcpyDtoA);
-  RESOLVE(cuMemcpyDtoD);
+  RESOLVE(cuMemcpyDtoA_v2);
+  RESOLVE(cuMemcpyDtoD_v2);
   RESOLVE(cuMemcpyDtoDAsync_v2);
-  RESOLVE(cuMemcpyDtoH);
+  RESOLVE(cuMemcpyDtoH_v2);
   RESOLVE(cuMemcpyDtoHAsync_v2);
-  RESOLVE(cuMemcpyHtoA);
+  RESOLVE(cuMemcpyHtoA_v2);
   RESOLVE(cuMemcpyHtoAAsync_v2);
-  RESOLVE(cuMemcpyHtoD);
+  RESOLVE(cuMemcpyHtoD_v2);
   RESOLVE(cuMemcpyHtoDAsync_v2);
   RESOLVE(cuMemcpyPeer);
   RESOLVE(cuMemcpyPeerAsync);
-  RESOLVE(cuMemsetD16);
+  RESOLVE(cuMemsetD16_v2);
   RESOLVE(cuMemsetD16Async);
-  RESOLVE(cuMemsetD2D16);
+  RESOLVE(cuMemsetD2D16_v2);
   RESOLVE(cuMemsetD2D16Async);
-  RESOLVE(cuMemsetD2D32);
+  RESOLVE(cuMemsetD2D32_v2);
   RESOLVE(cuMemsetD2D32Async);
-  RESOLVE(cuMemsetD2D8);
+  RESOLVE(cuMemsetD2D8_v2);
   RESOLVE(cuMemsetD2D8Async);
-  RESOLVE(cuMemsetD32);
+  RESOLVE(cuMemsetD32_v2);
   RESOLVE(cuMemsetD32Async);
-  RESOLVE(cuMemsetD8);
+  RESOLVE(cuMemsetD8_v2);
   RESOLVE(cuMemsetD8Async);
   RESOLVE(cuStreamAttachMemAsync);
   RESOLVE(cuStreamCreate);
@@ -632,20 +632,20 @@ FOVEA_TRAMPOLINE CUresult cuMemcpy(CUdeviceptr a0, CUdeviceptr a1, size_t a2) {
   return driver.cuMemcpy != NULL ? driver.cuMemcpy(a0, a1, a2) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpy2D(const CUDA_MEMCPY2D *a0) {
-  return driver.cuMemcpy2D != NULL ? driver.cuMemcpy2D(a0) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *a0) {
+  return driver.cuMemcpy2D_v2 != NULL ? driver.cuMemcpy2D_v2(a0) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *a0, CUstream a1) {
   return driver.cuMemcpy2DAsync_v2 != NULL ? driver.cuMemcpy2DAsync_v2(a0, a1) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpy2DUnaligned(const CUDA_MEMCPY2D *a0) {
-  return driver.cuMemcpy2DUnaligned != NULL ? driver.cuMemcpy2DUnaligned(a0) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *a0) {
+  return driver.cuMemcpy2DUnaligned_v2 != NULL ? driver.cuMemcpy2DUnaligned_v2(a0) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpy3D(const CUDA_MEMCPY3D *a0) {
-  return driver.cuMemcpy3D != NULL ? driver.cuMemcpy3D(a0) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D *a0) {
+  return driver.cuMemcpy3D_v2 != NULL ? driver.cuMemcpy3D_v2(a0) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *a0, CUstream a1) {
@@ -664,52 +664,52 @@ FOVEA_TRAMPOLINE CUresult cuMemcpyAsync(CUdeviceptr a0, CUdeviceptr a1, size_t a
   return driver.cuMemcpyAsync != NULL ? driver.cuMemcpyAsync(a0, a1, a2, a3) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyAtoA(CUarray a0, size_t a1, CUarray a2, size_t a3, size_t a4) {
-  return driver.cuMemcpyAtoA != NULL ? driver.cuMemcpyAtoA(a0, a1, a2, a3, a4) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyAtoA_v2(CUarray a0, size_t a1, CUarray a2, size_t a3, size_t a4) {
+  return driver.cuMemcpyAtoA_v2 != NULL ? driver.cuMemcpyAtoA_v2(a0, a1, a2, a3, a4) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyAtoD(CUdeviceptr a0, CUarray a1, size_t a2, size_t a3) {
-  return driver.cuMemcpyAtoD != NULL ? driver.cuMemcpyAtoD(a0, a1, a2, a3) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyAtoD_v2(CUdeviceptr a0, CUarray a1, size_t a2, size_t a3) {
+  return driver.cuMemcpyAtoD_v2 != NULL ? driver.cuMemcpyAtoD_v2(a0, a1, a2, a3) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyAtoH(void *a0, CUarray a1, size_t a2, size_t a3) {
-  return driver.cuMemcpyAtoH != NULL ? driver.cuMemcpyAtoH(a0, a1, a2, a3) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyAtoH_v2(void *a0, CUarray a1, size_t a2, size_t a3) {
+  return driver.cuMemcpyAtoH_v2 != NULL ? driver.cuMemcpyAtoH_v2(a0, a1, a2, a3) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemcpyAtoHAsync_v2(void *a0, CUarray a1, size_t a2, size_t a3, CUstream a4) {
   return driver.cuMemcpyAtoHAsync_v2 != NULL ? driver.cuMemcpyAtoHAsync_v2(a0, a1, a2, a3, a4) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyDtoA(CUarray a0, size_t a1, CUdeviceptr a2, size_t a3) {
-  return driver.cuMemcpyDtoA != NULL ? driver.cuMemcpyDtoA(a0, a1, a2, a3) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyDtoA_v2(CUarray a0, size_t a1, CUdeviceptr a2, size_t a3) {
+  return driver.cuMemcpyDtoA_v2 != NULL ? driver.cuMemcpyDtoA_v2(a0, a1, a2, a3) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyDtoD(CUdeviceptr a0, CUdeviceptr a1, size_t a2) {
-  return driver.cuMemcpyDtoD != NULL ? driver.cuMemcpyDtoD(a0, a1, a2) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyDtoD_v2(CUdeviceptr a0, CUdeviceptr a1, size_t a2) {
+  return driver.cuMemcpyDtoD_v2 != NULL ? driver.cuMemcpyDtoD_v2(a0, a1, a2) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr a0, CUdeviceptr a1, size_t a2, CUstream a3) {
   return driver.cuMemcpyDtoDAsync_v2 != NULL ? driver.cuMemcpyDtoDAsync_v2(a0, a1, a2, a3) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyDtoH(void *a0, CUdeviceptr a1, size_t a2) {
-  return driver.cuMemcpyDtoH != NULL ? driver.cuMemcpyDtoH(a0, a1, a2) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyDtoH_v2(void *a0, CUdeviceptr a1, size_t a2) {
+  return driver.cuMemcpyDtoH_v2 != NULL ? driver.cuMemcpyDtoH_v2(a0, a1, a2) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemcpyDtoHAsync_v2(void *a0, CUdeviceptr a1, size_t a2, CUstream a3) {
   return driver.cuMemcpyDtoHAsync_v2 != NULL ? driver.cuMemcpyDtoHAsync_v2(a0, a1, a2, a3) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyHtoA(CUarray a0, size_t a1, const void *a2, size_t a3) {
-  return driver.cuMemcpyHtoA != NULL ? driver.cuMemcpyHtoA(a0, a1, a2, a3) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyHtoA_v2(CUarray a0, size_t a1, const void *a2, size_t a3) {
+  return driver.cuMemcpyHtoA_v2 != NULL ? driver.cuMemcpyHtoA_v2(a0, a1, a2, a3) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemcpyHtoAAsync_v2(CUarray a0, size_t a1, const void *a2, size_t a3, CUstream a4) {
   return driver.cuMemcpyHtoAAsync_v2 != NULL ? driver.cuMemcpyHtoAAsync_v2(a0, a1, a2, a3, a4) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemcpyHtoD(CUdeviceptr a0, const void *a1, size_t a2) {
-  return driver.cuMemcpyHtoD != NULL ? driver.cuMemcpyHtoD(a0, a1, a2) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemcpyHtoD_v2(CUdeviceptr a0, const void *a1, size_t a2) {
+  return driver.cuMemcpyHtoD_v2 != NULL ? driver.cuMemcpyHtoD_v2(a0, a1, a2) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr a0, const void *a1, size_t a2, CUstream a3) {
@@ -724,48 +724,48 @@ FOVEA_TRAMPOLINE CUresult cuMemcpyPeerAsync(CUdeviceptr a0, CUcontext a1, CUdevi
   return driver.cuMemcpyPeerAsync != NULL ? driver.cuMemcpyPeerAsync(a0, a1, a2, a3, a4, a5) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemsetD16(CUdeviceptr a0, unsigned short a1, size_t a2) {
-  return driver.cuMemsetD16 != NULL ? driver.cuMemsetD16(a0, a1, a2) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemsetD16_v2(CUdeviceptr a0, unsigned short a1, size_t a2) {
+  return driver.cuMemsetD16_v2 != NULL ? driver.cuMemsetD16_v2(a0, a1, a2) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemsetD16Async(CUdeviceptr a0, unsigned short a1, size_t a2, CUstream a3) {
   return driver.cuMemsetD16Async != NULL ? driver.cuMemsetD16Async(a0, a1, a2, a3) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemsetD2D16(CUdeviceptr a0, size_t a1, unsigned short a2, size_t a3, size_t a4) {
-  return driver.cuMemsetD2D16 != NULL ? driver.cuMemsetD2D16(a0, a1, a2, a3, a4) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemsetD2D16_v2(CUdeviceptr a0, size_t a1, unsigned short a2, size_t a3, size_t a4) {
+  return driver.cuMemsetD2D16_v2 != NULL ? driver.cuMemsetD2D16_v2(a0, a1, a2, a3, a4) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemsetD2D16Async(CUdeviceptr a0, size_t a1, unsigned short a2, size_t a3, size_t a4, CUstream a5) {
   return driver.cuMemsetD2D16Async != NULL ? driver.cuMemsetD2D16Async(a0, a1, a2, a3, a4, a5) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemsetD2D32(CUdeviceptr a0, size_t a1, unsigned int a2, size_t a3, size_t a4) {
-  return driver.cuMemsetD2D32 != NULL ? driver.cuMemsetD2D32(a0, a1, a2, a3, a4) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemsetD2D32_v2(CUdeviceptr a0, size_t a1, unsigned int a2, size_t a3, size_t a4) {
+  return driver.cuMemsetD2D32_v2 != NULL ? driver.cuMemsetD2D32_v2(a0, a1, a2, a3, a4) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemsetD2D32Async(CUdeviceptr a0, size_t a1, unsigned int a2, size_t a3, size_t a4, CUstream a5) {
   return driver.cuMemsetD2D32Async != NULL ? driver.cuMemsetD2D32Async(a0, a1, a2, a3, a4, a5) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemsetD2D8(CUdeviceptr a0, size_t a1, unsigned char a2, size_t a3, size_t a4) {
-  return driver.cuMemsetD2D8 != NULL ? driver.cuMemsetD2D8(a0, a1, a2, a3, a4) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemsetD2D8_v2(CUdeviceptr a0, size_t a1, unsigned char a2, size_t a3, size_t a4) {
+  return driver.cuMemsetD2D8_v2 != NULL ? driver.cuMemsetD2D8_v2(a0, a1, a2, a3, a4) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemsetD2D8Async(CUdeviceptr a0, size_t a1, unsigned char a2, size_t a3, size_t a4, CUstream a5) {
   return driver.cuMemsetD2D8Async != NULL ? driver.cuMemsetD2D8Async(a0, a1, a2, a3, a4, a5) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemsetD32(CUdeviceptr a0, unsigned int a1, size_t a2) {
-  return driver.cuMemsetD32 != NULL ? driver.cuMemsetD32(a0, a1, a2) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemsetD32_v2(CUdeviceptr a0, unsigned int a1, size_t a2) {
+  return driver.cuMemsetD32_v2 != NULL ? driver.cuMemsetD32_v2(a0, a1, a2) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemsetD32Async(CUdeviceptr a0, unsigned int a1, size_t a2, CUstream a3) {
   return driver.cuMemsetD32Async != NULL ? driver.cuMemsetD32Async(a0, a1, a2, a3) : absent();
 }
 
-FOVEA_TRAMPOLINE CUresult cuMemsetD8(CUdeviceptr a0, unsigned char a1, size_t a2) {
-  return driver.cuMemsetD8 != NULL ? driver.cuMemsetD8(a0, a1, a2) : absent();
+FOVEA_TRAMPOLINE CUresult cuMemsetD8_v2(CUdeviceptr a0, unsigned char a1, size_t a2) {
+  return driver.cuMemsetD8_v2 != NULL ? driver.cuMemsetD8_v2(a0, a1, a2) : absent();
 }
 
 FOVEA_TRAMPOLINE CUresult cuMemsetD8Async(CUdeviceptr a0, unsigned char a1, size_t a2, CUstream a3) {
