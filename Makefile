@@ -54,8 +54,11 @@ cross: ## build everything for every platform
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; \
 	done
 
+# GFLOP/s of the fastest loop of multiply-adds on one thread.
+PEAK = $(shell $(GO) test -run '^$$' -bench Peak ./cpu/internal/gemm | awk '/GFLOP/ { for (i = 2; i <= NF; i++) if ($$i == "GFLOP/s" && $$(i-1) > max) max = $$(i-1) } END { print max + 0 }')
+
 bench: ## benchmarks; BENCH=regexp picks some, BENCHTIME and COUNT as in go test
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) ./bench
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) ./bench -peak $(PEAK)
 
 record: ## ten rounds of the benchmarks, kept in bench/results; DEVICE names the machine
 	@test -n "$(DEVICE)" || { echo "name the machine, as in make record DEVICE=zen5-2cores"; exit 1; }

@@ -18,6 +18,7 @@ import (
 var (
 	backendName = flag.String("backend", "cpu", "the backend to measure")
 	threads     = flag.Int("threads", 0, "goroutines that share an Op; 0 means one for each processor")
+	peak        = flag.Float64("peak", 0, "GFLOP/s that one thread can do at most; speeds come as a percentage of it too")
 )
 
 // open opens the backend of the flags for one benchmark.
@@ -28,9 +29,9 @@ func open(b *testing.B) backend.Backend {
 	return device
 }
 
-// measure times f, which may return before the device is done; wait returns when
-// it is. It reports the allocations and, by their cost, the speed of calls.
-func measure(b *testing.B, cost backend.Cost, f, wait func() error) (perSecond float64) {
+// measure times f on a device; f may return before the device is done, wait returns
+// when it is. It reports the allocations and, by their cost, the speed of calls.
+func measure(b *testing.B, device backend.Backend, cost backend.Cost, f, wait func() error) (perSecond float64) {
 	require.NoError(b, f()) // builds what is built once
 	require.NoError(b, wait())
 	b.ReportAllocs()
@@ -42,7 +43,11 @@ func measure(b *testing.B, cost backend.Cost, f, wait func() error) (perSecond f
 	}
 	require.NoError(b, wait())
 	perSecond = float64(b.N) / time.Since(start).Seconds()
-	b.ReportMetric(float64(cost.FLOPs)*perSecond/1e9, "GFLOP/s")
+	speed := float64(cost.FLOPs) * perSecond / 1e9
+	b.ReportMetric(speed, "GFLOP/s")
+	if *peak > 0 {
+		b.ReportMetric(100*speed/(*peak*float64(device.Info().Threads)), "%peak")
+	}
 	return perSecond
 }
 
@@ -72,7 +77,7 @@ func measureOp(b *testing.B, p *backend.Program) {
 	require.NoError(b, err)
 	output := p.Buffer(p.Code[0].Op.Operands()[0].View.Buffer)
 	host := tensor.New(tensor.WithShape(output.Elements), tensor.Of(tensor.Float32))
-	perSecond := measure(b, p.Cost(),
+	perSecond := measure(b, device, p.Cost(),
 		func() error { return executable.Run(context.Background()) },
 		func() error { return bind[output.Name].Read(host) })
 	b.ReportMetric(float64(p.Cost().Bytes)*perSecond/1e9, "GB/s")

@@ -39,7 +39,7 @@ func BenchmarkTraining(b *testing.B) {
 				labels.Int32s()[i] = r.Int32N(classes)
 			}
 			weights := tensor.Ones(tensor.Float32, batch)
-			perSecond := measure(b, trainingCost(b, net, batch),
+			perSecond := measure(b, net.Backend, trainingCost(b, net, batch),
 				func() error { return trainer.Step(context.Background(), images, labels, weights) },
 				func() error { _, err := trainer.Loss(); return err })
 			b.ReportMetric(batch*perSecond, "images/s")
@@ -62,7 +62,7 @@ func BenchmarkInference(b *testing.B) {
 				probabilities := tensor.New(tensor.WithShape(batch, classes), tensor.Of(tensor.Float32))
 				cost, err := model.Cost(batch)
 				require.NoError(b, err)
-				perSecond := measure(b, cost, func() error {
+				perSecond := measure(b, net.Backend, cost, func() error {
 					if err := predictor.Run(context.Background(), images); err != nil {
 						return err
 					}
