@@ -71,7 +71,7 @@ var optimizers = []struct {
 	{"adadelta", 1, 0, nn.AdaDelta},
 	{"rmsprop", 1e-3, 0, nn.RMSProp},
 	{"adam", 2e-3, 0, nn.Adam},
-	{"adamw", 2e-3, 0.01, func(rate float64) nn.Optimizer { return nn.AdamW(rate, 0) }},
+	{"adamw", 3e-3, 0.3, func(rate float64) nn.Optimizer { return nn.AdamW(rate, 0) }},
 }
 
 func optimizerNames() string {

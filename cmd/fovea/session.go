@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"fovea/backend"
@@ -52,6 +53,10 @@ func (c *console) train(ctx context.Context, s settings, loss string) (err error
 	if err != nil {
 		return err
 	}
+	// A step allocates nothing, so that early collections cost nothing; and then what
+	// loading and checkpoints leave behind cannot double the heap.
+	debug.SetGCPercent(20)
+	debug.FreeOSMemory()
 	model, err := newModel(s.Model, splits.Train)
 	if err != nil {
 		return err

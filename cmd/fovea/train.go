@@ -58,7 +58,7 @@ Data sets:
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&f.data, "data", "digits", "the data set, as `SPEC`: NAME or NAME:DIR")
 	cmd.Flags().StringVar(&f.model, "model", "lenet5", "the network: "+strings.Join(nn.ModelNames(), ", "))
-	cmd.Flags().StringVar(&f.optimizer, "optimizer", "adam", "the optimizer: "+optimizerNames())
+	cmd.Flags().StringVar(&f.optimizer, "optimizer", "adamw", "the optimizer: "+optimizerNames())
 	cmd.Flags().Float64Var(&f.rate, "lr", 0, "the learning `rate`; 0 takes the optimizer's usual one")
 	cmd.Flags().StringVar(&f.schedule, "schedule", "cosine", "how the learning rate changes: constant, cosine")
 	cmd.Flags().Float64Var(&f.weightDecay, "weight-decay", -1, "weight decay, spared for biases; -1 takes the optimizer's usual one")
@@ -66,8 +66,8 @@ Data sets:
 	cmd.Flags().IntVar(&f.batch, "batch", 64, "images in a mini-batch")
 	cmd.Flags().IntVar(&f.epochs, "epochs", 0, "passes over the training part; 0 takes 40 for small data sets and down to 12 for large ones")
 	cmd.Flags().IntVar(&f.patience, "patience", 0, "end after so many epochs without a better validation loss; 0 never does")
-	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "what initial weights and the order of examples are drawn from")
-	cmd.Flags().Uint64Var(&f.splitSeed, "split-seed", 1, "what decides which examples are held out")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "what initial weights, the order of examples and the parts of the data are drawn from")
+	cmd.Flags().Uint64Var(&f.splitSeed, "split-seed", 0, "what the parts of the data are drawn from, if not --seed")
 	addBackend(cmd, &f.backend, &f.threads)
 	cmd.Flags().StringVar(&f.out, "out", "", "the run's `folder`; empty takes a new one, runs/DATA-MODEL-N")
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "go on with the run in the folder `RUN`, or --out")
@@ -91,6 +91,9 @@ func openBackend(name string, threads int) (backend.Backend, error) {
 
 // run makes the settings of a run, or reads them, and trains.
 func (f *trainFlags) run(cmd *cobra.Command, c *console, args []string) error {
+	if !cmd.Flags().Changed("split-seed") {
+		f.splitSeed = f.seed
+	}
 	s, err := f.settings()
 	if err != nil {
 		return err

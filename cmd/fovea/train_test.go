@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func TestTrainPrintsEventsAndLeavesARun(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, run, "settings.json"))
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &s))
-	assert.Equal(t, origin{Specification: "digits", SplitSeed: 1, TrainingSeed: 5}, s.Data)
+	assert.Equal(t, origin{Specification: "digits", SplitSeed: 5, TrainingSeed: 5}, s.Data)
 	assert.Equal(t, "mlp", s.Model)
 	assert.Equal(t, "cpu", s.Backend)
 	assert.Equal(t, 3, s.Train.Epochs)
@@ -115,5 +116,18 @@ func TestEveryOptimizerModelAndLossTrains(t *testing.T) {
 	} {
 		e := good(t, dir, small(args...)...).last(t)
 		assert.Greater(t, e["accuracy"], 0.5, "%v", args)
+	}
+}
+
+// TestPeakMemory holds the limits that are promised for a batch of 64, on systems that
+// tell a process's memory. Each thread has a workspace, so their number is fixed.
+func TestPeakMemory(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	for name, limit := range map[string]float64{"lenet5": 60 << 20, "vgg": 200 << 20} {
+		result := good(t, t.TempDir(), "train", "--model", name, "--epochs", "1", "--threads", "2", "--json").last(t)
+		assert.Less(t, result["peak_memory_bytes"], limit, name)
 	}
 }
