@@ -6,6 +6,13 @@ package kernels
 const (
 	ElementBlock   = 1024
 	ElementThreads = 256
+	MaxAxes        = 8
+	MaxSegments    = 16
+	Octet          = 8
+	ReduceThreads  = 256
+	ScatterThreads = 256
+	TileRows       = 8
+	TileSide       = 32
 )
 
 // Activation is the struct of the same name: 8 bytes at multiples of 4.
@@ -21,6 +28,69 @@ func (s Activation) pack(args *packer) {
 	args.align(4)
 }
 
+// Border is the struct of the same name: 64 bytes at multiples of 4.
+type Border struct {
+	Height       int32
+	Width        int32
+	Top          int32
+	Bottom       int32
+	Left         int32
+	Right        int32
+	Mode         int32
+	ResultHeight Divisor
+	ResultWidth  Divisor
+	Channels     Divisor
+}
+
+func (s Border) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Height)
+	args.int32(s.Width)
+	args.int32(s.Top)
+	args.int32(s.Bottom)
+	args.int32(s.Left)
+	args.int32(s.Right)
+	args.int32(s.Mode)
+	s.ResultHeight.pack(args)
+	s.ResultWidth.pack(args)
+	s.Channels.pack(args)
+	args.align(4)
+}
+
+// Divisor is the struct of the same name: 12 bytes at multiples of 4.
+type Divisor struct {
+	Divisor    uint32
+	Multiplier uint32
+	Shift      uint32
+}
+
+func (s Divisor) pack(args *packer) {
+	args.align(4)
+	args.uint32(s.Divisor)
+	args.uint32(s.Multiplier)
+	args.uint32(s.Shift)
+	args.align(4)
+}
+
+// Finish is the struct of the same name: 48 bytes at multiples of 8.
+type Finish struct {
+	Bias       Pointer
+	Gradient   GradEpilogue
+	Activation Activation
+	Accumulate int32
+	Vector     int32
+}
+
+func (s Finish) pack(args *packer) {
+	args.align(8)
+	args.pointer(s.Bias)
+	s.Gradient.pack(args)
+	s.Activation.pack(args)
+	args.int32(s.Accumulate)
+	args.int32(s.Vector)
+	args.align(8)
+}
+
 // GradEpilogue is the struct of the same name: 24 bytes at multiples of 8.
 type GradEpilogue struct {
 	Addend     Pointer
@@ -34,6 +104,600 @@ func (s GradEpilogue) pack(args *packer) {
 	args.pointer(s.Output)
 	s.Derivative.pack(args)
 	args.align(8)
+}
+
+// MatMulGeometry is the struct of the same name: 80 bytes at multiples of 8.
+type MatMulGeometry struct {
+	Rows        int32
+	Columns     int32
+	Depth       int32
+	Slice       int32
+	ARow        uint32
+	ADepth      uint32
+	BColumn     uint32
+	BDepth      uint32
+	CRow        uint32
+	AGroup      uint32
+	BGroup      uint32
+	CGroup      uint32
+	Partial     int64
+	RowTiles    Divisor
+	ColumnTiles Divisor
+}
+
+func (s MatMulGeometry) pack(args *packer) {
+	args.align(8)
+	args.int32(s.Rows)
+	args.int32(s.Columns)
+	args.int32(s.Depth)
+	args.int32(s.Slice)
+	args.uint32(s.ARow)
+	args.uint32(s.ADepth)
+	args.uint32(s.BColumn)
+	args.uint32(s.BDepth)
+	args.uint32(s.CRow)
+	args.uint32(s.AGroup)
+	args.uint32(s.BGroup)
+	args.uint32(s.CGroup)
+	args.int64(s.Partial)
+	s.RowTiles.pack(args)
+	s.ColumnTiles.pack(args)
+	args.align(8)
+}
+
+// OptimizerSettings is the struct of the same name: 48 bytes at multiples of 8.
+type OptimizerSettings struct {
+	Rule       int32
+	Nesterov   int32
+	Momentum   float32
+	Epsilon    float32
+	Decay      float32
+	DecayRest  float32
+	Beta2      float32
+	Beta2Rest  float32
+	Beta1Exact float64
+	Beta2Exact float64
+}
+
+func (s OptimizerSettings) pack(args *packer) {
+	args.align(8)
+	args.int32(s.Rule)
+	args.int32(s.Nesterov)
+	args.float32(s.Momentum)
+	args.float32(s.Epsilon)
+	args.float32(s.Decay)
+	args.float32(s.DecayRest)
+	args.float32(s.Beta2)
+	args.float32(s.Beta2Rest)
+	args.float64(s.Beta1Exact)
+	args.float64(s.Beta2Exact)
+	args.align(8)
+}
+
+// Reduction is the struct of the same name: 412 bytes at multiples of 4.
+type Reduction struct {
+	Results int32
+	Count   int32
+	Lanes   int32
+	Chunk   int32
+	Across  int32
+	Kept    Strided
+	Reduced Strided
+}
+
+func (s Reduction) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Results)
+	args.int32(s.Count)
+	args.int32(s.Lanes)
+	args.int32(s.Chunk)
+	args.int32(s.Across)
+	s.Kept.pack(args)
+	s.Reduced.pack(args)
+	args.align(4)
+}
+
+// Resizing is the struct of the same name: 56 bytes at multiples of 4.
+type Resizing struct {
+	Mode      int32
+	Height    int32
+	Width     int32
+	OutHeight int32
+	OutWidth  int32
+	Rows      Divisor
+	Columns   Divisor
+	Channels  Divisor
+}
+
+func (s Resizing) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Mode)
+	args.int32(s.Height)
+	args.int32(s.Width)
+	args.int32(s.OutHeight)
+	args.int32(s.OutWidth)
+	s.Rows.pack(args)
+	s.Columns.pack(args)
+	s.Channels.pack(args)
+	args.align(4)
+}
+
+// Segments is the struct of the same name: 384 bytes at multiples of 8.
+type Segments struct {
+	Begin       [16]int32
+	Shift       [16]int32
+	RateFactor  [16]float64
+	WeightDecay [16]float64
+}
+
+func (s Segments) pack(args *packer) {
+	args.align(8)
+	for _, v := range s.Begin {
+		args.int32(v)
+	}
+	for _, v := range s.Shift {
+		args.int32(v)
+	}
+	for _, v := range s.RateFactor {
+		args.float64(v)
+	}
+	for _, v := range s.WeightDecay {
+		args.float64(v)
+	}
+	args.align(8)
+}
+
+// Strided is the struct of the same name: 196 bytes at multiples of 4.
+type Strided struct {
+	Axes   int32
+	Extent [8]Divisor
+	Stride [3][8]int32
+}
+
+func (s Strided) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Axes)
+	for _, v := range s.Extent {
+		v.pack(args)
+	}
+	for _, v := range s.Stride {
+		for _, v := range v {
+			args.int32(v)
+		}
+	}
+	args.align(4)
+}
+
+var binaryKernel = Kernel{Name: "binary", File: "binary", Threads: 256, Size: 232}
+
+// Binary calls binary of binary.cu.
+func Binary(y, a, b Pointer, n int32, s Strided, f, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(a)
+	args.pointer(b)
+	args.int32(n)
+	s.pack(args)
+	args.int32(f)
+	args.int32(vector)
+	return Call{&binaryKernel, *args}
+}
+
+var compareFloatsKernel = Kernel{Name: "compareFloats", File: "compare", Threads: 256, Size: 232}
+
+// CompareFloats calls compareFloats of compare.cu.
+func CompareFloats(y, a, b Pointer, n int32, s Strided, f, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(a)
+	args.pointer(b)
+	args.int32(n)
+	s.pack(args)
+	args.int32(f)
+	args.int32(vector)
+	return Call{&compareFloatsKernel, *args}
+}
+
+var compareIntsKernel = Kernel{Name: "compareInts", File: "compare", Threads: 256, Size: 232}
+
+// CompareInts calls compareInts of compare.cu.
+func CompareInts(y, a, b Pointer, n int32, s Strided, f, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(a)
+	args.pointer(b)
+	args.int32(n)
+	s.pack(args)
+	args.int32(f)
+	args.int32(vector)
+	return Call{&compareIntsKernel, *args}
+}
+
+var convertBytesKernel = Kernel{Name: "convertBytes", File: "gather", Threads: 256, Size: 76}
+
+// ConvertBytes calls convertBytes of gather.cu.
+func ConvertBytes(y, x, indices, scale, shift Pointer, n, rows int32, length, channels Divisor, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(indices)
+	args.pointer(scale)
+	args.pointer(shift)
+	args.int32(n)
+	args.int32(rows)
+	length.pack(args)
+	channels.pack(args)
+	args.int32(vector)
+	return Call{&convertBytesKernel, *args}
+}
+
+var convertIntsKernel = Kernel{Name: "convertInts", File: "gather", Threads: 256, Size: 24}
+
+// ConvertInts calls convertInts of gather.cu.
+func ConvertInts(y, x Pointer, n, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	args.int32(vector)
+	return Call{&convertIntsKernel, *args}
+}
+
+var dropoutKernel = Kernel{Name: "dropout", File: "dropout", Threads: 256, Size: 44}
+
+// Dropout calls dropout of dropout.cu.
+func Dropout(y, x, draw Pointer, n int32, stream, threshold uint32, scale float32, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(draw)
+	args.int32(n)
+	args.uint32(stream)
+	args.uint32(threshold)
+	args.float32(scale)
+	args.int32(vector)
+	return Call{&dropoutKernel, *args}
+}
+
+var dropoutGradKernel = Kernel{Name: "dropoutGrad", File: "dropout", Threads: 256, Size: 68}
+
+// DropoutGrad calls dropoutGrad of dropout.cu.
+func DropoutGrad(dx, dy, draw Pointer, n int32, stream, threshold uint32, scale float32, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(draw)
+	args.int32(n)
+	args.uint32(stream)
+	args.uint32(threshold)
+	args.float32(scale)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&dropoutGradKernel, *args}
+}
+
+var gatherBytesKernel = Kernel{Name: "gatherBytes", File: "gather", Threads: 256, Size: 48}
+
+// GatherBytes calls gatherBytes of gather.cu.
+func GatherBytes(y, x, indices Pointer, n, rows int32, length Divisor, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(indices)
+	args.int32(n)
+	args.int32(rows)
+	length.pack(args)
+	args.int32(vector)
+	return Call{&gatherBytesKernel, *args}
+}
+
+var gatherWordsKernel = Kernel{Name: "gatherWords", File: "gather", Threads: 256, Size: 48}
+
+// GatherWords calls gatherWords of gather.cu.
+func GatherWords(y, x, indices Pointer, n, rows int32, length Divisor, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(indices)
+	args.int32(n)
+	args.int32(rows)
+	length.pack(args)
+	args.int32(vector)
+	return Call{&gatherWordsKernel, *args}
+}
+
+var matMul128x128Kernel = Kernel{Name: "matMul128x128", File: "matmul", Threads: 256, Size: 152}
+
+// MatMul128x128 calls matMul128x128 of matmul.cu.
+func MatMul128x128(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(c)
+	args.pointer(a)
+	args.pointer(b)
+	g.pack(args)
+	f.pack(args)
+	return Call{&matMul128x128Kernel, *args}
+}
+
+var matMul128x128ScalarKernel = Kernel{Name: "matMul128x128Scalar", File: "matmul", Threads: 256, Size: 152}
+
+// MatMul128x128Scalar calls matMul128x128Scalar of matmul.cu.
+func MatMul128x128Scalar(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(c)
+	args.pointer(a)
+	args.pointer(b)
+	g.pack(args)
+	f.pack(args)
+	return Call{&matMul128x128ScalarKernel, *args}
+}
+
+var matMul32x32Kernel = Kernel{Name: "matMul32x32", File: "matmul", Threads: 64, Size: 152}
+
+// MatMul32x32 calls matMul32x32 of matmul.cu.
+func MatMul32x32(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(c)
+	args.pointer(a)
+	args.pointer(b)
+	g.pack(args)
+	f.pack(args)
+	return Call{&matMul32x32Kernel, *args}
+}
+
+var matMul32x32ScalarKernel = Kernel{Name: "matMul32x32Scalar", File: "matmul", Threads: 64, Size: 152}
+
+// MatMul32x32Scalar calls matMul32x32Scalar of matmul.cu.
+func MatMul32x32Scalar(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(c)
+	args.pointer(a)
+	args.pointer(b)
+	g.pack(args)
+	f.pack(args)
+	return Call{&matMul32x32ScalarKernel, *args}
+}
+
+var matMul64x64Kernel = Kernel{Name: "matMul64x64", File: "matmul", Threads: 128, Size: 152}
+
+// MatMul64x64 calls matMul64x64 of matmul.cu.
+func MatMul64x64(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(c)
+	args.pointer(a)
+	args.pointer(b)
+	g.pack(args)
+	f.pack(args)
+	return Call{&matMul64x64Kernel, *args}
+}
+
+var matMul64x64ScalarKernel = Kernel{Name: "matMul64x64Scalar", File: "matmul", Threads: 128, Size: 152}
+
+// MatMul64x64Scalar calls matMul64x64Scalar of matmul.cu.
+func MatMul64x64Scalar(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(c)
+	args.pointer(a)
+	args.pointer(b)
+	g.pack(args)
+	f.pack(args)
+	return Call{&matMul64x64ScalarKernel, *args}
+}
+
+var moveBytesKernel = Kernel{Name: "moveBytes", File: "move", Threads: 256, Size: 220}
+
+// MoveBytes calls moveBytes of move.cu.
+func MoveBytes(y, x Pointer, n int32, s Strided, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	s.pack(args)
+	args.int32(vector)
+	return Call{&moveBytesKernel, *args}
+}
+
+var moveWordsKernel = Kernel{Name: "moveWords", File: "move", Threads: 256, Size: 220}
+
+// MoveWords calls moveWords of move.cu.
+func MoveWords(y, x Pointer, n int32, s Strided, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	s.pack(args)
+	args.int32(vector)
+	return Call{&moveWordsKernel, *args}
+}
+
+var movingAverageKernel = Kernel{Name: "movingAverage", File: "average", Threads: 256, Size: 32}
+
+// MovingAverage calls movingAverage of average.cu.
+func MovingAverage(y, x Pointer, n int32, keep, share float32, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	args.float32(keep)
+	args.float32(share)
+	args.int32(vector)
+	return Call{&movingAverageKernel, *args}
+}
+
+var optimizerStepKernel = Kernel{Name: "optimizerStep", File: "optimizer", Threads: 256, Size: 492}
+
+// OptimizerStep calls optimizerStep of optimizer.cu.
+func OptimizerStep(p, s1, s2, g, rate, step Pointer, n int32, segments Segments, o OptimizerSettings, vector int32) Call {
+	args := &packer{}
+	args.pointer(p)
+	args.pointer(s1)
+	args.pointer(s2)
+	args.pointer(g)
+	args.pointer(rate)
+	args.pointer(step)
+	args.int32(n)
+	segments.pack(args)
+	o.pack(args)
+	args.int32(vector)
+	return Call{&optimizerStepKernel, *args}
+}
+
+var padKernel = Kernel{Name: "pad", File: "pad", Threads: 256, Size: 88}
+
+// Pad calls pad of pad.cu.
+func Pad(y, x Pointer, n int32, b Border, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	b.pack(args)
+	args.int32(vector)
+	return Call{&padKernel, *args}
+}
+
+var padGradKernel = Kernel{Name: "padGrad", File: "pad", Threads: 256, Size: 116}
+
+// PadGrad calls padGrad of pad.cu.
+func PadGrad(dx, dy Pointer, n int32, b Border, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.int32(n)
+	b.pack(args)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&padGradKernel, *args}
+}
+
+var reduceMaxKernel = Kernel{Name: "reduceMax", File: "reduce", Threads: 256, Size: 444}
+
+// ReduceMax calls reduceMax of reduce.cu.
+func ReduceMax(y, positions, x, from Pointer, r Reduction) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(positions)
+	args.pointer(x)
+	args.pointer(from)
+	r.pack(args)
+	return Call{&reduceMaxKernel, *args}
+}
+
+var reduceMaxGradKernel = Kernel{Name: "reduceMaxGrad", File: "reduce", Threads: 256, Size: 252}
+
+// ReduceMaxGrad calls reduceMaxGrad of reduce.cu.
+func ReduceMaxGrad(dx, dy, positions Pointer, n int32, s Strided, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(positions)
+	args.int32(n)
+	s.pack(args)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&reduceMaxGradKernel, *args}
+}
+
+var reduceSumKernel = Kernel{Name: "reduceSum", File: "reduce", Threads: 256, Size: 436}
+
+// ReduceSum calls reduceSum of reduce.cu.
+func ReduceSum(y, x Pointer, r Reduction, divisor float32, accumulate int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	r.pack(args)
+	args.float32(divisor)
+	args.int32(accumulate)
+	return Call{&reduceSumKernel, *args}
+}
+
+var resizeKernel = Kernel{Name: "resize", File: "resize", Threads: 256, Size: 80}
+
+// Resize calls resize of resize.cu.
+func Resize(y, x Pointer, n int32, r Resizing, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	r.pack(args)
+	args.int32(vector)
+	return Call{&resizeKernel, *args}
+}
+
+var resizeGradKernel = Kernel{Name: "resizeGrad", File: "resize", Threads: 256, Size: 108}
+
+// ResizeGrad calls resizeGrad of resize.cu.
+func ResizeGrad(dx, dy Pointer, n int32, r Resizing, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.int32(n)
+	r.pack(args)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&resizeGradKernel, *args}
+}
+
+var scatterAddKernel = Kernel{Name: "scatterAdd", File: "scatter", Threads: 256, Size: 44}
+
+// ScatterAdd calls scatterAdd of scatter.cu.
+func ScatterAdd(y, x, indices Pointer, count, length int32, columnBlocks Divisor) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(indices)
+	args.int32(count)
+	args.int32(length)
+	columnBlocks.pack(args)
+	return Call{&scatterAddKernel, *args}
+}
+
+var selectWhereKernel = Kernel{Name: "selectWhere", File: "select", Threads: 256, Size: 236}
+
+// SelectWhere calls selectWhere of select.cu.
+func SelectWhere(y, cond, a, b Pointer, n int32, s Strided, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(cond)
+	args.pointer(a)
+	args.pointer(b)
+	args.int32(n)
+	s.pack(args)
+	args.int32(vector)
+	return Call{&selectWhereKernel, *args}
+}
+
+var transposeBytesKernel = Kernel{Name: "transposeBytes", File: "transpose", Threads: 256, Size: 252}
+
+// TransposeBytes calls transposeBytes of transpose.cu.
+func TransposeBytes(y, x Pointer, rows, columns, yStride, xStride int32, tiles, tilesAcross Divisor, s Strided) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(rows)
+	args.int32(columns)
+	args.int32(yStride)
+	args.int32(xStride)
+	tiles.pack(args)
+	tilesAcross.pack(args)
+	s.pack(args)
+	return Call{&transposeBytesKernel, *args}
+}
+
+var transposeWordsKernel = Kernel{Name: "transposeWords", File: "transpose", Threads: 256, Size: 252}
+
+// TransposeWords calls transposeWords of transpose.cu.
+func TransposeWords(y, x Pointer, rows, columns, yStride, xStride int32, tiles, tilesAcross Divisor, s Strided) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(rows)
+	args.int32(columns)
+	args.int32(yStride)
+	args.int32(xStride)
+	tiles.pack(args)
+	tilesAcross.pack(args)
+	s.pack(args)
+	return Call{&transposeWordsKernel, *args}
 }
 
 var unaryKernel = Kernel{Name: "unary", File: "unary", Threads: 256, Size: 32}
@@ -67,6 +731,36 @@ func UnaryGrad(dx, dy, x, y Pointer, n int32, f Activation, epilogue GradEpilogu
 
 // all holds every kernel, by name.
 var all = []*Kernel{
+	&binaryKernel,
+	&compareFloatsKernel,
+	&compareIntsKernel,
+	&convertBytesKernel,
+	&convertIntsKernel,
+	&dropoutKernel,
+	&dropoutGradKernel,
+	&gatherBytesKernel,
+	&gatherWordsKernel,
+	&matMul128x128Kernel,
+	&matMul128x128ScalarKernel,
+	&matMul32x32Kernel,
+	&matMul32x32ScalarKernel,
+	&matMul64x64Kernel,
+	&matMul64x64ScalarKernel,
+	&moveBytesKernel,
+	&moveWordsKernel,
+	&movingAverageKernel,
+	&optimizerStepKernel,
+	&padKernel,
+	&padGradKernel,
+	&reduceMaxKernel,
+	&reduceMaxGradKernel,
+	&reduceSumKernel,
+	&resizeKernel,
+	&resizeGradKernel,
+	&scatterAddKernel,
+	&selectWhereKernel,
+	&transposeBytesKernel,
+	&transposeWordsKernel,
 	&unaryKernel,
 	&unaryGradKernel,
 }

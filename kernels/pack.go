@@ -27,4 +27,5 @@ func (p *packer) uint64(v uint64) {
 func (p *packer) int32(v int32)     { p.uint32(uint32(v)) }
 func (p *packer) int64(v int64)     { p.uint64(uint64(v)) }
 func (p *packer) float32(v float32) { p.uint32(math.Float32bits(v)) }
+func (p *packer) float64(v float64) { p.uint64(math.Float64bits(v)) }
 func (p *packer) pointer(v Pointer) { p.uint64(uint64(v)) }

@@ -55,6 +55,18 @@ __device__ inline void store(T* p, int i, const Vector<T, W>& x) {
   }
 }
 
+// loadStrided reads p[i], and W − 1 neighbours if the stride is 1, or the same element
+// again if it is 0.
+template <int W, class T>
+__device__ inline Vector<T, W> loadStrided(const T* p, int i, int stride) {
+  if (W == 1 || stride) return load<W>(p, i);
+  Vector<T, W> x;
+  T v = p[i];
+#pragma unroll
+  for (int k = 0; k < W; k++) x[k] = v;
+  return x;
+}
+
 // The geometry of element-wise kernels: a block of elementThreads threads does
 // elementBlock elements, ⌈n/elementBlock⌉ blocks do all n.
 constexpr int elementThreads = 256;

@@ -59,3 +59,47 @@ func (l *lowering) unaryGrad(o *backend.UnaryGrad) (Work, error) {
 		return []Node{elements(n, kernels.UnaryGrad(dx, dy, x, y, int32(n), f, e, aligned(dx, dy, x, y, e.Addend, e.Output)))}
 	})
 }
+
+func (l *lowering) binary(o *backend.Binary) (Work, error) {
+	n := o.Y.Shape.Elements()
+	w := broadcast(o.Y.Shape, o.A.Shape, o.B.Shape)
+	s, err := w.strided(o)
+	if err != nil {
+		return Work{}, err
+	}
+	return emit(func(m Memory) []Node {
+		y, a, b := m.Address(o.Y), m.Address(o.A), m.Address(o.B)
+		return []Node{elements(n, kernels.Binary(y, a, b, int32(n), s, int32(o.Func), w.vector(4, y, a, b)))}
+	})
+}
+
+func (l *lowering) compare(o *backend.Compare) (Work, error) {
+	n := o.Y.Shape.Elements()
+	w := broadcast(o.Y.Shape, o.A.Shape, o.B.Shape)
+	s, err := w.strided(o)
+	if err != nil {
+		return Work{}, err
+	}
+	kernel := kernels.CompareFloats
+	if o.A.DType == backend.Int32 {
+		kernel = kernels.CompareInts
+	}
+	return emit(func(m Memory) []Node {
+		y, a, b := m.Address(o.Y), m.Address(o.A), m.Address(o.B)
+		return []Node{elements(n, kernel(y, a, b, int32(n), s, int32(o.Func), w.vector(4, y, a, b)))}
+	})
+}
+
+// choose lowers Select, whose name is a keyword.
+func (l *lowering) choose(o *backend.Select) (Work, error) {
+	n := o.Y.Shape.Elements()
+	w := broadcast(o.Y.Shape, o.Cond.Shape, o.A.Shape, o.B.Shape)
+	s, err := w.strided(o)
+	if err != nil {
+		return Work{}, err
+	}
+	return emit(func(m Memory) []Node {
+		y, cond, a, b := m.Address(o.Y), m.Address(o.Cond), m.Address(o.A), m.Address(o.B)
+		return []Node{elements(n, kernels.SelectWhere(y, cond, a, b, int32(n), s, w.vector(4, y, cond, a, b)))}
+	})
+}

@@ -105,6 +105,50 @@ func (l *lowering) lower(op backend.Op) (Work, error) {
 		return l.unary(o)
 	case *backend.UnaryGrad:
 		return l.unaryGrad(o)
+	case *backend.Binary:
+		return l.binary(o)
+	case *backend.Compare:
+		return l.compare(o)
+	case *backend.Select:
+		return l.choose(o)
+	case *backend.Reduce:
+		return l.reduce(o)
+	case *backend.ReduceMaxGrad:
+		return l.reduceMaxGrad(o)
+	case *backend.Pad:
+		return l.pad(o)
+	case *backend.PadGrad:
+		return l.padGrad(o)
+	case *backend.Resize:
+		return l.resize(o)
+	case *backend.ResizeGrad:
+		return l.resizeGrad(o)
+	case *backend.Fill:
+		return l.fill(o)
+	case *backend.Copy:
+		return l.copy(o)
+	case *backend.Slice:
+		return l.slice(o)
+	case *backend.Embed:
+		return l.embed(o)
+	case *backend.Concatenate:
+		return l.concatenate(o)
+	case *backend.Transpose:
+		return l.transpose(o)
+	case *backend.Gather:
+		return l.gather(o)
+	case *backend.ScatterAdd:
+		return l.scatterAdd(o)
+	case *backend.Convert:
+		return l.convert(o)
+	case *backend.Dropout:
+		return l.dropout(o)
+	case *backend.DropoutGrad:
+		return l.dropoutGrad(o)
+	case *backend.MovingAverage:
+		return l.movingAverage(o)
+	case *backend.OptimizerStep:
+		return l.optimizerStep(o)
 	}
 	return Work{}, unsupported(op)
 }

@@ -26,6 +26,8 @@ const example = `
 constexpr int threads = 128;
 struct Point {  // two numbers
   float x, y;
+  template <int W>
+  __device__ Vector<float, W> sum(float a, float b) const { if (a > b) { return {a}; } return {x + y}; }
 };
 struct Table {
   int rank;
@@ -64,7 +66,7 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ text, message string }{
-		{`extern "C" __global__ void f(double x) {`, "double"},
+		{`extern "C" __global__ void f(short x) {`, "short"},
 		{`extern "C" __global__ void f(int type) {`, "keyword"},
 		{`extern "C" __global__ void f(float x[3]) {`, "array"},
 		{`extern "C" __global__ void f(Nothing x) {`, "Nothing"},

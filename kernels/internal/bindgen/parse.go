@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/token"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,7 +55,8 @@ var scalars = map[string]scalar{
 	"float":     {"float32", 4},
 	"long long": {"int64", 8}, "int64_t": {"int64", 8},
 	"unsigned long long": {"uint64", 8}, "uint64_t": {"uint64", 8},
-	"*": {"Pointer", 8},
+	"double": {"float64", 8},
+	"*":      {"Pointer", 8},
 }
 
 type scalar struct {
@@ -194,10 +196,7 @@ func (u *unit) use(typ string) error {
 		return nil
 	}
 	s.used = true
-	for _, d := range strings.Split(s.body, ";") {
-		if strings.TrimSpace(d) == "" {
-			continue
-		}
+	for _, d := range declarations(s.body) {
 		// One type for several names: int a, b;
 		names := strings.Split(d, ",")
 		first, err := u.field(names[0])
@@ -218,4 +217,18 @@ func (u *unit) use(typ string) error {
 		}
 	}
 	return nil
+}
+
+// declarations lists the fields of a struct's body; functions are left out.
+func declarations(body string) []string {
+	for at := strings.IndexByte(body, '{'); at >= 0; at = strings.IndexByte(body, '{') {
+		inner, ok := braced(body[at+1:])
+		if !ok {
+			break
+		}
+		body = body[:at] + ";" + body[at+len(inner)+2:]
+	}
+	return slices.DeleteFunc(strings.Split(body, ";"), func(d string) bool {
+		return strings.TrimSpace(d) == "" || strings.Contains(d, "(")
+	})
 }
