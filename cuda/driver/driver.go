@@ -5,14 +5,12 @@ package driver
 //go:generate go run ./internal/trampolines ../include/cuda.h trampolines.c
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../include
 #cgo LDFLAGS: -L${SRCDIR}/lib -ldl -lpthread
 #include "loader.h"
 */
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"unsafe"
@@ -28,7 +26,7 @@ func Use(path string) error {
 		return fmt.Errorf("cuda/driver: cannot use %s: a device of %s was opened already: %w", path, Path(), ErrInUse)
 	}
 	if path == "" {
-		return errors.New("cuda/driver: Use: no path")
+		return fmt.Errorf("cuda/driver: Use: no path: %w", ErrInvalid)
 	}
 	p := C.CString(path)
 	defer C.free(unsafe.Pointer(p))

@@ -1,5 +1,5 @@
 // Finding the driver library, and the table that the trampolines go through.
-#include <cuda.h>
+#include "../include/cuda.h" // not that of a toolkit
 
 // Hidden, so that a driver library that is loaded never binds to a trampoline in place of its own function.
 #define FOVEA_TRAMPOLINE __attribute__((visibility("hidden")))

@@ -1,6 +1,6 @@
 // Calls that cu does not bind, or that need several steps on one thread. Each makes its context current first, so that the
 // goroutine that calls may be on any thread.
-#include <cuda.h>
+#include "../include/cuda.h" // not that of a toolkit
 
 CUresult fovea_ctx_synchronize(CUcontext ctx);
 

@@ -172,6 +172,9 @@ static struct {
   CUresult (*cuTexRefSetMipmapLevelClamp)(CUtexref, float, float);
   CUresult (*cuSurfRefGetArray)(CUarray *, CUsurfref);
   CUresult (*cuSurfRefSetArray)(CUsurfref, CUarray, unsigned int);
+  CUresult (*cuGraphAddKernelNode_v2)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const struct CUDA_KERNEL_NODE_PARAMS_v2_st *);
+  CUresult (*cuStreamWaitValue32_v2)(CUstream, CUdeviceptr, cuuint32_t, unsigned int);
+  CUresult (*cuStreamWriteValue32_v2)(CUstream, CUdeviceptr, cuuint32_t, unsigned int);
 } driver;
 
 // absent is the answer of a function that is not there.
@@ -345,6 +348,9 @@ void fovea_trampolines_resolve(void *(*find)(void *, const char *), void *librar
   RESOLVE(cuTexRefSetMipmapLevelClamp);
   RESOLVE(cuSurfRefGetArray);
   RESOLVE(cuSurfRefSetArray);
+  RESOLVE(cuGraphAddKernelNode_v2);
+  RESOLVE(cuStreamWaitValue32_v2);
+  RESOLVE(cuStreamWriteValue32_v2);
 #undef RESOLVE
 }
 
@@ -1006,4 +1012,16 @@ FOVEA_TRAMPOLINE CUresult cuSurfRefGetArray(CUarray *a0, CUsurfref a1) {
 
 FOVEA_TRAMPOLINE CUresult cuSurfRefSetArray(CUsurfref a0, CUarray a1, unsigned int a2) {
   return driver.cuSurfRefSetArray != NULL ? driver.cuSurfRefSetArray(a0, a1, a2) : absent();
+}
+
+FOVEA_TRAMPOLINE CUresult cuGraphAddKernelNode_v2(CUgraphNode *a0, CUgraph a1, const CUgraphNode *a2, size_t a3, const struct CUDA_KERNEL_NODE_PARAMS_v2_st *a4) {
+  return driver.cuGraphAddKernelNode_v2 != NULL ? driver.cuGraphAddKernelNode_v2(a0, a1, a2, a3, a4) : absent();
+}
+
+FOVEA_TRAMPOLINE CUresult cuStreamWaitValue32_v2(CUstream a0, CUdeviceptr a1, cuuint32_t a2, unsigned int a3) {
+  return driver.cuStreamWaitValue32_v2 != NULL ? driver.cuStreamWaitValue32_v2(a0, a1, a2, a3) : absent();
+}
+
+FOVEA_TRAMPOLINE CUresult cuStreamWriteValue32_v2(CUstream a0, CUdeviceptr a1, cuuint32_t a2, unsigned int a3) {
+  return driver.cuStreamWriteValue32_v2 != NULL ? driver.cuStreamWriteValue32_v2(a0, a1, a2, a3) : absent();
 }

@@ -759,6 +759,13 @@ CUresult cuTexRefSetMipmapLevelClamp(CUtexref, float, float);
 CUresult cuSurfRefGetArray(CUarray *, CUsurfref);
 CUresult cuSurfRefSetArray(CUsurfref, CUarray, unsigned int);
 
+// What cu calls when it is built with the header of CUDA 12.
+struct CUDA_KERNEL_NODE_PARAMS_v2_st;
+CUresult cuGraphAddKernelNode_v2(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+    const struct CUDA_KERNEL_NODE_PARAMS_v2_st *);
+CUresult cuStreamWaitValue32_v2(CUstream, CUdeviceptr, cuuint32_t, unsigned int);
+CUresult cuStreamWriteValue32_v2(CUstream, CUdeviceptr, cuuint32_t, unsigned int);
+
 #ifdef __cplusplus
 }
 #endif
