@@ -46,9 +46,9 @@ func (g *Graph) quotedLabel() string {
 }
 
 // failCheck records what an Op's shape rule has found.
-func (g *Graph) failCheck(op backend.Op, err error) *Node {
+func (g *Graph) failCheck(op backend.Op, err error) {
 	text := strings.TrimPrefix(err.Error(), "backend: "+op.Kind()+": ")
-	return g.failOp(nameOf(op), &buildError{text, err})
+	g.failOp(nameOf(op), &buildError{text, err})
 }
 
 // nameOf is what a user of Graph calls an Op.

@@ -133,13 +133,9 @@ func TestBuffers(t *testing.T) {
 		Leaves:  []graph.Placement{{Node: w, Buffer: "arena", Offset: 16}},
 		Sizes:   map[string]int{"arena": 64},
 	})
-	var bound []backend.Buffer
-	for _, b := range p.Buffers[1:] {
-		bound = append(bound, b)
-	}
 	assert.ElementsMatch(t, []backend.Buffer{
 		{Name: "arena", Elements: 64}, {Name: "x", Elements: 6}, {Name: "y", Elements: 11}, {Name: "best", DType: backend.Int32, Elements: 2, Limit: 4},
-	}, bound)
+	}, p.Buffers[1:])
 	run := compile(t, open(t, "reference"), p)
 	weights := make([]float64, 64)
 	weights[16+1] = 5 // w[0, 1]
