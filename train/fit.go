@@ -81,6 +81,8 @@ type Result struct {
 	BestEpoch int
 	// StoppedEarly tells that patience ran out.
 	StoppedEarly bool
+	// Saved tells of a run that was cancelled that Dir holds its state.
+	Saved bool
 	// ImagesPerSecond is the mean rate of training by this process, without validation.
 	ImagesPerSecond float64
 }
@@ -252,7 +254,11 @@ func (f *fit) interrupted(err error) error {
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return errors.Join(err, f.save())
+	if e := f.save(); e != nil {
+		return fmt.Errorf("%w, and the state could not be saved: %w", err, e)
+	}
+	f.result.Saved = f.Dir != ""
+	return err
 }
 
 // epoch trains on what is left of the current epoch.

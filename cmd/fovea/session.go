@@ -164,7 +164,7 @@ func (c *console) fit(ctx context.Context, net *nn.Network, splits *data.Splits,
 		c.epoch(r, t.Epochs)
 	}
 	result, err := train.Fit(ctx, net, splits.Train, splits.Validation, t)
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && result != nil && result.Saved {
 		return nil, fmt.Errorf("%w in epoch %d of %d; the run is saved, go on with it by: fovea train --resume %s",
 			context.Canceled, len(result.History)+1, t.Epochs, t.Dir)
 	}
