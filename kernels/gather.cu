@@ -1,7 +1,7 @@
 // Picks rows of an array, and makes float of stored integers.
 //
 //   y[i, j] = x[indices[i], j]                                   gatherWords, gatherBytes
-//   y[i, j] = x[indices[i], j]·scale[j mod C] + shift[j mod C]   convertBytes
+//   y[e] = x[…]·scale[e mod C] + shift[e mod C]                  convertBytes, e counting all of y
 //   y[i] = x[i]                                                  convertInts
 //
 //   x [rows, L], indices [N], y [N, L], n = N·L; scale and shift [C] are optional, and so
@@ -66,7 +66,7 @@ struct ConvertBody {
       for (int k = 0; k < W; k++) {
         r[k] = v[k];
         if (scale) {
-          unsigned c = from + k;
+          unsigned c = i + k;
           split(c, channels);
           r[k] = r[k] * scale[c] + shift[c];
         }

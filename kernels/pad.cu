@@ -64,25 +64,33 @@ extern "C" __global__ void __launch_bounds__(elementThreads)
   elementwise(n, vector, PadBody{y, x, b});
 }
 
-// Copies are the positions of the padded row at which a pixel lies: up to three
-// stretches, in ascending order; one that is not there has its end before its
-// beginning.
+// Copies are the positions of the padded row at which a pixel lies, in ascending order.
 struct Copies {
-  int first[3], last[3];
+  int count;
+  int first;       // of neighbours; in a reflected row the mirror image before, or −1
+  int own, after;  // in a reflected row the pixel itself and the mirror image behind
+  bool reflected;
+
+  __device__ int at(int k) const {
+    if (!reflected) return first + k;
+    k += first < 0;
+    return k == 0 ? first : k == 1 ? own : after;
+  }
 };
 
-__device__ inline Copies copies(int mode, int at, int n, int before, int after) {
+__device__ inline Copies copies(int mode, int at, int n, int before, int behind) {
   Copies c;
-  int own = before + at;
-  c.first[0] = c.first[2] = 0;
-  c.last[0] = c.last[2] = -1;
-  c.first[1] = c.last[1] = own;
-  if (mode == PadEdge) {
-    if (at == 0) c.first[1] = 0;
-    if (at == n - 1) c.last[1] = before + n - 1 + after;
-  } else if (mode == PadReflect) {
-    if (at >= 1 && at <= before) c.first[0] = c.last[0] = before - at;
-    if (at <= n - 2 && at >= n - 1 - after) c.first[2] = c.last[2] = before + 2 * (n - 1) - at;
+  c.reflected = mode == PadReflect;
+  c.own = before + at;
+  if (c.reflected) {
+    c.first = at >= 1 ? before - at : -1;
+    bool mirrored = at <= n - 2 && at >= n - 1 - behind;
+    c.after = before + 2 * (n - 1) - at;
+    c.count = 1 + (c.first >= 0) + mirrored;
+  } else {
+    bool edge = mode == PadEdge;
+    c.first = edge && at == 0 ? 0 : c.own;
+    c.count = (edge && at == n - 1 ? c.own + behind : c.own) - c.first + 1;
   }
   return c;
 }
@@ -100,19 +108,14 @@ struct PadGradBody {
     Copies down = copies(b.mode, h, b.height, b.top, b.bottom), across = copies(b.mode, w, b.width, b.left, b.right);
     int paddedHeight = b.top + b.height + b.bottom, paddedWidth = b.left + b.width + b.right;
     Vector<float, W> g = {};
-#pragma unroll
-    for (int p = 0; p < 3; p++) {
 #pragma unroll 1
-      for (int i = down.first[p]; i <= down.last[p]; i++) {
-#pragma unroll
-        for (int q = 0; q < 3; q++) {
+    for (int p = 0; p < down.count; p++) {
+      int line = (n * paddedHeight + down.at(p)) * paddedWidth;
 #pragma unroll 1
-          for (int j = across.first[q]; j <= across.last[q]; j++) {
-            auto v = load<W>(dy, ((n * paddedHeight + i) * paddedWidth + j) * b.channels.divisor + c);
+      for (int q = 0; q < across.count; q++) {
+        auto v = load<W>(dy, (line + across.at(q)) * b.channels.divisor + c);
 #pragma unroll
-            for (int k = 0; k < W; k++) g[k] += v[k];
-          }
-        }
+        for (int k = 0; k < W; k++) g[k] += v[k];
       }
     }
     store(dx, element, finish(epilogue, g, element));

@@ -21,54 +21,51 @@ struct Resizing {
   Divisor rows, columns, channels;  // of the result: x or y
 };
 
-// Axis is one direction of resizing: from `in` pixels to `out`. Weights are quotients of
-// whole numbers below 2³¹, since both are below 2¹⁵, and so they are exact but for the
-// rounding of the quotient.
+// Axis is one direction of resizing: from `in` pixels to `out`. Both are below 2¹⁵, so
+// that the products below are less than 2³¹.
 struct Axis {
   int mode, in, out;
 
-  // weight is the share of source pixel s in target pixel i; 0 if it has none.
-  __device__ float weight(int i, int s) const {
-    if (mode == Nearest) return i * in / out == s ? 1 : 0;
-    if (mode == Bilinear) {
-      // In units of 1/(2·out) of a pixel.
-      int at = min(max((2 * i + 1) * in - out, 0), (in - 1) * 2 * out);
-      int low = at / (2 * out), rest = at - low * 2 * out;
-      int share = s == low ? 2 * out - rest : s == low + 1 ? rest : 0;
-      return (float)share / (float)(2 * out);
-    }
-    // In units of 1/out of a pixel.
-    int share = min((s + 1) * out, (i + 1) * in) - max(s * out, i * in);
-    return (float)max(share, 0) / (float)in;
+  // share is the part of source pixel s in target pixel i, of a whole of total().
+  __device__ int share(int i, int s) const {
+    int begin = i * in, end = begin + in;            // of the target, in units of 1/out of a pixel
+    int left = s * out, right = left + out;          // of the source
+    int centre = min(max(2 * begin + in - out, 0), (in - 1) * 2 * out);  // in units of 1/(2·out)
+    int nearest = left <= begin && begin < right;
+    int bilinear = 2 * out - abs(centre - 2 * left);
+    int area = min(right, end) - max(left, begin);
+    return max(mode == Nearest ? nearest : mode == Bilinear ? bilinear : area, 0);
   }
+
+  __device__ int total() const { return mode == Nearest ? 1 : mode == Bilinear ? 2 * out : in; }
 
   // sources are the first and the last source pixel of target i.
   __device__ void sources(int i, int& first, int& last) const {
-    if (mode == Nearest) {
-      first = last = i * in / out;
-    } else if (mode == Bilinear) {
-      int at = min(max((2 * i + 1) * in - out, 0), (in - 1) * 2 * out);
-      first = at / (2 * out);
-      last = min(first + 1, in - 1);
-    } else {
-      first = i * in / out;
-      last = ((i + 1) * in - 1) / out;
-    }
+    int centre = min(max((2 * i + 1) * in - out, 0), (in - 1) * 2 * out);
+    first = (mode == Bilinear ? centre / 2 : i * in) / out;
+    int end = ((i + 1) * in - 1) / out;
+    last = mode == Nearest ? first : mode == Bilinear ? min(first + 1, in - 1) : end;
   }
 
   // targets are a stretch that holds all targets of source s.
   __device__ void targets(int s, int& first, int& last) const {
-    if (mode == Bilinear) {
-      first = s == 0 ? 0 : ((2 * s - 1) * out / in - 1) / 2;
-      last = s == in - 1 ? out - 1 : (2 * s + 3) * out / in / 2;
-    } else {
-      first = s * out / in;
-      last = ((s + 1) * out - 1) / in;
+    bool wide = mode == Bilinear;
+    first = max((wide ? 2 * s - 1 : s) * out / in, 0);
+    last = (wide ? (2 * s + 3) * out : (s + 1) * out - 1) / in;
+    if (wide) {
+      first = s == 0 ? 0 : max(first - 1, 0) / 2;
+      last = s == in - 1 ? out - 1 : last / 2;
     }
-    first = max(first, 0);
     last = min(last, out - 1);
   }
 };
+
+// quotient is a/b for 0 ≤ a ≤ b, with r = 1/b, within one ulp and exact where a = b:
+// a division without the branches of one.
+__device__ inline float quotient(float a, float b, float r) {
+  float q = a * r;
+  return fmaf(fmaf(-q, b, a), r, q);
+}
 
 struct ResizeBody {
   float* y;
@@ -93,19 +90,20 @@ struct ResizeBody {
       across.sources(column, left, right);
     }
     int height = gradient ? r.outHeight : r.height, width = gradient ? r.outWidth : r.width;
+    float whole = (float)down.total() * (float)across.total(), reciprocal = 1 / whole;
     Vector<float, W> sum = {};
 #pragma unroll 1
     for (int i = top; i <= bottom; i++) {
-      float vertical = gradient ? down.weight(i, row) : down.weight(row, i);
-      if (vertical == 0) continue;
+      float vertical = gradient ? down.share(i, row) : down.share(row, i);
 #pragma unroll 1
       for (int j = left; j <= right; j++) {
-        float weight = vertical * (gradient ? across.weight(j, column) : across.weight(column, j));
+        float weight = quotient(vertical * (float)(gradient ? across.share(j, column) : across.share(column, j)), whole, reciprocal);
         // What has no share has no influence, NaN included.
-        if (weight == 0) continue;
-        auto v = load<W>(x, ((n * height + i) * width + j) * r.channels.divisor + c);
+        if (weight != 0) {
+          auto v = load<W>(x, ((n * height + i) * width + j) * r.channels.divisor + c);
 #pragma unroll
-        for (int k = 0; k < W; k++) sum[k] += weight * v[k];
+          for (int k = 0; k < W; k++) sum[k] += weight * v[k];
+        }
       }
     }
     if (gradient) sum = finish(epilogue, sum, element);

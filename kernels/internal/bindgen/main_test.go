@@ -75,7 +75,7 @@ func TestParseRefuses(t *testing.T) {
 		{`extern "C" __global__ void __launch_bounds__(many) f(int x) {`, "many"},
 		{"struct S {\n short x;\n};\nextern \"C\" __global__ void f(S x) {", "short"},
 		{"struct S {\n int x;\n", "no end"},
-		{"struct S {\n};\nstruct S {\n};", "twice"},
+		{"struct S {\n};\nstruct S {\n};\nextern \"C\" __global__ void f(S x) {", "twice"},
 		{"constexpr int a = 1;\nconstexpr int a = 2;", "twice"},
 		{"constexpr int a = 99999999999999999999;", "range"},
 	} {

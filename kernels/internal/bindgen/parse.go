@@ -36,6 +36,7 @@ type structure struct {
 	name, body string
 	fields     []field
 	used       bool
+	twice      bool // in several files
 }
 
 var (
@@ -83,10 +84,9 @@ func (u *unit) parse(file, text string) error {
 		if !ok {
 			return fmt.Errorf("struct %s has no end", name)
 		}
-		if _, ok := u.structs[name]; ok {
-			return fmt.Errorf("the struct %s is there twice", name)
-		}
-		u.structs[name] = &structure{name: name, body: body}
+		// Files may each have their own, as long as kernels do not take them.
+		_, twice := u.structs[name]
+		u.structs[name] = &structure{name: name, body: body, twice: twice}
 	}
 	for _, at := range global.FindAllStringIndex(text, -1) {
 		k, err := u.kernel(text[at[1]:])
@@ -191,6 +191,9 @@ func (u *unit) use(typ string) error {
 	s, ok := u.structs[typ]
 	if !ok {
 		return fmt.Errorf("%s is neither a number, a pointer, nor a struct declared at the start of a line", typ)
+	}
+	if s.twice {
+		return fmt.Errorf("the struct %s is there twice", typ)
 	}
 	if s.used {
 		return nil

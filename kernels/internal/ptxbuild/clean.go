@@ -33,6 +33,9 @@ func clean(ptx, dir string) (string, error) {
 		switch trimmed := strings.TrimSpace(line); {
 		case strings.HasPrefix(trimmed, "//"):
 			continue
+		case strings.HasPrefix(trimmed, `.pragma "used_bytes_mask`):
+			// A hint about vector loads that are used in part; it needs PTX 8.3.
+			continue
 		case strings.HasPrefix(trimmed, ".loc"):
 			m := locLine.FindString(line)
 			if m == "" {

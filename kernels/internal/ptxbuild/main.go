@@ -89,6 +89,9 @@ type builder struct {
 }
 
 func (b *builder) build(s *source) error {
+	if s.err != nil {
+		return s.err
+	}
 	if err := b.check(); err != nil {
 		return err
 	}

@@ -86,8 +86,9 @@ func TestStaleness(t *testing.T) {
 	t.Run("a missing header", func(t *testing.T) {
 		dir, _ := repository(t, files)
 		require.NoError(t, os.Remove(filepath.Join(dir, "c.cuh")))
-		_, err := sources(dir)
-		assert.ErrorContains(t, err, "a.cu")
+		all, err := sources(dir)
+		require.NoError(t, err)
+		assert.ErrorContains(t, all["a.cu"].stale(), "a.cu")
 	})
 	t.Run("no PTX", func(t *testing.T) {
 		dir, s := repository(t, files)
@@ -119,6 +120,7 @@ const raw = `//
 	.loc	2 1 38, function_name $L__info_string0, inlined_at 1 5 3
 
 $L__BB0_2:
+	.pragma "used_bytes_mask 0xfff0";
 	ret;
 }
 	.file	1 "/home/somebody/kernels/a.cu"

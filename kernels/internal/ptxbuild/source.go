@@ -28,6 +28,7 @@ type source struct {
 	name   string // with ending
 	target string
 	files  []string // the file itself and all that it includes, sorted
+	err    error    // a file that cannot be read, which stale and build report
 }
 
 var (
@@ -45,9 +46,7 @@ func sources(dir string) (map[string]*source, error) {
 	all := map[string]*source{}
 	for _, p := range paths {
 		s := &source{dir: dir, name: filepath.Base(p), target: defaultTarget}
-		if err := s.collect(s.name); err != nil {
-			return nil, err
-		}
+		s.err = s.collect(s.name)
 		slices.Sort(s.files)
 		text, err := os.ReadFile(p)
 		if err != nil {
@@ -129,6 +128,9 @@ func digest(text string) string {
 // stale explains why the committed PTX is not what this source makes; it is nil
 // if it is.
 func (s *source) stale() error {
+	if s.err != nil {
+		return s.err
+	}
 	text, err := os.ReadFile(s.ptx())
 	if err != nil {
 		return err
