@@ -159,3 +159,7 @@ CUresult fovea_sim_forget_ranges(CUcontext ctx, void *function, CUdeviceptr allo
   CUresult (*f)(CUdeviceptr) = (CUresult(*)(CUdeviceptr))function;
   WITH(ctx, f(allocation));
 }
+
+size_t fovea_sim_text(void *function, int what, char *text, size_t size) {
+  return ((size_t(*)(int, char *, size_t))function)(what, text, size);
+}

@@ -48,3 +48,4 @@ CUresult fovea_graph_exec_destroy(CUcontext ctx, CUgraphExec executable);
 // Functions of the simulated driver alone, found by name.
 CUresult fovea_sim_name_range(CUcontext ctx, void *function, CUdeviceptr address, size_t bytes, const char *name, int life);
 CUresult fovea_sim_forget_ranges(CUcontext ctx, void *function, CUdeviceptr allocation);
+size_t fovea_sim_text(void *function, int what, char *text, size_t size);
