@@ -76,7 +76,8 @@ func (r reduction) second(op backend.Op) (reduction, error) {
 	return newReduction(op, newWalk(backend.Shape{results}, []int{1}), newWalk(backend.Shape{r.slices}, []int{results}))
 }
 
-func (l *lowering) reduce(o *backend.Reduce) (Work, error) {
+// reduceWalks leads through the axes of X that stay and through those that go.
+func reduceWalks(o *backend.Reduce) (kept, reduced *walk) {
 	var keptShape, reducedShape backend.Shape
 	var keptStrides, reducedStrides []int
 	strides := o.X.Shape.Strides()
@@ -87,7 +88,12 @@ func (l *lowering) reduce(o *backend.Reduce) (Work, error) {
 			reducedShape, reducedStrides = append(reducedShape, n), append(reducedStrides, strides[axis])
 		}
 	}
-	r, err := newReduction(o, newWalk(keptShape, keptStrides), newWalk(reducedShape, reducedStrides))
+	return newWalk(keptShape, keptStrides), newWalk(reducedShape, reducedStrides)
+}
+
+func (l *lowering) reduce(o *backend.Reduce) (Work, error) {
+	kept, reduced := reduceWalks(o)
+	r, err := newReduction(o, kept, reduced)
 	if err != nil {
 		return Work{}, err
 	}
