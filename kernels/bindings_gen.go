@@ -6,6 +6,10 @@ package kernels
 const (
 	ElementBlock   = 1024
 	ElementThreads = 256
+	GemmSumColumns = 32
+	GemmSumRows    = 8
+	GemmSumThreads = 256
+	Im2colThreads  = 256
 	MaxAxes        = 8
 	MaxSegments    = 16
 	Octet          = 8
@@ -57,6 +61,72 @@ func (s Border) pack(args *packer) {
 	args.align(4)
 }
 
+// ConvAxis is the struct of the same name: 64 bytes at multiples of 4.
+type ConvAxis struct {
+	Image    int32
+	Out      int32
+	Kernel   int32
+	Stride   int32
+	Dilation int32
+	Pad      int32
+	Phases   Divisor
+	Extents  Divisor
+	Shorter  Divisor
+	Longer   int32
+}
+
+func (s ConvAxis) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Image)
+	args.int32(s.Out)
+	args.int32(s.Kernel)
+	args.int32(s.Stride)
+	args.int32(s.Dilation)
+	args.int32(s.Pad)
+	s.Phases.pack(args)
+	s.Extents.pack(args)
+	s.Shorter.pack(args)
+	args.int32(s.Longer)
+	args.align(4)
+}
+
+// ConvGeometry is the struct of the same name: 216 bytes at multiples of 8.
+type ConvGeometry struct {
+	Y           ConvAxis
+	X           ConvAxis
+	Images      int32
+	Channels    int32
+	Filters     int32
+	Depth       Divisor
+	Width       Divisor
+	Rows        int32
+	Columns     int32
+	Sums        int32
+	Slice       int32
+	Partial     int64
+	RowTiles    Divisor
+	ColumnTiles Divisor
+}
+
+func (s ConvGeometry) pack(args *packer) {
+	args.align(8)
+	s.Y.pack(args)
+	s.X.pack(args)
+	args.int32(s.Images)
+	args.int32(s.Channels)
+	args.int32(s.Filters)
+	s.Depth.pack(args)
+	s.Width.pack(args)
+	args.int32(s.Rows)
+	args.int32(s.Columns)
+	args.int32(s.Sums)
+	args.int32(s.Slice)
+	args.int64(s.Partial)
+	s.RowTiles.pack(args)
+	s.ColumnTiles.pack(args)
+	args.align(8)
+}
+
 // Divisor is the struct of the same name: 12 bytes at multiples of 4.
 type Divisor struct {
 	Divisor    uint32
@@ -104,6 +174,45 @@ func (s GradEpilogue) pack(args *packer) {
 	args.pointer(s.Output)
 	s.Derivative.pack(args)
 	args.align(8)
+}
+
+// Im2colGeometry is the struct of the same name: 124 bytes at multiples of 4.
+type Im2colGeometry struct {
+	Elements  int32
+	Depth     Divisor
+	Groups    Divisor
+	KernelY   Divisor
+	KernelX   Divisor
+	OutY      Divisor
+	OutX      Divisor
+	ImageY    Divisor
+	ImageX    Divisor
+	StrideY   int32
+	StrideX   int32
+	DilationY int32
+	DilationX int32
+	PadY      int32
+	PadX      int32
+}
+
+func (s Im2colGeometry) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Elements)
+	s.Depth.pack(args)
+	s.Groups.pack(args)
+	s.KernelY.pack(args)
+	s.KernelX.pack(args)
+	s.OutY.pack(args)
+	s.OutX.pack(args)
+	s.ImageY.pack(args)
+	s.ImageX.pack(args)
+	args.int32(s.StrideY)
+	args.int32(s.StrideX)
+	args.int32(s.DilationY)
+	args.int32(s.DilationX)
+	args.int32(s.PadY)
+	args.int32(s.PadX)
+	args.align(4)
 }
 
 // MatMulGeometry is the struct of the same name: 80 bytes at multiples of 8.
@@ -283,6 +392,18 @@ func Binary(y, a, b Pointer, n int32, s Strided, f, vector int32) Call {
 	return Call{&binaryKernel, *args}
 }
 
+var col2imKernel = Kernel{Name: "col2im", File: "col2im", Threads: 256, Size: 168}
+
+// Col2im calls col2im of col2im.cu.
+func Col2im(dx, columns Pointer, g Im2colGeometry, e GradEpilogue) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(columns)
+	g.pack(args)
+	e.pack(args)
+	return Call{&col2imKernel, *args}
+}
+
 var compareFloatsKernel = Kernel{Name: "compareFloats", File: "compare", Threads: 256, Size: 232}
 
 // CompareFloats calls compareFloats of compare.cu.
@@ -311,6 +432,366 @@ func CompareInts(y, a, b Pointer, n int32, s Strided, f, vector int32) Call {
 	args.int32(f)
 	args.int32(vector)
 	return Call{&compareIntsKernel, *args}
+}
+
+var conv128x128Kernel = Kernel{Name: "conv128x128", File: "conv", Threads: 256, Size: 288}
+
+// Conv128x128 calls conv128x128 of conv.cu.
+func Conv128x128(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv128x128Kernel, *args}
+}
+
+var conv128x32Kernel = Kernel{Name: "conv128x32", File: "conv", Threads: 128, Size: 288}
+
+// Conv128x32 calls conv128x32 of conv.cu.
+func Conv128x32(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv128x32Kernel, *args}
+}
+
+var conv128x32ScalarKernel = Kernel{Name: "conv128x32Scalar", File: "conv", Threads: 128, Size: 288}
+
+// Conv128x32Scalar calls conv128x32Scalar of conv.cu.
+func Conv128x32Scalar(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv128x32ScalarKernel, *args}
+}
+
+var conv128x8Kernel = Kernel{Name: "conv128x8", File: "conv", Threads: 64, Size: 288}
+
+// Conv128x8 calls conv128x8 of conv.cu.
+func Conv128x8(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv128x8Kernel, *args}
+}
+
+var conv128x8ScalarKernel = Kernel{Name: "conv128x8Scalar", File: "conv", Threads: 64, Size: 288}
+
+// Conv128x8Scalar calls conv128x8Scalar of conv.cu.
+func Conv128x8Scalar(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv128x8ScalarKernel, *args}
+}
+
+var conv64x16Kernel = Kernel{Name: "conv64x16", File: "conv", Threads: 64, Size: 288}
+
+// Conv64x16 calls conv64x16 of conv.cu.
+func Conv64x16(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv64x16Kernel, *args}
+}
+
+var conv64x16ScalarKernel = Kernel{Name: "conv64x16Scalar", File: "conv", Threads: 64, Size: 288}
+
+// Conv64x16Scalar calls conv64x16Scalar of conv.cu.
+func Conv64x16Scalar(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv64x16ScalarKernel, *args}
+}
+
+var conv64x64Kernel = Kernel{Name: "conv64x64", File: "conv", Threads: 128, Size: 288}
+
+// Conv64x64 calls conv64x64 of conv.cu.
+func Conv64x64(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv64x64Kernel, *args}
+}
+
+var conv64x64ScalarKernel = Kernel{Name: "conv64x64Scalar", File: "conv", Threads: 128, Size: 288}
+
+// Conv64x64Scalar calls conv64x64Scalar of conv.cu.
+func Conv64x64Scalar(y, x, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&conv64x64ScalarKernel, *args}
+}
+
+var convFilterGrad128x128Kernel = Kernel{Name: "convFilterGrad128x128", File: "conv_filter_grad", Threads: 256, Size: 296}
+
+// ConvFilterGrad128x128 calls convFilterGrad128x128 of conv_filter_grad.cu.
+func ConvFilterGrad128x128(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad128x128Kernel, *args}
+}
+
+var convFilterGrad16x32ScalarKernel = Kernel{Name: "convFilterGrad16x32Scalar", File: "conv_filter_grad", Threads: 32, Size: 296}
+
+// ConvFilterGrad16x32Scalar calls convFilterGrad16x32Scalar of conv_filter_grad.cu.
+func ConvFilterGrad16x32Scalar(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad16x32ScalarKernel, *args}
+}
+
+var convFilterGrad16x64Kernel = Kernel{Name: "convFilterGrad16x64", File: "conv_filter_grad", Threads: 64, Size: 296}
+
+// ConvFilterGrad16x64 calls convFilterGrad16x64 of conv_filter_grad.cu.
+func ConvFilterGrad16x64(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad16x64Kernel, *args}
+}
+
+var convFilterGrad16x64ScalarKernel = Kernel{Name: "convFilterGrad16x64Scalar", File: "conv_filter_grad", Threads: 64, Size: 296}
+
+// ConvFilterGrad16x64Scalar calls convFilterGrad16x64Scalar of conv_filter_grad.cu.
+func ConvFilterGrad16x64Scalar(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad16x64ScalarKernel, *args}
+}
+
+var convFilterGrad32x64Kernel = Kernel{Name: "convFilterGrad32x64", File: "conv_filter_grad", Threads: 128, Size: 296}
+
+// ConvFilterGrad32x64 calls convFilterGrad32x64 of conv_filter_grad.cu.
+func ConvFilterGrad32x64(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad32x64Kernel, *args}
+}
+
+var convFilterGrad32x64ScalarKernel = Kernel{Name: "convFilterGrad32x64Scalar", File: "conv_filter_grad", Threads: 128, Size: 296}
+
+// ConvFilterGrad32x64Scalar calls convFilterGrad32x64Scalar of conv_filter_grad.cu.
+func ConvFilterGrad32x64Scalar(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad32x64ScalarKernel, *args}
+}
+
+var convFilterGrad64x32ScalarKernel = Kernel{Name: "convFilterGrad64x32Scalar", File: "conv_filter_grad", Threads: 64, Size: 296}
+
+// ConvFilterGrad64x32Scalar calls convFilterGrad64x32Scalar of conv_filter_grad.cu.
+func ConvFilterGrad64x32Scalar(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad64x32ScalarKernel, *args}
+}
+
+var convFilterGrad64x64Kernel = Kernel{Name: "convFilterGrad64x64", File: "conv_filter_grad", Threads: 128, Size: 296}
+
+// ConvFilterGrad64x64 calls convFilterGrad64x64 of conv_filter_grad.cu.
+func ConvFilterGrad64x64(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad64x64Kernel, *args}
+}
+
+var convFilterGrad64x64ScalarKernel = Kernel{Name: "convFilterGrad64x64Scalar", File: "conv_filter_grad", Threads: 128, Size: 296}
+
+// ConvFilterGrad64x64Scalar calls convFilterGrad64x64Scalar of conv_filter_grad.cu.
+func ConvFilterGrad64x64Scalar(dw, db, dy, x Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dw)
+	args.pointer(db)
+	args.pointer(dy)
+	args.pointer(x)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convFilterGrad64x64ScalarKernel, *args}
+}
+
+var convInputGrad128x128Kernel = Kernel{Name: "convInputGrad128x128", File: "conv_input_grad", Threads: 256, Size: 288}
+
+// ConvInputGrad128x128 calls convInputGrad128x128 of conv_input_grad.cu.
+func ConvInputGrad128x128(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad128x128Kernel, *args}
+}
+
+var convInputGrad128x32Kernel = Kernel{Name: "convInputGrad128x32", File: "conv_input_grad", Threads: 128, Size: 288}
+
+// ConvInputGrad128x32 calls convInputGrad128x32 of conv_input_grad.cu.
+func ConvInputGrad128x32(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad128x32Kernel, *args}
+}
+
+var convInputGrad128x32ScalarKernel = Kernel{Name: "convInputGrad128x32Scalar", File: "conv_input_grad", Threads: 128, Size: 288}
+
+// ConvInputGrad128x32Scalar calls convInputGrad128x32Scalar of conv_input_grad.cu.
+func ConvInputGrad128x32Scalar(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad128x32ScalarKernel, *args}
+}
+
+var convInputGrad128x8Kernel = Kernel{Name: "convInputGrad128x8", File: "conv_input_grad", Threads: 64, Size: 288}
+
+// ConvInputGrad128x8 calls convInputGrad128x8 of conv_input_grad.cu.
+func ConvInputGrad128x8(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad128x8Kernel, *args}
+}
+
+var convInputGrad128x8ScalarKernel = Kernel{Name: "convInputGrad128x8Scalar", File: "conv_input_grad", Threads: 64, Size: 288}
+
+// ConvInputGrad128x8Scalar calls convInputGrad128x8Scalar of conv_input_grad.cu.
+func ConvInputGrad128x8Scalar(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad128x8ScalarKernel, *args}
+}
+
+var convInputGrad64x16Kernel = Kernel{Name: "convInputGrad64x16", File: "conv_input_grad", Threads: 64, Size: 288}
+
+// ConvInputGrad64x16 calls convInputGrad64x16 of conv_input_grad.cu.
+func ConvInputGrad64x16(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad64x16Kernel, *args}
+}
+
+var convInputGrad64x16ScalarKernel = Kernel{Name: "convInputGrad64x16Scalar", File: "conv_input_grad", Threads: 64, Size: 288}
+
+// ConvInputGrad64x16Scalar calls convInputGrad64x16Scalar of conv_input_grad.cu.
+func ConvInputGrad64x16Scalar(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad64x16ScalarKernel, *args}
+}
+
+var convInputGrad64x64Kernel = Kernel{Name: "convInputGrad64x64", File: "conv_input_grad", Threads: 128, Size: 288}
+
+// ConvInputGrad64x64 calls convInputGrad64x64 of conv_input_grad.cu.
+func ConvInputGrad64x64(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad64x64Kernel, *args}
+}
+
+var convInputGrad64x64ScalarKernel = Kernel{Name: "convInputGrad64x64Scalar", File: "conv_input_grad", Threads: 128, Size: 288}
+
+// ConvInputGrad64x64Scalar calls convInputGrad64x64Scalar of conv_input_grad.cu.
+func ConvInputGrad64x64Scalar(dx, dy, w Pointer, g ConvGeometry, f Finish) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(w)
+	g.pack(args)
+	f.pack(args)
+	return Call{&convInputGrad64x64ScalarKernel, *args}
 }
 
 var convertBytesKernel = Kernel{Name: "convertBytes", File: "gather", Threads: 256, Size: 76}
@@ -406,6 +887,33 @@ func GatherWords(y, x, indices Pointer, n, rows int32, length Divisor, vector in
 	return Call{&gatherWordsKernel, *args}
 }
 
+var gemmSumKernel = Kernel{Name: "gemmSum", File: "gemm_sum", Threads: 256, Size: 96}
+
+// GemmSum calls gemmSum of gemm_sum.cu.
+func GemmSum(y, tail, partial Pointer, slices, n, length int32, columns Divisor, f Finish) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(tail)
+	args.pointer(partial)
+	args.int32(slices)
+	args.int32(n)
+	args.int32(length)
+	columns.pack(args)
+	f.pack(args)
+	return Call{&gemmSumKernel, *args}
+}
+
+var im2colKernel = Kernel{Name: "im2col", File: "im2col", Threads: 256, Size: 140}
+
+// Im2col calls im2col of im2col.cu.
+func Im2col(columns, x Pointer, g Im2colGeometry) Call {
+	args := &packer{}
+	args.pointer(columns)
+	args.pointer(x)
+	g.pack(args)
+	return Call{&im2colKernel, *args}
+}
+
 var matMul128x128Kernel = Kernel{Name: "matMul128x128", File: "matmul", Threads: 256, Size: 152}
 
 // MatMul128x128 calls matMul128x128 of matmul.cu.
@@ -417,19 +925,6 @@ func MatMul128x128(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
 	g.pack(args)
 	f.pack(args)
 	return Call{&matMul128x128Kernel, *args}
-}
-
-var matMul128x128ScalarKernel = Kernel{Name: "matMul128x128Scalar", File: "matmul", Threads: 256, Size: 152}
-
-// MatMul128x128Scalar calls matMul128x128Scalar of matmul.cu.
-func MatMul128x128Scalar(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
-	args := &packer{}
-	args.pointer(c)
-	args.pointer(a)
-	args.pointer(b)
-	g.pack(args)
-	f.pack(args)
-	return Call{&matMul128x128ScalarKernel, *args}
 }
 
 var matMul32x32Kernel = Kernel{Name: "matMul32x32", File: "matmul", Threads: 64, Size: 152}
@@ -732,16 +1227,45 @@ func UnaryGrad(dx, dy, x, y Pointer, n int32, f Activation, epilogue GradEpilogu
 // all holds every kernel, by name.
 var all = []*Kernel{
 	&binaryKernel,
+	&col2imKernel,
 	&compareFloatsKernel,
 	&compareIntsKernel,
+	&conv128x128Kernel,
+	&conv128x32Kernel,
+	&conv128x32ScalarKernel,
+	&conv128x8Kernel,
+	&conv128x8ScalarKernel,
+	&conv64x16Kernel,
+	&conv64x16ScalarKernel,
+	&conv64x64Kernel,
+	&conv64x64ScalarKernel,
+	&convFilterGrad128x128Kernel,
+	&convFilterGrad16x32ScalarKernel,
+	&convFilterGrad16x64Kernel,
+	&convFilterGrad16x64ScalarKernel,
+	&convFilterGrad32x64Kernel,
+	&convFilterGrad32x64ScalarKernel,
+	&convFilterGrad64x32ScalarKernel,
+	&convFilterGrad64x64Kernel,
+	&convFilterGrad64x64ScalarKernel,
+	&convInputGrad128x128Kernel,
+	&convInputGrad128x32Kernel,
+	&convInputGrad128x32ScalarKernel,
+	&convInputGrad128x8Kernel,
+	&convInputGrad128x8ScalarKernel,
+	&convInputGrad64x16Kernel,
+	&convInputGrad64x16ScalarKernel,
+	&convInputGrad64x64Kernel,
+	&convInputGrad64x64ScalarKernel,
 	&convertBytesKernel,
 	&convertIntsKernel,
 	&dropoutKernel,
 	&dropoutGradKernel,
 	&gatherBytesKernel,
 	&gatherWordsKernel,
+	&gemmSumKernel,
+	&im2colKernel,
 	&matMul128x128Kernel,
-	&matMul128x128ScalarKernel,
 	&matMul32x32Kernel,
 	&matMul32x32ScalarKernel,
 	&matMul64x64Kernel,

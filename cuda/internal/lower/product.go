@@ -1,8 +1,132 @@
 package lower
 
-import "fovea/backend"
+import (
+	"fmt"
+
+	"fovea/backend"
+	"fovea/kernels"
+)
 
 // product lowers the Ops that are matrix products: MatMul and the convolutions.
 func (l *lowering) product(op backend.Op) (Work, error) {
+	switch o := op.(type) {
+	case *backend.MatMul:
+		return l.matMul(o)
+	case *backend.Conv2D:
+		return l.conv2D(o)
+	case *backend.Conv2DInputGrad:
+		return l.conv2DInputGrad(o)
+	case *backend.Conv2DFilterGrad:
+		return l.conv2DFilterGrad(o)
+	}
 	return Work{}, unsupported(op)
+}
+
+// tile is a kernel, and how many rows and columns of the result its blocks do.
+type tile[Kernel any] struct {
+	rows, columns int
+	kernel        Kernel
+}
+
+// tiles are the kernels for one shape: one that moves four elements at a time and
+// one that takes any alignment.
+type tiles[Kernel any] struct{ vector, scalar tile[Kernel] }
+
+// pick chooses by the alignment of the operands. The order of the sums is the same.
+func (t tiles[Kernel]) pick(vector bool) tile[Kernel] {
+	if vector {
+		return t.vector
+	}
+	return t.scalar
+}
+
+// grid is the number of tiles down and across.
+func (t tile[Kernel]) grid(rows, columns int) (down, across int) {
+	return int(blocks(rows, t.rows)), int(blocks(columns, t.columns))
+}
+
+const (
+	// busyTiles is how many blocks of a product keep a large device busy.
+	busyTiles = 512
+	// deepestSum leaves room for a kernel to count past the end of a sum.
+	deepestSum = 1<<31 - 1<<10
+	// sliceUnit is what slices are multiples of: the depth of a stage of any kernel.
+	sliceUnit = 16
+)
+
+// slicing is how a sum is split among blocks, so that products with few results
+// have enough of them. It follows from the shape alone, and so does the order in
+// which a result is added up.
+type slicing struct {
+	slices, length int
+}
+
+// sliced splits sums of depth products, of at least `least` each, for a product of
+// so many tiles.
+func sliced(depth, least, tiles int) slicing {
+	n := max(1, min(busyTiles/tiles, depth/least))
+	length := (depth + n - 1) / n
+	length = (length + sliceUnit - 1) / sliceUnit * sliceUnit
+	return slicing{slices: max(1, (depth+length-1)/length), length: length}
+}
+
+// workspace is the memory for the slices of so many results, in bytes.
+func (s slicing) workspace(results int) int {
+	if s.slices == 1 {
+		return 0
+	}
+	return s.slices * results * 4
+}
+
+// launch runs a kernel of package gemm.cuh for so many tiles.
+func (s slicing) launch(call kernels.Call, tiles int) Launch {
+	return Launch{
+		Call:  call,
+		Grid:  [3]uint32{uint32(tiles), uint32(s.slices), 1},
+		Block: [3]uint32{uint32(call.Kernel.Threads), 1, 1},
+	}
+}
+
+// add launches the sum of the slices of `results` results into y and, from length
+// on, tail.
+func (s slicing) add(y, tail, workspace kernels.Pointer, results, length, columns int, f kernels.Finish) Launch {
+	return Launch{
+		Call:  kernels.GemmSum(y, tail, workspace, int32(s.slices), int32(results), int32(length), divisor(columns), f),
+		Grid:  [3]uint32{blocks(results, kernels.GemmSumColumns), 1, 1},
+		Block: [3]uint32{kernels.GemmSumThreads, 1, 1},
+	}
+}
+
+// fours reports whether every one of the numbers is a multiple of 4.
+func fours(numbers ...int) bool {
+	for _, n := range numbers {
+		if n%4 != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// vectored is 1 if rows of results can be written four at a time.
+func vectored(ok bool, y kernels.Pointer, f kernels.Finish) int32 {
+	if !ok {
+		return 0
+	}
+	return aligned(y, f.Bias, f.Gradient.Addend, f.Gradient.Output)
+}
+
+// deep refuses sums that 32-bit indices do not reach beyond.
+func deep(op backend.Op, sums int) error {
+	if sums > deepestSum {
+		return fmt.Errorf("cuda: %s: %w: sums of %d products, expected at most %d", op.Kind(), backend.ErrUnsupported, sums, deepestSum)
+	}
+	return nil
+}
+
+// flag is b as kernels take it.
+func flag(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
 }
