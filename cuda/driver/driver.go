@@ -12,6 +12,7 @@ import "C"
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"unsafe"
 )
@@ -37,6 +38,9 @@ func Use(path string) error {
 // Status returns nil if a driver was found and has a device. Otherwise the error wraps ErrNoDriver (with the places that were
 // searched), ErrDriverTooOld or ErrNoDevice, or says what the driver answered.
 func Status() error {
+	for _, name := range environment {
+		os.Getenv(name)
+	}
 	s := C.fovea_driver_status()
 	switch {
 	case s.loaded == 0:
@@ -64,6 +68,10 @@ func Path() string {
 	s := C.fovea_driver_status()
 	return C.GoString(&s.path[0])
 }
+
+// environment is what the driver libraries read. Status reads it too, so that the cache of go test knows of it.
+var environment = []string{"FOVEA_CUDA_DRIVER", "FOVEA_SIM_CAPABILITY", "FOVEA_SIM_VERSION", "FOVEA_SIM_DEVICES", "FOVEA_SIM_MEMORY",
+	"FOVEA_SIM_SEED", "FOVEA_SIM_WORKERS", "FOVEA_SIM_RACES", "FOVEA_SIM_FAULT"}
 
 // MinimumVersion is the oldest CUDA version whose driver fovea works with, 1000·major + 10·minor. Older drivers refuse the
 // PTX that fovea ships.

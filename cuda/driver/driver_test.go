@@ -4,7 +4,6 @@ package driver
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,32 +17,15 @@ import (
 	"gorgonia.org/cu"
 )
 
-// statusOf runs this test binary again, as a process of its own that prints the outcome of Status, since a driver is chosen once.
-func statusOf(t *testing.T, environment ...string) string {
-	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	c := exec.Command(self, "-test.run=^$")
-	c.Env = append(append(os.Environ(), "FOVEA_TEST_STATUS=1"), environment...)
-	out, err := c.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return string(out)
-}
-
-func TestMain(m *testing.M) {
-	if os.Getenv("FOVEA_TEST_STATUS") != "" {
-		err := Status()
-		fmt.Printf("%v; path %q; is", err, Path())
-		for _, sentinel := range []error{ErrNoDriver, ErrDriverTooOld, ErrNoDevice, ErrNotSupported, ErrDeviceLost} {
-			if errors.Is(err, sentinel) {
-				fmt.Printf(" [%v]", sentinel)
-			}
+func init() {
+	scenarios["status"] = func() error {
+		fmt.Printf("path %q; ", Path())
+		if err := Status(); err != nil {
+			return err
 		}
-		_, err = Open(0)
-		fmt.Printf("; open: %v", err)
-		os.Exit(0)
+		_, err := Open(0)
+		return err
 	}
-	os.Exit(m.Run())
 }
 
 func fake(t *testing.T, result, version, devices int) string {
@@ -75,10 +57,10 @@ func TestStatus(t *testing.T) {
 		{"mismatch", fake(t, 803, 12000, 1), []string{"cuInit", "[NVIDIA driver too old]"}},
 		{"old", fake(t, 0, 11070, 1), []string{"[NVIDIA driver too old]", "supports CUDA 11.7, and fovea needs 11.8"}},
 		{"broken", fake(t, 999, 12000, 1), []string{"as the fake was told (CUDA_ERROR_UNKNOWN)", "[device lost]"}},
-		{"lacks functions", fake(t, 0, 12000, 1), []string{"<nil>;", "libfake.so", "open: cuda/driver: cuDeviceGetName", "unknown to this driver (CUDA 12.0)"}},
+		{"lacks functions", fake(t, 0, 12000, 1), []string{"libfake.so", "cuDeviceGetName", "unknown to this driver (CUDA 12.0)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := statusOf(t, "FOVEA_CUDA_DRIVER="+c.path)
+			got := play(t, "status", "FOVEA_CUDA_DRIVER="+c.path)
 			for _, want := range c.want {
 				assert.Contains(t, got, want)
 			}
