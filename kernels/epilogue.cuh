@@ -6,7 +6,6 @@
 #pragma once
 
 #include "activation.cuh"
-#include "vector.cuh"
 
 // GradEpilogue is the epilogue as kernels take it. Both arrays are optional, and
 // may be the one that the result is written to: an element is read before it is
@@ -17,14 +16,7 @@ struct GradEpilogue {
   Activation derivative;
 };
 
-// finish returns dx[i] for g.
-__device__ inline float finish(const GradEpilogue& e, float g, int i) {
-  if (e.addend) g += e.addend[i];
-  if (e.output) g *= activationDerivative(e.derivative, e.output[i]);
-  return g;
-}
-
-// finish does the same for the W elements from i on.
+// finish returns the W elements of dx from i on, for g.
 template <int W>
 __device__ inline Vector<float, W> finish(const GradEpilogue& e, Vector<float, W> g, int i) {
   if (e.addend) {
@@ -33,9 +25,11 @@ __device__ inline Vector<float, W> finish(const GradEpilogue& e, Vector<float, W
     for (int k = 0; k < W; k++) g[k] += addend[k];
   }
   if (e.output) {
-    auto output = load<W>(e.output, i);
+    auto slope = activationDerivative(e.derivative, load<W>(e.output, i));
 #pragma unroll
-    for (int k = 0; k < W; k++) g[k] *= activationDerivative(e.derivative, output[k]);
+    for (int k = 0; k < W; k++) g[k] *= slope[k];
   }
   return g;
 }
+
+__device__ inline float finish(const GradEpilogue& e, float g, int i) { return finish(e, Vector<float, 1>{{g}}, i)[0]; }

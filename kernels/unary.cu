@@ -15,10 +15,7 @@ struct UnaryBody {
 
   template <int W>
   __device__ void at(int i) const {
-    auto v = load<W>(x, i);
-#pragma unroll
-    for (int k = 0; k < W; k++) v[k] = value(f.function, v[k], f.alpha);
-    store(y, i, v);
+    store(y, i, value(f, load<W>(x, i)));
   }
 };
 
@@ -38,8 +35,9 @@ struct UnaryGradBody {
     Vector<float, W> xs = {}, ys = {};
     if (x) xs = load<W>(x, i);
     if (y) ys = load<W>(y, i);
+    auto slope = derivative(f, xs, ys);
 #pragma unroll
-    for (int k = 0; k < W; k++) g[k] *= derivative(f.function, xs[k], ys[k], f.alpha);
+    for (int k = 0; k < W; k++) g[k] *= slope[k];
     store(dx, i, finish(epilogue, g, i));
   }
 };

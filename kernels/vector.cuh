@@ -10,6 +10,15 @@ struct Vector {
   __device__ const T& operator[](int k) const { return v[k]; }
 };
 
+// map applies f to each element.
+template <class T, int W, class F>
+__device__ inline Vector<T, W> map(const Vector<T, W>& x, F f) {
+  Vector<T, W> y;
+#pragma unroll
+  for (int k = 0; k < W; k++) y[k] = f(x[k]);
+  return y;
+}
+
 // Packed is a type of W elements that one instruction moves.
 template <class T, int W>
 struct Packed;
