@@ -17,11 +17,14 @@ CUresult call(F body) {
   std::lock_guard<std::recursive_mutex> lock(driver().mutex);
   try {
     if (!driver().initialised) return CUDA_ERROR_NOT_INITIALIZED;
-    return body();
+    CUresult answer = body();
+    if (answer != CUDA_SUCCESS) driver().explain({answer, ""});
+    return answer;
   } catch (const Failure& f) {
     driver().explain(f);
     return f.code;
   } catch (const std::bad_alloc&) {
+    driver().explain({CUDA_ERROR_OUT_OF_MEMORY, "the host has no memory left"});
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
 }

@@ -134,7 +134,8 @@ class Driver {
   Context* find(CUcontext handle);
   Device& device(CUdevice d);  // throws INVALID_DEVICE
 
-  void explain(const Failure& f) { if (!f.text.empty()) words_[f.code] = f.text; }
+  // explain keeps what there is to say about the last answer of its code; words returns it.
+  void explain(const Failure& f) { words_[f.code] = f.text; }
   const std::string& words(CUresult code) { return words_[code]; }
 
   uint64_t nextSeed();  // for a schedule; 0 while FOVEA_SIM_SEED is
