@@ -3,6 +3,7 @@ package kernels
 import (
 	"encoding/binary"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -39,4 +40,26 @@ func TestArgumentsLieAsInC(t *testing.T) {
 	assert.EqualValues(t, 9, u32(64))
 	assert.Equal(t, math.Float32bits(0.25), u32(68))
 	assert.EqualValues(t, 10, u32(72))
+}
+
+// TestPTXIsPlain: no kernel has what would make it slow, keep it from the simulated
+// driver, or let the order of a sum depend on time.
+func TestPTXIsPlain(t *testing.T) {
+	forbidden := map[string]*regexp.Regexp{
+		"local memory":                      regexp.MustCompile(`(?m)^\s*\.local|\b(?:ld|st)\.local`),
+		"a call":                            regexp.MustCompile(`(?m)^\s*(?:@!?%p\d+\s+)?call`),
+		"a variable of the module":          regexp.MustCompile(`(?m)^\s*(?:\.visible\s+)?\.(?:global|const)\s`),
+		"an atomic sum of floating numbers": regexp.MustCompile(`\b(?:atom|red)\.[\w.:]*\bf(?:16|32|64)`),
+		"an absolute path":                  regexp.MustCompile(`\.file\s+\d+\s+"/`),
+		"inlining information":              regexp.MustCompile(`inlined_at`),
+	}
+	files := map[string]bool{}
+	for _, k := range Kernels() {
+		files[k.File] = true
+	}
+	for f := range files {
+		for what, pattern := range forbidden {
+			assert.Empty(t, pattern.FindString(string(PTX(f))), "%s.ptx has %s", f, what)
+		}
+	}
 }
