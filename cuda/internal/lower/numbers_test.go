@@ -13,8 +13,8 @@ import (
 	"fovea/backend"
 )
 
-// names lists what the values of a Go type are called, from 0 on.
-func names[T ~uint8](values []T, name func(T) string) []string {
+// valueNames lists what the values of a Go type are called, from 0 on.
+func valueNames[T ~uint8](values []T, name func(T) string) []string {
 	all := make([]string, len(values))
 	for i, v := range values {
 		all[i] = name(v)
@@ -30,10 +30,10 @@ func names[T ~uint8](values []T, name func(T) string) []string {
 func TestNumbersAgree(t *testing.T) {
 	enums := enumerations(t)
 	for name, want := range map[string][]string{
-		"Func":          names(backend.Funcs(), backend.Func.String),
-		"BinaryFunc":    names(backend.BinaryFuncs(), backend.BinaryFunc.String),
-		"CompareFunc":   names(backend.CompareFuncs(), backend.CompareFunc.String),
-		"OptimizerRule": names(backend.OptimizerRules(), backend.OptimizerRule.String),
+		"Func":          valueNames(backend.Funcs(), backend.Func.String),
+		"BinaryFunc":    valueNames(backend.BinaryFuncs(), backend.BinaryFunc.String),
+		"CompareFunc":   valueNames(backend.CompareFuncs(), backend.CompareFunc.String),
+		"OptimizerRule": valueNames(backend.OptimizerRules(), backend.OptimizerRule.String),
 		"PadMode":       {backend.PadZeros: "PadZeros", backend.PadReflect: "PadReflect", backend.PadEdge: "PadEdge"},
 		"ResizeMode":    {backend.Nearest: "Nearest", backend.Bilinear: "Bilinear", backend.Area: "Area"},
 	} {
