@@ -47,7 +47,7 @@ func play(t *testing.T, name string, environment ...string) string {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(self)
-	c.Env = append(append(os.Environ(), "FOVEA_TEST_SCENARIO="+name), environment...)
+	c.Env = append(append(os.Environ(), "FOVEA_TEST_SCENARIO="+name, "GORACE=atexit_sleep_ms=0"), environment...)
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)

@@ -352,6 +352,27 @@ func TestSimulatedFaults(t *testing.T) {
 	}
 }
 
+// TestSimulatedSchedules runs what is in order in several orders that it permits.
+func TestSimulatedSchedules(t *testing.T) {
+	for seed := range 5 {
+		for _, name := range []string{"everything", "pinned memory reused in order", "streams ordered by an event"} {
+			got := playSimulated(t, name, fmt.Sprintf("FOVEA_SIM_SEED=%d", seed))
+			assert.Contains(t, got, "ended well", "seed %d, %s", seed, name)
+			assert.Contains(t, got, "leaks: []", "seed %d, %s", seed, name)
+		}
+	}
+}
+
+func TestSimulatedSettingsAreChecked(t *testing.T) {
+	for _, setting := range []string{"FOVEA_SIM_CAPABILITY=nine", "FOVEA_SIM_VERSION=13", "FOVEA_SIM_DEVICES=-1", "FOVEA_SIM_DEVICES=65",
+		"FOVEA_SIM_MEMORY=4T", "FOVEA_SIM_SEED=x"} {
+		name, _, _ := strings.Cut(setting, "=")
+		got := playSimulated(t, "everything", setting)
+		assert.Contains(t, got, "[invalid value]", setting)
+		assert.Contains(t, got, name, setting)
+	}
+}
+
 func TestSimulatedDevices(t *testing.T) {
 	got := playSimulated(t, "devices", "FOVEA_SIM_CAPABILITY=7.5", "FOVEA_SIM_DEVICES=2", "FOVEA_SIM_MEMORY=64M", "FOVEA_SIM_VERSION=12.4")
 	for _, want := range []string{"12040", "0: 75 67108864 65536", "1: 75 67108864 65536", "ended well"} {

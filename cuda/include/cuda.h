@@ -4,6 +4,8 @@
 //
 // The declarations are regular on purpose: cuda/driver/internal/trampolines reads them. One prototype is one statement
 // `CUresult name(types);`, and a versioned name is one `#define name name_vN`.
+//
+// The cache of the go command does not see this file, because cu, another module, includes it: after a change, go clean -cache.
 #ifndef FOVEA_CUDA_H
 #define FOVEA_CUDA_H
 

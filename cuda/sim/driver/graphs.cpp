@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <random>
 
 #include "api.h"
@@ -15,7 +16,9 @@ CUresult add(Context& c, CUgraphNode* handle, CUgraph graph, const CUgraphNode* 
   for (size_t i = 0; i < count; i++) {
     auto it = std::find_if(g.nodes.begin(), g.nodes.end(), [&](auto& n) { return reinterpret_cast<CUgraphNode>(n.get()) == after[i]; });
     if (it == g.nodes.end()) throw Failure{CUDA_ERROR_INVALID_VALUE, "a dependency is not a node of the graph"};
-    node->after.push_back(size_t(it - g.nodes.begin()));
+    size_t d = size_t(it - g.nodes.begin());
+    if (std::count(node->after.begin(), node->after.end(), d)) throw Failure{CUDA_ERROR_INVALID_VALUE, "a dependency is named twice"};
+    node->after.push_back(d);
   }
   *handle = reinterpret_cast<CUgraphNode>(node.get());
   g.nodes.push_back(std::move(node));
@@ -50,20 +53,26 @@ std::shared_ptr<Executable> instantiate(const Graph& g) {
 
 // order returns the nodes in an order that their dependencies permit: that of their making, or one that the seed chooses.
 std::vector<size_t> order(const Executable& x) {
-  std::vector<size_t> all;
+  std::vector<size_t> all(x.nodes.size());
+  std::iota(all.begin(), all.end(), 0);
   uint64_t seed = driver().nextSeed();
+  if (seed == 0) return all;
   std::mt19937_64 random(seed);
-  std::vector<bool> done(x.nodes.size());
-  while (all.size() < x.nodes.size()) {
-    std::vector<size_t> ready;
-    for (size_t i = 0; i < x.nodes.size(); i++) {
-      const auto& after = x.nodes[i].after;
-      if (!done[i] && std::all_of(after.begin(), after.end(), [&](size_t d) { return done[d]; })) ready.push_back(i);
-      if (seed == 0 && !ready.empty()) break;
+  std::vector<size_t> waiting(x.nodes.size());  // for how many others
+  std::vector<std::vector<size_t>> next(x.nodes.size());
+  std::vector<size_t> ready;
+  for (size_t i = 0; i < x.nodes.size(); i++) {
+    waiting[i] = x.nodes[i].after.size();
+    for (size_t d : x.nodes[i].after) next[d].push_back(i);
+    if (waiting[i] == 0) ready.push_back(i);
+  }
+  for (size_t& place : all) {
+    std::swap(ready[random() % ready.size()], ready.back());
+    place = ready.back();
+    ready.pop_back();
+    for (size_t i : next[place]) {
+      if (--waiting[i] == 0) ready.push_back(i);
     }
-    size_t next = ready[seed == 0 ? 0 : random() % ready.size()];
-    done[next] = true;
-    all.push_back(next);
   }
   return all;
 }

@@ -51,3 +51,14 @@ func TestParseRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, c.want, c.name)
 	}
 }
+
+func FuzzParse(f *testing.F) {
+	f.Add("#define cuA cuA_v2\nCUresult cuA(int, void **);\nCUresult cuB(void);")
+	f.Add("CUresult cuA();")
+	f.Fuzz(func(t *testing.T, header string) {
+		functions, err := Parse(header)
+		if err == nil && (len(functions) == 0 || len(Generate(functions)) == 0) {
+			t.Errorf("%q: no error, and no functions", header)
+		}
+	})
+}
