@@ -317,11 +317,7 @@ struct Finish {
 #pragma unroll
       for (int k = 0; k < W; k++) s[k] += former[k];
     }
-    if (activation.function != Identity) {
-#pragma unroll
-      for (int k = 0; k < W; k++) s[k] = activate(activation, s[k]);
-    }
-    store<W>(y, i, finish(gradient, s, i));
+    store<W>(y, i, finish(gradient, activate(activation, s), i));
   }
 };
 

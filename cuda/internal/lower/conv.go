@@ -108,7 +108,7 @@ func (l *lowering) conv2D(o *backend.Conv2D) (Work, error) {
 	rows, columns := c.pixels(), c.groupFilters
 	ts := pixelTiles(rows, columns, c.groups, convLarge, convMedium, conv32, conv16, conv8)
 	down, across := ts.vector.grid(rows, columns)
-	s := sliced(c.patch, 256, down*across*c.groups)
+	s := sliced(c.patch, 256, down*across*c.groups, ts.vector.busy())
 	results := rows * c.filters
 	return Work{
 		Workspace: s.workspace(results),

@@ -49,7 +49,7 @@ func (l *lowering) conv2DFilterGrad(o *backend.Conv2DFilterGrad) (Work, error) {
 	rows, columns := c.groupFilters, c.patch
 	ts := filterGradTiles(rows, columns)
 	down, across := ts.vector.grid(rows, columns)
-	s := sliced(sums, 128, down*across*c.groups)
+	s := sliced(sums, 128, down*across*c.groups, ts.vector.busy())
 	filters := o.DW.Shape.Elements()
 	results := filters // in a slice: the filters, and the bias behind them
 	if o.DB.Present() {

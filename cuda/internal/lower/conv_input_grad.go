@@ -62,7 +62,7 @@ func (l *lowering) conv2DInputGrad(o *backend.Conv2DInputGrad) (Work, error) {
 	batch := vertical.phases * horizontal.phases * c.groups
 	ts := pixelTiles(rows, columns, batch, inputGradLarge, inputGradMedium, inputGrad32, inputGrad16, inputGrad8)
 	down, across := ts.vector.grid(rows, columns)
-	s := sliced(sums, 256, down*across*batch)
+	s := sliced(sums, 256, down*across*batch, ts.vector.busy())
 	results := o.DX.Shape.Elements()
 	return Work{
 		Workspace: s.workspace(results),

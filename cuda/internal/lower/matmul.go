@@ -45,11 +45,11 @@ func (p *multiplication) plan() {
 	}
 	switch {
 	case count(large) >= 128:
-		p.tiles, p.slicing = matMulLarge, sliced(p.depth, 256, count(large))
+		p.tiles, p.slicing = matMulLarge, sliced(p.depth, 256, count(large), large.busy())
 	case count(medium) >= 32:
-		p.tiles, p.slicing = matMulMedium, sliced(p.depth, 128, count(medium))
+		p.tiles, p.slicing = matMulMedium, sliced(p.depth, 128, count(medium), medium.busy())
 	default:
-		p.tiles, p.slicing = matMulSmall, sliced(p.depth, 64, count(small))
+		p.tiles, p.slicing = matMulSmall, sliced(p.depth, 64, count(small), small.busy())
 	}
 }
 

@@ -40,14 +40,23 @@ func (t tiles[Kernel]) pick(vector bool) tile[Kernel] {
 	return t.scalar
 }
 
+// busy is how many of these tiles keep a large device busy.
+func (t tile[Kernel]) busy() int {
+	if t.rows*t.columns >= 128*128 {
+		return busyLargeTiles
+	}
+	return busyTiles
+}
+
 // grid is the number of tiles down and across.
 func (t tile[Kernel]) grid(rows, columns int) (down, across int) {
 	return int(blocks(rows, t.rows)), int(blocks(columns, t.columns))
 }
 
 const (
-	// busyTiles is how many blocks of a product keep a large device busy.
-	busyTiles = 512
+	// busyTiles is how many blocks of a product keep a large device busy; of the
+	// largest ones only two run on a multiprocessor at a time.
+	busyTiles, busyLargeTiles = 512, 256
 	// deepestSum leaves room for a kernel to count past the end of a sum.
 	deepestSum = 1<<31 - 1<<10
 	// sliceUnit is what slices are multiples of: the depth of a stage of any kernel.
@@ -61,10 +70,10 @@ type slicing struct {
 	slices, length int
 }
 
-// sliced splits sums of depth products, of at least `least` each, for a product of
-// so many tiles.
-func sliced(depth, least, tiles int) slicing {
-	n := max(1, min(busyTiles/tiles, depth/least))
+// sliced splits sums of depth products into slices of at least `least` each, for a
+// product of so many tiles, when `busy` are wanted.
+func sliced(depth, least, tiles, busy int) slicing {
+	n := max(1, min(busy/tiles, depth/least))
 	length := (depth + n - 1) / n
 	length = (length + sliceUnit - 1) / sliceUnit * sliceUnit
 	return slicing{slices: max(1, (depth+length-1)/length), length: length}
