@@ -16,13 +16,14 @@ struct GradEpilogue {
   Activation derivative;
 };
 
-// finish returns the W elements of dx from i on, for g.
+// finish returns the W elements of dx from i on, for g. The sum is not contracted with
+// a product that made g: what is fused has the bits of what is not.
 template <int W>
 __device__ inline Vector<float, W> finish(const GradEpilogue& e, Vector<float, W> g, int i) {
   if (e.addend) {
     auto addend = load<W>(e.addend, i);
 #pragma unroll
-    for (int k = 0; k < W; k++) g[k] += addend[k];
+    for (int k = 0; k < W; k++) g[k] = __fadd_rn(g[k], addend[k]);
   }
   if (e.output) {
     auto slope = activationDerivative(e.derivative, load<W>(e.output, i));
