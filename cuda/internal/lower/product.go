@@ -2,6 +2,7 @@ package lower
 
 import (
 	"fmt"
+	"math/bits"
 
 	"fovea/backend"
 	"fovea/kernels"
@@ -42,10 +43,13 @@ func (t tiles[Kernel]) pick(vector bool) tile[Kernel] {
 
 // busy is how many of these tiles keep a large device busy.
 func (t tile[Kernel]) busy() int {
-	if t.rows*t.columns >= 128*128 {
+	switch size := t.rows * t.columns; {
+	case size >= 128*128:
 		return busyLargeTiles
+	case size >= 64*64:
+		return busyTiles
 	}
-	return busyTiles
+	return busySmallTiles
 }
 
 // grid is the number of tiles down and across.
@@ -54,9 +58,9 @@ func (t tile[Kernel]) grid(rows, columns int) (down, across int) {
 }
 
 const (
-	// busyTiles is how many blocks of a product keep a large device busy; of the
-	// largest ones only two run on a multiprocessor at a time.
-	busyTiles, busyLargeTiles = 512, 256
+	// busyTiles is how many blocks of a product keep a large device busy, if the
+	// tiles are large or of middle size; it takes most of small ones.
+	busyLargeTiles, busyTiles, busySmallTiles = 256, 512, 1024
 	// deepestSum leaves room for a kernel to count past the end of a sum.
 	deepestSum = 1<<31 - 1<<10
 	// sliceUnit is what slices are multiples of: the depth of a stage of any kernel.
@@ -96,13 +100,21 @@ func (s slicing) launch(call kernels.Call, tiles int) Launch {
 	}
 }
 
+// sumRows is how many threads share the sum of a result's slices: a power of two, so
+// that each adds at least 4 and less than 8, or more where that makes 32.
+func (s slicing) sumRows() int {
+	return min(1<<(bits.Len(uint(max(s.slices, 4)))-3), 32)
+}
+
 // add launches the sum of the slices of `results` results into y and, from length
 // on, tail.
 func (s slicing) add(y, tail, workspace kernels.Pointer, results, length, columns int, f kernels.Finish) Launch {
+	rows := s.sumRows()
+	wide := kernels.GemmSumThreads / rows
 	return Launch{
 		Call:  kernels.GemmSum(y, tail, workspace, int32(s.slices), int32(results), int32(length), divisor(columns), f),
-		Grid:  [3]uint32{blocks(results, kernels.GemmSumColumns), 1, 1},
-		Block: [3]uint32{kernels.GemmSumThreads, 1, 1},
+		Grid:  [3]uint32{blocks(results, wide), 1, 1},
+		Block: [3]uint32{uint32(wide), uint32(rows), 1},
 	}
 }
 

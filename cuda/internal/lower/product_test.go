@@ -155,6 +155,13 @@ func TestSlicesCoverTheSum(t *testing.T) {
 	}
 }
 
+// TestSumRows: a thread that adds up slices has some to add.
+func TestSumRows(t *testing.T) {
+	for slices, want := range map[int]int{1: 1, 2: 1, 7: 1, 8: 2, 15: 2, 16: 4, 31: 4, 32: 8, 64: 16, 127: 16, 128: 32, 1024: 32} {
+		assert.Equal(t, want, slicing{slices: slices}.sumRows(), "%d slices", slices)
+	}
+}
+
 // TestSlicesDoNotDependOnAlignment, nor on the device: the order of a sum is the
 // same wherever its operands lie.
 func TestSlicesDoNotDependOnAlignment(t *testing.T) {
@@ -198,7 +205,7 @@ func TestTilesCoverTheResult(t *testing.T) {
 				return
 			}
 			assert.Equal(t, int(all[0].Grid[1])*c.workspace*4, workspace)
-			assert.Equal(t, int(blocks(c.workspace, kernels.GemmSumColumns)), int(all[1].Grid[0]))
+			assert.Equal(t, int(blocks(c.workspace, int(all[1].Block[0]))), int(all[1].Grid[0]))
 		})
 	}
 }
