@@ -246,6 +246,7 @@ func init() {
 			return err
 		}
 		defer closing(p.Close)
+		defer closing(s.Synchronize) // before memory that copies use is freed
 		for range 2 {
 			if err := s.ToDevice(a, p, 0, 400); err != nil {
 				return err
