@@ -88,6 +88,10 @@ type Options struct {
 	// Threads bounds the goroutines that compute one Op; 0 means one for each
 	// processor. Results do not depend on it.
 	Threads int
+	// PassedOver, if set, hears why Open("auto") takes a family of backends other
+	// than the best that is registered: it is called for each that does not work
+	// here, before the next is tried.
+	PassedOver func(family string, cause error)
 }
 
 // Opener opens a device of a backend family; device is what follows the colon in
@@ -171,6 +175,9 @@ func openAuto(o Options) (Backend, error) {
 			return b, nil
 		}
 		causes = append(causes, names[i]+": "+err.Error())
+		if o.PassedOver != nil {
+			o.PassedOver(names[i], err)
+		}
 	}
 	if causes == nil {
 		return nil, fmt.Errorf(`backend: Open "auto": %w: no backend package is imported`, ErrUnknownBackend)

@@ -124,6 +124,10 @@ func TestOpen(t *testing.T) {
 		}
 		_, err = Open("fast", Options{})
 		assert.ErrorIs(t, err, broken)
+		passed := map[string]error{}
+		_, err = Open("auto", Options{PassedOver: func(family string, cause error) { passed[family] = cause }})
+		require.NoError(t, err)
+		assert.Equal(t, map[string]error{"fast": broken}, passed)
 		for _, name := range []string{"", "SLOW", "gpu:0", ":0"} {
 			_, err = Open(name, Options{})
 			assert.ErrorIs(t, err, ErrUnknownBackend, name)

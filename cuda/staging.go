@@ -1,0 +1,178 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"math/bits"
+	"sync"
+
+	"fovea/cuda/driver"
+)
+
+// staging is the way of host data to the device: a ring of pinned memory, whose
+// pieces are copied to the device in the order of the stream. What has been put into
+// the ring need not stay where it was, and the next batch goes in while a step runs.
+type staging struct {
+	context *driver.Context
+	stream  *driver.Stream
+
+	mutex  sync.Mutex
+	memory *driver.Pinned // nil before first use
+	size   int
+	next   int             // where the next piece goes if it fits
+	pieces []piece         // on their way, oldest first
+	idle   []*driver.Event // not in use
+}
+
+// piece is a part of the ring that the device reads until the event is complete.
+type piece struct {
+	begin, end int
+	read       *driver.Event
+}
+
+const (
+	leastStaging = 1 << 20
+	mostStaging  = 128 << 20
+	stagingGrain = 256
+	mostPieces   = 256
+)
+
+// write copies data to the device, after all work in the stream and before all that
+// is queued later. It returns when data has been read, and waits only for room.
+func (s *staging) write(to driver.Address, data []byte) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if err := s.grow(2 * len(data)); err != nil {
+		return err
+	}
+	for len(data) > 0 {
+		n := min(len(data), s.size/2)
+		at, err := s.reserve((n + stagingGrain - 1) / stagingGrain * stagingGrain)
+		if err != nil {
+			return err
+		}
+		copy(s.memory.Bytes()[at:], data[:n])
+		if err := s.send(to, at, n); err != nil {
+			return err
+		}
+		to += driver.Address(n)
+		data = data[n:]
+	}
+	return nil
+}
+
+// grow sees to it that the ring has so many bytes, within its bounds. A smaller one
+// that is there already will do where there is no memory for more.
+func (s *staging) grow(bytes int) error {
+	want := max(leastStaging, min(1<<bits.Len(uint(bytes-1)), mostStaging))
+	if want <= s.size {
+		return nil
+	}
+	memory, err := s.context.AllocatePinned(want)
+	if err != nil {
+		if s.memory != nil && errors.Is(err, driver.ErrOutOfMemory) {
+			return nil
+		}
+		return err
+	}
+	if err := s.drop(); err != nil {
+		return errors.Join(err, memory.Close())
+	}
+	s.memory, s.size, s.next = memory, want, 0
+	return nil
+}
+
+// reserve finds room for n bytes, which are at most half of the ring.
+func (s *staging) reserve(n int) (at int, err error) {
+	for {
+		if at, ok := s.room(n); ok && len(s.pieces) < mostPieces {
+			return at, nil
+		}
+		if err := s.retire(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// room tells where n bytes fit now.
+func (s *staging) room(n int) (at int, ok bool) {
+	if len(s.pieces) == 0 {
+		return 0, true
+	}
+	oldest := s.pieces[0].begin
+	switch {
+	case s.next > oldest && s.next+n <= s.size:
+		return s.next, true
+	case s.next > oldest:
+		return 0, n <= oldest
+	}
+	return s.next, s.next+n <= oldest
+}
+
+// retire waits for the oldest piece.
+func (s *staging) retire() error {
+	oldest := s.pieces[0]
+	if err := oldest.read.Synchronize(); err != nil {
+		return err
+	}
+	s.pieces = append(s.pieces[:0], s.pieces[1:]...)
+	s.idle = append(s.idle, oldest.read)
+	return nil
+}
+
+// send queues the copy of n bytes of the ring.
+func (s *staging) send(to driver.Address, at, n int) error {
+	e, err := s.event()
+	if err != nil {
+		return err
+	}
+	err = s.stream.ToDevice(to, s.memory, at, n)
+	if err == nil {
+		err = s.stream.Record(e)
+	}
+	if err != nil {
+		// Nobody knows when the device is done with the piece, unless all is done.
+		s.idle = append(s.idle, e)
+		return errors.Join(err, s.stream.Synchronize())
+	}
+	s.next = (at + n + stagingGrain - 1) / stagingGrain * stagingGrain
+	s.pieces = append(s.pieces, piece{at, s.next, e})
+	return nil
+}
+
+func (s *staging) event() (*driver.Event, error) {
+	if n := len(s.idle); n > 0 {
+		e := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		return e, nil
+	}
+	return s.context.NewEvent(false)
+}
+
+// drop waits for all pieces and gives the ring back.
+func (s *staging) drop() error {
+	for len(s.pieces) > 0 {
+		if err := s.retire(); err != nil {
+			return err
+		}
+	}
+	if s.memory == nil {
+		return nil
+	}
+	return s.memory.Close()
+}
+
+// close gives everything back, when the stream is idle.
+func (s *staging) close() error {
+	for _, p := range s.pieces {
+		s.idle = append(s.idle, p.read)
+	}
+	s.pieces = nil
+	errs := []error{s.drop()}
+	for _, e := range s.idle {
+		errs = append(errs, e.Close())
+	}
+	s.idle = nil
+	return errors.Join(errs...)
+}
