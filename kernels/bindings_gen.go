@@ -6,14 +6,19 @@ package kernels
 const (
 	ElementBlock   = 1024
 	ElementThreads = 256
-	GemmSumColumns = 32
-	GemmSumRows    = 8
 	GemmSumThreads = 256
 	Im2colThreads  = 256
+	LongRowThreads = 1024
 	MaxAxes        = 8
 	MaxSegments    = 16
+	MaxoutPieces   = 16
+	MaxoutThreads  = 256
+	NormThreads    = 256
+	NormUnroll     = 8
 	Octet          = 8
+	PoolThreads    = 256
 	ReduceThreads  = 256
+	RowThreads     = 256
 	ScatterThreads = 256
 	TileRows       = 8
 	TileSide       = 32
@@ -58,6 +63,23 @@ func (s Border) pack(args *packer) {
 	s.ResultHeight.pack(args)
 	s.ResultWidth.pack(args)
 	s.Channels.pack(args)
+	args.align(4)
+}
+
+// Channels is the struct of the same name: 16 bytes at multiples of 4.
+type Channels struct {
+	Rows     int32
+	Channels int32
+	Columns  int32
+	Chunk    int32
+}
+
+func (s Channels) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Rows)
+	args.int32(s.Channels)
+	args.int32(s.Columns)
+	args.int32(s.Chunk)
 	args.align(4)
 }
 
@@ -140,6 +162,25 @@ func (s Divisor) pack(args *packer) {
 	args.uint32(s.Multiplier)
 	args.uint32(s.Shift)
 	args.align(4)
+}
+
+// Examples is the struct of the same name: 32 bytes at multiples of 8.
+type Examples struct {
+	Target  Pointer
+	Indices Pointer
+	Weights Pointer
+	Kind    int32
+	Divisor float32
+}
+
+func (s Examples) pack(args *packer) {
+	args.align(8)
+	args.pointer(s.Target)
+	args.pointer(s.Indices)
+	args.pointer(s.Weights)
+	args.int32(s.Kind)
+	args.float32(s.Divisor)
+	args.align(8)
 }
 
 // Finish is the struct of the same name: 48 bytes at multiples of 8.
@@ -283,6 +324,47 @@ func (s OptimizerSettings) pack(args *packer) {
 	args.align(8)
 }
 
+// Pooling is the struct of the same name: 120 bytes at multiples of 4.
+type Pooling struct {
+	Height         int32
+	Width          int32
+	OutHeight      int32
+	OutWidth       int32
+	KernelHeight   int32
+	KernelWidth    int32
+	Down           Divisor
+	Across         Divisor
+	DilationHeight Divisor
+	DilationWidth  Divisor
+	Top            int32
+	Left           int32
+	Rows           Divisor
+	Columns        Divisor
+	Channels       Divisor
+	Divisor        float32
+}
+
+func (s Pooling) pack(args *packer) {
+	args.align(4)
+	args.int32(s.Height)
+	args.int32(s.Width)
+	args.int32(s.OutHeight)
+	args.int32(s.OutWidth)
+	args.int32(s.KernelHeight)
+	args.int32(s.KernelWidth)
+	s.Down.pack(args)
+	s.Across.pack(args)
+	s.DilationHeight.pack(args)
+	s.DilationWidth.pack(args)
+	args.int32(s.Top)
+	args.int32(s.Left)
+	s.Rows.pack(args)
+	s.Columns.pack(args)
+	s.Channels.pack(args)
+	args.float32(s.Divisor)
+	args.align(4)
+}
+
 // Reduction is the struct of the same name: 412 bytes at multiples of 4.
 type Reduction struct {
 	Results int32
@@ -375,6 +457,173 @@ func (s Strided) pack(args *packer) {
 		}
 	}
 	args.align(4)
+}
+
+var averagePoolKernel = Kernel{Name: "averagePool", File: "pool_average", Threads: 256, Size: 144}
+
+// AveragePool calls averagePool of pool_average.cu.
+func AveragePool(y, x Pointer, n int32, p Pooling, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	p.pack(args)
+	args.int32(vector)
+	return Call{&averagePoolKernel, *args}
+}
+
+var averagePoolGradKernel = Kernel{Name: "averagePoolGrad", File: "pool_average", Threads: 256, Size: 172}
+
+// AveragePoolGrad calls averagePoolGrad of pool_average.cu.
+func AveragePoolGrad(dx, dy Pointer, n int32, p Pooling, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.int32(n)
+	p.pack(args)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&averagePoolGradKernel, *args}
+}
+
+var averagePoolSharedKernel = Kernel{Name: "averagePoolShared", File: "pool_average", Threads: 256, Size: 144}
+
+// AveragePoolShared calls averagePoolShared of pool_average.cu.
+func AveragePoolShared(y, x Pointer, n int32, p Pooling, lanes int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(n)
+	p.pack(args)
+	args.int32(lanes)
+	return Call{&averagePoolSharedKernel, *args}
+}
+
+var batchNormKernel = Kernel{Name: "batchNorm", File: "batchnorm", Threads: 256, Size: 68}
+
+// BatchNorm calls batchNorm of batchnorm.cu.
+func BatchNorm(y, mean, variance, x, gamma, beta Pointer, g Channels, epsilon float32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(mean)
+	args.pointer(variance)
+	args.pointer(x)
+	args.pointer(gamma)
+	args.pointer(beta)
+	g.pack(args)
+	args.float32(epsilon)
+	return Call{&batchNormKernel, *args}
+}
+
+var batchNormApplyKernel = Kernel{Name: "batchNormApply", File: "batchnorm", Threads: 256, Size: 80}
+
+// BatchNormApply calls batchNormApply of batchnorm.cu.
+func BatchNormApply(y, x, gamma, beta, mean, variance Pointer, g Channels, epsilon float32, activation Activation, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.pointer(gamma)
+	args.pointer(beta)
+	args.pointer(mean)
+	args.pointer(variance)
+	g.pack(args)
+	args.float32(epsilon)
+	activation.pack(args)
+	args.int32(vector)
+	return Call{&batchNormApplyKernel, *args}
+}
+
+var batchNormGradKernel = Kernel{Name: "batchNormGrad", File: "batchnorm_grad", Threads: 256, Size: 112}
+
+// BatchNormGrad calls batchNormGrad of batchnorm_grad.cu.
+func BatchNormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, variance Pointer, g Channels, epsilon float32, accumulate int32, epilogue GradEpilogue) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dgamma)
+	args.pointer(dbeta)
+	args.pointer(dy)
+	args.pointer(x)
+	args.pointer(gamma)
+	args.pointer(mean)
+	args.pointer(variance)
+	g.pack(args)
+	args.float32(epsilon)
+	args.int32(accumulate)
+	epilogue.pack(args)
+	return Call{&batchNormGradKernel, *args}
+}
+
+var batchNormGradApplyKernel = Kernel{Name: "batchNormGradApply", File: "batchnorm_grad", Threads: 256, Size: 108}
+
+// BatchNormGradApply calls batchNormGradApply of batchnorm_grad.cu.
+func BatchNormGradApply(dx, dy, x, gamma, mean, variance, sums Pointer, g Channels, values, epsilon float32, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(x)
+	args.pointer(gamma)
+	args.pointer(mean)
+	args.pointer(variance)
+	args.pointer(sums)
+	g.pack(args)
+	args.float32(values)
+	args.float32(epsilon)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&batchNormGradApplyKernel, *args}
+}
+
+var batchNormGradSlicesKernel = Kernel{Name: "batchNormGradSlices", File: "batchnorm_grad", Threads: 256, Size: 60}
+
+// BatchNormGradSlices calls batchNormGradSlices of batchnorm_grad.cu.
+func BatchNormGradSlices(partial, dy, x, mean, variance Pointer, g Channels, epsilon float32) Call {
+	args := &packer{}
+	args.pointer(partial)
+	args.pointer(dy)
+	args.pointer(x)
+	args.pointer(mean)
+	args.pointer(variance)
+	g.pack(args)
+	args.float32(epsilon)
+	return Call{&batchNormGradSlicesKernel, *args}
+}
+
+var batchNormGradSumsKernel = Kernel{Name: "batchNormGradSums", File: "batchnorm_grad", Threads: 256, Size: 52}
+
+// BatchNormGradSums calls batchNormGradSums of batchnorm_grad.cu.
+func BatchNormGradSums(sums, dgamma, dbeta, partial Pointer, g Channels, accumulate int32) Call {
+	args := &packer{}
+	args.pointer(sums)
+	args.pointer(dgamma)
+	args.pointer(dbeta)
+	args.pointer(partial)
+	g.pack(args)
+	args.int32(accumulate)
+	return Call{&batchNormGradSumsKernel, *args}
+}
+
+var batchNormSlicesKernel = Kernel{Name: "batchNormSlices", File: "batchnorm", Threads: 256, Size: 32}
+
+// BatchNormSlices calls batchNormSlices of batchnorm.cu.
+func BatchNormSlices(partial, x Pointer, g Channels) Call {
+	args := &packer{}
+	args.pointer(partial)
+	args.pointer(x)
+	g.pack(args)
+	return Call{&batchNormSlicesKernel, *args}
+}
+
+var batchNormStatisticsKernel = Kernel{Name: "batchNormStatistics", File: "batchnorm", Threads: 256, Size: 44}
+
+// BatchNormStatistics calls batchNormStatistics of batchnorm.cu.
+func BatchNormStatistics(mean, variance, partial Pointer, g Channels, values float32) Call {
+	args := &packer{}
+	args.pointer(mean)
+	args.pointer(variance)
+	args.pointer(partial)
+	g.pack(args)
+	args.float32(values)
+	return Call{&batchNormStatisticsKernel, *args}
 }
 
 var binaryKernel = Kernel{Name: "binary", File: "binary", Threads: 256, Size: 232}
@@ -914,6 +1163,54 @@ func Im2col(columns, x Pointer, g Im2colGeometry) Call {
 	return Call{&im2colKernel, *args}
 }
 
+var lossKernel = Kernel{Name: "loss", File: "loss", Threads: 1024, Size: 64}
+
+// Loss calls loss of loss.cu.
+func Loss(losses, input Pointer, rows, length, lanes int32, e Examples) Call {
+	args := &packer{}
+	args.pointer(losses)
+	args.pointer(input)
+	args.int32(rows)
+	args.int32(length)
+	args.int32(lanes)
+	e.pack(args)
+	return Call{&lossKernel, *args}
+}
+
+var lossGradElementsKernel = Kernel{Name: "lossGradElements", File: "loss_grad", Threads: 256, Size: 108}
+
+// LossGradElements calls lossGradElements of loss_grad.cu.
+func LossGradElements(dx, input, seed Pointer, n int32, length Divisor, seeds int32, e Examples, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(input)
+	args.pointer(seed)
+	args.int32(n)
+	length.pack(args)
+	args.int32(seeds)
+	e.pack(args)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&lossGradElementsKernel, *args}
+}
+
+var lossGradRowsKernel = Kernel{Name: "lossGradRows", File: "loss_grad", Threads: 1024, Size: 96}
+
+// LossGradRows calls lossGradRows of loss_grad.cu.
+func LossGradRows(dx, input, seed Pointer, rows, length, seeds, lanes int32, e Examples, epilogue GradEpilogue) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(input)
+	args.pointer(seed)
+	args.int32(rows)
+	args.int32(length)
+	args.int32(seeds)
+	args.int32(lanes)
+	e.pack(args)
+	epilogue.pack(args)
+	return Call{&lossGradRowsKernel, *args}
+}
+
 var matMul128x128Kernel = Kernel{Name: "matMul128x128", File: "matmul", Threads: 256, Size: 152}
 
 // MatMul128x128 calls matMul128x128 of matmul.cu.
@@ -977,6 +1274,77 @@ func MatMul64x64Scalar(c, a, b Pointer, g MatMulGeometry, f Finish) Call {
 	g.pack(args)
 	f.pack(args)
 	return Call{&matMul64x64ScalarKernel, *args}
+}
+
+var maxPoolKernel = Kernel{Name: "maxPool", File: "pool_max", Threads: 256, Size: 152}
+
+// MaxPool calls maxPool of pool_max.cu.
+func MaxPool(y, argmax, x Pointer, n int32, p Pooling, vector int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(argmax)
+	args.pointer(x)
+	args.int32(n)
+	p.pack(args)
+	args.int32(vector)
+	return Call{&maxPoolKernel, *args}
+}
+
+var maxPoolGradKernel = Kernel{Name: "maxPoolGrad", File: "pool_max", Threads: 256, Size: 180}
+
+// MaxPoolGrad calls maxPoolGrad of pool_max.cu.
+func MaxPoolGrad(dx, dy, argmax Pointer, n int32, p Pooling, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(argmax)
+	args.int32(n)
+	p.pack(args)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&maxPoolGradKernel, *args}
+}
+
+var maxPoolSharedKernel = Kernel{Name: "maxPoolShared", File: "pool_max", Threads: 256, Size: 152}
+
+// MaxPoolShared calls maxPoolShared of pool_max.cu.
+func MaxPoolShared(y, argmax, x Pointer, n int32, p Pooling, lanes int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(argmax)
+	args.pointer(x)
+	args.int32(n)
+	p.pack(args)
+	args.int32(lanes)
+	return Call{&maxPoolSharedKernel, *args}
+}
+
+var maxoutKernel = Kernel{Name: "maxout", File: "maxout", Threads: 256, Size: 32}
+
+// Maxout calls maxout of maxout.cu.
+func Maxout(y, argmax, x Pointer, n, pieces int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(argmax)
+	args.pointer(x)
+	args.int32(n)
+	args.int32(pieces)
+	return Call{&maxoutKernel, *args}
+}
+
+var maxoutGradKernel = Kernel{Name: "maxoutGrad", File: "maxout", Threads: 256, Size: 68}
+
+// MaxoutGrad calls maxoutGrad of maxout.cu.
+func MaxoutGrad(dx, dy, argmax Pointer, n int32, pieces Divisor, epilogue GradEpilogue, vector int32) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(argmax)
+	args.int32(n)
+	pieces.pack(args)
+	epilogue.pack(args)
+	args.int32(vector)
+	return Call{&maxoutGradKernel, *args}
 }
 
 var moveBytesKernel = Kernel{Name: "moveBytes", File: "move", Threads: 256, Size: 220}
@@ -1161,6 +1529,36 @@ func SelectWhere(y, cond, a, b Pointer, n int32, s Strided, vector int32) Call {
 	return Call{&selectWhereKernel, *args}
 }
 
+var softmaxKernel = Kernel{Name: "softmax", File: "softmax", Threads: 1024, Size: 32}
+
+// Softmax calls softmax of softmax.cu.
+func Softmax(y, x Pointer, rows, length, lanes, log int32) Call {
+	args := &packer{}
+	args.pointer(y)
+	args.pointer(x)
+	args.int32(rows)
+	args.int32(length)
+	args.int32(lanes)
+	args.int32(log)
+	return Call{&softmaxKernel, *args}
+}
+
+var softmaxGradKernel = Kernel{Name: "softmaxGrad", File: "softmax", Threads: 1024, Size: 64}
+
+// SoftmaxGrad calls softmaxGrad of softmax.cu.
+func SoftmaxGrad(dx, dy, y Pointer, rows, length, lanes, log int32, epilogue GradEpilogue) Call {
+	args := &packer{}
+	args.pointer(dx)
+	args.pointer(dy)
+	args.pointer(y)
+	args.int32(rows)
+	args.int32(length)
+	args.int32(lanes)
+	args.int32(log)
+	epilogue.pack(args)
+	return Call{&softmaxGradKernel, *args}
+}
+
 var transposeBytesKernel = Kernel{Name: "transposeBytes", File: "transpose", Threads: 256, Size: 252}
 
 // TransposeBytes calls transposeBytes of transpose.cu.
@@ -1226,6 +1624,17 @@ func UnaryGrad(dx, dy, x, y Pointer, n int32, f Activation, epilogue GradEpilogu
 
 // all holds every kernel, by name.
 var all = []*Kernel{
+	&averagePoolKernel,
+	&averagePoolGradKernel,
+	&averagePoolSharedKernel,
+	&batchNormKernel,
+	&batchNormApplyKernel,
+	&batchNormGradKernel,
+	&batchNormGradApplyKernel,
+	&batchNormGradSlicesKernel,
+	&batchNormGradSumsKernel,
+	&batchNormSlicesKernel,
+	&batchNormStatisticsKernel,
 	&binaryKernel,
 	&col2imKernel,
 	&compareFloatsKernel,
@@ -1265,11 +1674,19 @@ var all = []*Kernel{
 	&gatherWordsKernel,
 	&gemmSumKernel,
 	&im2colKernel,
+	&lossKernel,
+	&lossGradElementsKernel,
+	&lossGradRowsKernel,
 	&matMul128x128Kernel,
 	&matMul32x32Kernel,
 	&matMul32x32ScalarKernel,
 	&matMul64x64Kernel,
 	&matMul64x64ScalarKernel,
+	&maxPoolKernel,
+	&maxPoolGradKernel,
+	&maxPoolSharedKernel,
+	&maxoutKernel,
+	&maxoutGradKernel,
 	&moveBytesKernel,
 	&moveWordsKernel,
 	&movingAverageKernel,
@@ -1283,6 +1700,8 @@ var all = []*Kernel{
 	&resizeGradKernel,
 	&scatterAddKernel,
 	&selectWhereKernel,
+	&softmaxKernel,
+	&softmaxGradKernel,
 	&transposeBytesKernel,
 	&transposeWordsKernel,
 	&unaryKernel,
