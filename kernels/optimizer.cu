@@ -114,14 +114,12 @@ struct OptimizerBody {
 extern "C" __global__ void __launch_bounds__(elementThreads)
     optimizerStep(float* __restrict__ p, float* __restrict__ s1, float* __restrict__ s2, const float* __restrict__ g,
                   const float* __restrict__ rate, const int* __restrict__ step, int n, Segments segments, OptimizerSettings o, int vector) {
-  __shared__ float corrections[2];  // 1/(1 − Beta1ᵗ), √(1 − Beta2ᵗ)
-  bool adam = o.rule >= Adam;
-  if (adam && threadIdx.x == 0) {
-    int t = step[0];
+  __shared__ float corrections[2];  // of Adam: 1/(1 − Beta1ᵗ), √(1 − Beta2ᵗ)
+  if (threadIdx.x == 0) {
+    int t = o.rule >= Adam ? step[0] : 1;
     corrections[0] = (float)(1 / (1 - powerOfStep(o.beta1Exact, t)));
     corrections[1] = (float)sqrt(1 - powerOfStep(o.beta2Exact, t));
   }
   __syncthreads();
-  float correction1 = adam ? corrections[0] : 1, correction2 = adam ? corrections[1] : 1;
-  elementwise(n, vector, OptimizerBody{p, s1, s2, g, segments, o, rate[0], correction1, correction2});
+  elementwise(n, vector, OptimizerBody{p, s1, s2, g, segments, o, rate[0], corrections[0], corrections[1]});
 }
