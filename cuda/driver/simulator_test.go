@@ -303,7 +303,7 @@ func TestSimulatedChecks(t *testing.T) {
 		{"branches without order", []string{"which the graph does not order", "copy of 400 bytes within the device (node 1)", "fill of 4 bytes (node 2)", "byte 200 of allocation 2", nothing}},
 		{"unwritten memory", []string{"uninitialised read", "byte 396", nothing}},
 		{"copy past the end", []string{"[invalid value]", "out of bounds", nothing}},
-		{"kernel past the end", []string{"[illegal memory access in a kernel] [device lost]", "out of bounds", "kernel index", "PTX line 26", "thread (100,0,0)",
+		{"kernel past the end", []string{"[illegal memory access in a kernel] [device lost]", "out of bounds", "kernel index", "PTX line 25", "thread (100,0,0)",
 			"and then error: cuda/driver: cuMemsetD32Async", nothing}},
 		{"named range overrun", []string{"[illegal memory access in a kernel]", "dead memory", `"second"`, "thread (50,0,0)", nothing}},
 		{"wrong arguments", []string{"[invalid value]", "kernel index takes 16 bytes of arguments, not 20", nothing}},
