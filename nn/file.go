@@ -77,7 +77,7 @@ func (f *File) Write(path string) error {
 }
 
 // ReadFile reads a model file. It checks that the model builds and that the arrays
-// are those of the model.
+// are those of the model, of finite numbers.
 func ReadFile(path string) (*File, error) {
 	in, err := safetensors.ReadFile(path)
 	if err != nil {
@@ -144,7 +144,20 @@ func (f *File) check() error {
 			return fmt.Errorf("the additional array %q, expected a name that begins with %q", a.Name, ExtraPrefix)
 		}
 	}
-	return checkArrays(f.Arrays, b.arrays())
+	if err := checkArrays(f.Arrays, b.arrays()); err != nil {
+		return err
+	}
+	return f.checkFinite()
+}
+
+// checkFinite refuses parameters with which every prediction would be no number.
+func (f *File) checkFinite() error {
+	for _, a := range f.Arrays {
+		if i := slices.IndexFunc(a.Data, func(v float32) bool { return v-v != 0 }); i >= 0 {
+			return fmt.Errorf("element %d of array %q is %g, expected finite numbers", i, a.Name, a.Data[i])
+		}
+	}
+	return nil
 }
 
 func (f *File) checkNormalization() error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,6 +98,7 @@ func TestWriteErrors(t *testing.T) {
 		"missing":         {func(f *nn.File) { f.Arrays = f.Arrays[1:] }, `array "conv1.weight" is missing, expected shape [3 3 3 2]`},
 		"shape":           {func(f *nn.File) { f.Arrays[0].Shape = backend.Shape{54} }, `array "conv1.weight" has shape [54], expected [3 3 3 2]`},
 		"length":          {func(f *nn.File) { f.Arrays[0].Data = nil }, `array "conv1.weight" has 0 numbers, expected 54`},
+		"not finite":      {func(f *nn.File) { f.Arrays[0].Data[7] = float32(math.NaN()) }, `element 7 of array "conv1.weight" is NaN, expected finite numbers`},
 		"foreign array":   {func(f *nn.File) { f.Arrays = append(f.Arrays, f.ExtraArrays...) }, `array "extra/slot1/conv1.weight", [2 1], is none of the model's`},
 		"prefix":          {func(f *nn.File) { f.ExtraArrays[0].Name = "slot1" }, `the additional array "slot1", expected a name that begins with "extra/"`},
 		"extra twice":     {func(f *nn.File) { f.ExtraArrays = append(f.ExtraArrays, f.ExtraArrays...) }, `name occurs twice`},
@@ -174,6 +176,7 @@ func TestReadErrors(t *testing.T) {
 	require.NoError(t, trained(t).Write(path))
 	good, err := os.ReadFile(path)
 	require.NoError(t, err)
+	data := 8 + binary.LittleEndian.Uint64(good) // where the numbers begin
 	for what, c := range map[string]struct {
 		file []byte
 		want string
@@ -207,6 +210,7 @@ func TestReadErrors(t *testing.T) {
 		"renamed":        {rewrite(t, good, func(h map[string]any) { h["x"] = h["dense1.bias"]; delete(h, "dense1.bias") }), `array "x", [4], is none of the model's`},
 		"hidden": {rewrite(t, good, func(h map[string]any) { h["extra/x"] = h["dense1.bias"]; delete(h, "dense1.bias") }),
 			`array "dense1.bias" is missing, expected shape [4]`},
+		"not finite": {slices.Concat(good[:data], []byte{0, 0, 0x80, 0x7f}, good[data+4:]), `element 0 of array "conv1.weight" is +Inf, expected finite numbers`},
 		"other type": {rewrite(t, good, func(h map[string]any) {
 			h["dense1.bias"].(map[string]any)["dtype"] = "I32"
 		}), `dense1.bias`},
