@@ -1,6 +1,8 @@
 // From PTX text to the syntax tree.
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <tuple>
 #include <unordered_map>
 
 #include "lexer.h"
@@ -311,12 +313,13 @@ class Parser {
     }
   }
 
-  // location keeps the place in the kernel's own file (number 1) where a function was inlined, if the PTX tells it: that line is
-  // the one its author knows.
+  // location keeps the place in the kernel's own file (number 1) from which code was inlined, if the PTX tells it: that line is the one
+  // its author knows. Through several levels the callers are found among earlier .loc directives.
   void location() {
     SourcePlace p{int(integer()), 0};
     p.line = int(integer());
-    integer();
+    int column = int(integer());
+    SourcePlace outer = p;
     while (accept(',')) {
       if (accept("function_name")) {
         word();
@@ -324,15 +327,17 @@ class Parser {
       } else if (accept("inlined_at")) {
         SourcePlace caller{int(integer()), 0};
         caller.line = int(integer());
-        integer();
-        if (caller.file == 1 || p.line == 0) p = caller;
+        auto known = callers_.find({caller.file, caller.line, int(integer())});
+        if (caller.file == 1) outer = caller;
+        else if (known != callers_.end()) outer = known->second;
       } else {
         wrong("function_name or inlined_at");
       }
     }
+    callers_[{p.file, p.line, column}] = outer;
     // Line 0 marks code that belongs to no line: the one before stays.
-    if (p.line == 0 && place_ >= 0) return;
-    entry_.places.push_back(p);
+    if (outer.line == 0 && place_ >= 0) return;
+    entry_.places.push_back(outer);
     place_ = int(entry_.places.size()) - 1;
   }
 
@@ -466,6 +471,7 @@ class Parser {
   ParsedModule module_;
   Entry entry_;
   int place_ = -1;
+  std::map<std::tuple<int, int, int>, SourcePlace> callers_;  // by file, line and column
   std::vector<std::unordered_map<std::string, int>> scopes_;
 };
 
