@@ -53,11 +53,23 @@ struct Share {
   }
 };
 
-// place is where element k of a result lies.
-__device__ inline unsigned place(const Reduction& r, unsigned base, int k) {
-  int at[1];
-  positions(r.reduced, k, at);
-  return base + at[0];
+// forShare calls f(at, k) for each element of a share, in ascending order; at is where
+// the element lies.
+template <class F>
+__device__ inline void forShare(const Reduction& r, const Share& s, F f) {
+  if (!s.valid) return;
+  if (r.reduced.axes == 1) {  // the common case, without divisions
+    int stride = r.reduced.stride[0][0];
+#pragma unroll 4
+    for (int k = s.first + s.lane; k < s.end; k += r.lanes) f(s.base + k * stride, k);
+    return;
+  }
+#pragma unroll 1
+  for (int k = s.first + s.lane; k < s.end; k += r.lanes) {
+    int at[1];
+    positions(r.reduced, k, at);
+    f(s.base + at[0], k);
+  }
 }
 
 // divisor is 1 for a sum, the number of elements for a mean.
@@ -66,10 +78,7 @@ extern "C" __global__ void __launch_bounds__(reduceThreads)
   __shared__ float sums[reduceThreads];
   Share s(r);
   float sum = 0;
-  if (s.valid) {
-#pragma unroll 4
-    for (int k = s.first + s.lane; k < s.end; k += r.lanes) sum += x[place(r, s.base, k)];
-  }
+  forShare(r, s, [&](unsigned at, int) { sum += x[at]; });
   sums[threadIdx.x] = sum;
   for (int half = r.lanes / 2; half > 0; half /= 2) {
     __syncthreads();
@@ -89,13 +98,7 @@ extern "C" __global__ void __launch_bounds__(reduceThreads)
   __shared__ int places[reduceThreads];
   Share s(r);
   Maximum best = {-__int_as_float(0x7f800000), 0x7fffffff};
-  if (s.valid) {
-#pragma unroll 4
-    for (int k = s.first + s.lane; k < s.end; k += r.lanes) {
-      unsigned at = place(r, s.base, k);
-      best = larger(best, {x[at], from ? from[at] : k});
-    }
-  }
+  forShare(r, s, [&](unsigned at, int k) { best = larger(best, {x[at], from ? from[at] : k}); });
   values[threadIdx.x] = best.value;
   places[threadIdx.x] = best.position;
   for (int half = r.lanes / 2; half > 0; half /= 2) {
