@@ -53,9 +53,7 @@ func enumerations(t *testing.T) map[string][]string {
 			text, err := os.ReadFile(p)
 			require.NoError(t, err)
 			for _, m := range enumeration.FindAllStringSubmatch(string(text), -1) {
-				for _, n := range strings.FieldsFunc(m[2], func(r rune) bool { return strings.ContainsRune(", \n", r) }) {
-					all[m[1]] = append(all[m[1]], n)
-				}
+				all[m[1]] = append(all[m[1]], strings.FieldsFunc(m[2], func(r rune) bool { return strings.ContainsRune(", \n", r) })...)
 			}
 		}
 	}
