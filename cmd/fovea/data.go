@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -97,7 +96,7 @@ func (c *console) fetch(ctx context.Context, name string) error {
 	var b bar
 	defer b.clear()
 	dir, err := data.Fetch(ctx, name, func(file string, done, total int64) {
-		b.show(c, file, done, total, progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(80*time.Millisecond))
+		b.show(c, file, done, total, progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true))
 	})
 	if err != nil {
 		return misused(err)

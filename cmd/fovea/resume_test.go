@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -105,6 +106,31 @@ func TestKilledRunGoesOnToTheSameBits(t *testing.T) {
 }
 
 // TestSecondInterruptKills interrupts a step that takes minutes.
+// fovea train | head -1 loses nothing: the run ends when it has nobody left to tell.
+func TestReaderThatLeavesEndsTheRunInOrder(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no signal for a pipe without a reader")
+	}
+	dir := t.TempDir()
+	cmd := command(t, dir, long()...)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	_, err = bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, stdout.Close())
+	o := finished(t, cmd.Wait(), new(bytes.Buffer), &stderr)
+	assert.NotEqual(t, exitGood, o.code)
+	assert.Contains(t, o.stderr, "the run is saved, go on with it by: fovea train --resume run")
+	assert.Contains(t, o.stderr, "standard output")
+
+	o = good(t, dir, "train", "--resume", "run", "--json")
+	assert.Less(t, strings.Count(o.stdout, `"event":"epoch"`), 6, "it goes on, it does not begin anew")
+}
+
 func TestSecondInterruptKills(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

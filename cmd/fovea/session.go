@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"fovea/backend"
 	"fovea/data"
@@ -40,6 +42,9 @@ type epochEvent struct {
 // train is a run from its settings to the test. The loss by name is for new runs; a
 // resumed one has its own.
 func (c *console) train(ctx context.Context, s settings, loss string) (err error) {
+	// A reader that has seen enough, such as head, ends the run as Ctrl-C does.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
+	defer stop()
 	b, err := openBackend(s.Backend, s.Threads)
 	if err != nil {
 		return err
