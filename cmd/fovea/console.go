@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -129,6 +131,15 @@ func (c *console) result(r resultEvent, m train.Metrics) {
 	c.printf("%-8s %.1f s, %s images/s, peak memory %s + %s of data\n", "cost", r.Seconds,
 		thousands(int(r.ImagesPerSecond)), mebibytes(r.PeakMemoryBytes), mebibytes(r.DataBytes))
 	c.event(r)
+}
+
+// plain is a name out of a file as a terminal may show it: quoted where it holds more
+// than printable characters, such as escape sequences.
+func plain(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // thousands writes an integer with commas.

@@ -53,6 +53,16 @@ func TestNumbers(t *testing.T) {
 	assert.Equal(t, "2 threads", count(2, "thread"))
 }
 
+// Names of classes and models come from files of strangers.
+func TestPlain(t *testing.T) {
+	for name, s := range map[string]string{
+		"T-shirt/top": "T-shirt/top", "Käse 2": "Käse 2", "": "",
+		"\x1b[31mred": `"\x1b[31mred"`, "two\nlines": `"two\nlines"`, "\x9b2J": `"\x9b2J"`, "\u202eleft": `"\u202eleft"`,
+	} {
+		assert.Equal(t, s, plain(name))
+	}
+}
+
 var ballast []byte
 
 func TestPeakRisesWithMemory(t *testing.T) {

@@ -74,7 +74,7 @@ func (c *console) describe(s *data.Splits) {
 	}
 	row("images", (*data.Set).Len)
 	for i, class := range s.Train.Classes() {
-		row(fmt.Sprintf("  %s", class), func(p *data.Set) int { return p.Counts()[i] })
+		row("  "+plain(class), func(p *data.Set) int { return p.Counts()[i] })
 	}
 }
 

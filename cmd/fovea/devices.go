@@ -1,11 +1,10 @@
 package main
 
 import (
-	"slices"
-
 	"github.com/spf13/cobra"
 
 	"fovea/backend"
+	"fovea/cuda" // the backend "cuda", where it is built with the tag of that name
 )
 
 type deviceEvent struct {
@@ -22,13 +21,12 @@ func newDevices(c *console) *cobra.Command {
 		Short: "List what can compute on this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			names := backend.Names()
-			for _, name := range names {
-				c.device(name)
+			for _, name := range backend.Names() {
+				if name != gpus {
+					c.device(name)
+				}
 			}
-			if !slices.Contains(names, "cuda") {
-				c.printf("(this build has no backend for GPUs)\n")
-			}
+			c.gpus()
 			return nil
 		},
 	}
@@ -36,17 +34,36 @@ func newDevices(c *console) *cobra.Command {
 	return cmd
 }
 
-// device opens a backend and tells what it is; one that does not work here is no
-// failure of the list.
+// gpus is the family of backends with several devices.
+const gpus = "cuda"
+
+// gpus lists every GPU, or tells why there is none.
+func (c *console) gpus() {
+	infos, err := cuda.Devices()
+	if err != nil {
+		c.unusable(gpus, err)
+	}
+	for _, i := range infos {
+		c.printf("%-10s %s\n", i.Name, i.Device)
+		c.event(deviceEvent{Event: "device", Name: i.Name, Device: i.Device, Threads: i.Threads})
+	}
+}
+
+// device opens a backend and tells what it is.
 func (c *console) device(name string) {
 	b, err := backend.Open(name, backend.Options{})
 	if err != nil {
-		c.printf("%-10s %v\n", name, err)
-		c.event(deviceEvent{Event: "device", Name: name, Error: err.Error()})
+		c.unusable(name, err)
 		return
 	}
 	defer b.Close()
 	i := b.Info()
 	c.printf("%-10s %s, %s\n", i.Name, i.Device, count(i.Threads, "thread"))
 	c.event(deviceEvent{Event: "device", Name: i.Name, Device: i.Device, Threads: i.Threads})
+}
+
+// unusable tells why a backend does not work here, which is no failure of the list.
+func (c *console) unusable(name string, err error) {
+	c.printf("%-10s %v\n", name, err)
+	c.event(deviceEvent{Event: "device", Name: name, Error: err.Error()})
 }

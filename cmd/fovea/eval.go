@@ -54,7 +54,7 @@ the network has not seen.`,
 var partNames = []string{"test", "validation", "train"}
 
 func (c *console) eval(ctx context.Context, model string, f evalFlags) (err error) {
-	b, err := openBackend(f.backend, f.threads)
+	b, err := c.openBackend(f.backend, f.threads)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (c *console) eval(ctx context.Context, model string, f evalFlags) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, net.Close()) }()
-	c.printf("%-8s %s: %s\n", "network", path, file.Model.Name)
+	c.printf("%-8s %s: %s\n", "network", path, plain(file.Model.Name))
 	c.printf("%-8s %s: %s images, %s\n", "data", set.Name(), thousands(set.Len()), targetsOf(set))
 
 	var progress bar

@@ -81,7 +81,7 @@ A picture that cannot be read is reported, and the others are still looked at.`,
 }
 
 func (c *console) predict(ctx context.Context, model string, files []string, f predictFlags) (err error) {
-	b, err := openBackend(f.backend, f.threads)
+	b, err := c.openBackend(f.backend, f.threads)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (v *viewer) print(name string, prediction []float32) {
 	top := v.best(prediction)
 	v.c.printf("%s", name)
 	for _, g := range top {
-		v.c.printf("  %s %.2f %%", g.Class, 100*float64(g.Probability))
+		v.c.printf("  %s %.2f %%", plain(g.Class), 100*float64(g.Probability))
 	}
 	v.c.printf("\n")
 	v.c.event(predictionEvent{"prediction", name, top[0], top})

@@ -45,7 +45,7 @@ func (c *console) train(ctx context.Context, s settings, loss string) (err error
 	// A reader that has seen enough, such as head, ends the run as Ctrl-C does.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
 	defer stop()
-	b, err := openBackend(s.Backend, s.Threads)
+	b, err := c.openBackend(s.Backend, s.Threads)
 	if err != nil {
 		return err
 	}

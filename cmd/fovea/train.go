@@ -81,11 +81,14 @@ func addBackend(cmd *cobra.Command, name *string, threads *int) {
 	cmd.Flags().IntVar(threads, "threads", 0, "goroutines that compute; 0 takes one for each processor")
 }
 
-func openBackend(name string, threads int) (backend.Backend, error) {
+// openBackend opens what computes, and tells what auto would have liked better.
+func (c *console) openBackend(name string, threads int) (backend.Backend, error) {
 	if threads < 0 {
 		return nil, misusef("--threads is %d, expected 0 or more", threads)
 	}
-	b, err := backend.Open(name, backend.Options{Threads: threads})
+	b, err := backend.Open(name, backend.Options{Threads: threads, PassedOver: func(family string, cause error) {
+		c.notice(fmt.Sprintf("%s does not work here: %v", family, cause))
+	}})
 	return b, misused(err)
 }
 
