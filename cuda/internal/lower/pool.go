@@ -28,7 +28,7 @@ func newPooling(op backend.Op, x, y backend.View, kh, kw int, win backend.Window
 // average makes it a mean.
 func (p pooling) average(countPadding bool) pooling {
 	if countPadding {
-		p.divisor = float32(p.kh) * float32(p.kw)
+		p.divisor = float32(p.kh * p.kw)
 	}
 	return p
 }
