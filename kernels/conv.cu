@@ -17,8 +17,8 @@ __device__ inline void conv(float* y, const float* x, const float* w, const Conv
   SumSlice slice(g.slice, g.sums);
   TapAxis ay = TapAxis::forward(g.y), ax = TapAxis::forward(g.x);
   unsigned filter = at.batch * g.columns + at.column;  // the first of the tile
-  A left(x + at.batch * g.depth.divisor, ay, ax, g.channels, g.depth, at.row, g.rows, slice);
-  B right(w + (size_t)filter * g.sums, g.sums, 1, g.columns - at.column, slice);
+  A left(x, ay, ax, g.channels, at.batch * g.depth.divisor, g.depth, at.row, g.rows, slice);
+  B right(w, filter * g.sums, g.sums, 1, g.columns - at.column, slice);
   Product<T, A, B> product;
   product.multiply(left, right, slice.template stages<T>(), buffer, [](const float*) {});
   unsigned first = at.row * g.filters + filter;

@@ -104,12 +104,9 @@ __device__ inline Odometer taps(unsigned k, unsigned step, const Divisor& depth,
   return o;
 }
 
-// Indices of elements are unsigned and wrap: those of pixels outside the picture are
-// made, but never used.
-
 // WindowRows is the loader of the im2col matrix's rows: row m is a pixel of the result, k runs
-// over taps and channels. picture has `channels` channels a pixel, of which `depth` are
-// the group's, from its first one on. With W = 4 both are multiples of 4.
+// over taps and channels. picture has `channels` channels a pixel, of which the group's are
+// `depth` from firstChannel on. With W = 4 both are multiples of 4.
 template <class T, int W>
 struct WindowRows {
   using L = Lanes<T, T::rows, W>;
@@ -125,18 +122,18 @@ struct WindowRows {
   int k, end;
   Vector<float, W> v[T::octets][L::loads];
 
-  __device__ WindowRows(const float* picture, const TapAxis& ay, const TapAxis& ax, int channels, const Divisor& depth, unsigned firstRow, unsigned rows,
-                    SumSlice slice)
+  __device__ WindowRows(const float* picture, const TapAxis& ay, const TapAxis& ax, unsigned channels, unsigned firstChannel, const Divisor& depth,
+                        unsigned firstRow, unsigned rows, SumSlice slice)
       : picture(picture), ay(ay), ax(ax), end(slice.end) {
 #pragma unroll
     for (int i = 0; i < L::loads; i++) {
-      unsigned b = firstRow + Lane::row() + i * Lane::row_step;
+      unsigned b = firstRow + Lane::row() + i * Lane::rowStep;
       bool inside = L::active() && b < rows;
       unsigned a = split(b, ax.extent);
       unsigned image = split(a, ay.extent);
       y[i] = inside ? ay.origin + (int)a * ay.slope : -(1 << 30);  // outside, under every tap
       x[i] = ax.origin + (int)b * ax.slope;
-      base[i] = ((image * ay.source + y[i]) * ax.source + x[i]) * channels;
+      base[i] = ((image * ay.source + y[i]) * ax.source + x[i]) * channels + firstChannel;
     }
     rowPitch = (unsigned)ay.delta * ax.source * channels;
     columnPitch = (unsigned)ax.delta * channels;
@@ -165,6 +162,6 @@ struct WindowRows {
 #pragma unroll
     for (int o = 0; o < T::octets; o++)
 #pragma unroll
-      for (int i = 0; i < L::loads; i++) putAlongDepth<W>(s + o * octet * stride + i * Lane::row_step, stride, v[o][i]);
+      for (int i = 0; i < L::loads; i++) putAlongDepth<W>(s + o * octet * stride + i * Lane::rowStep, stride, v[o][i]);
   }
 };

@@ -22,18 +22,18 @@ struct WindowColumns {
   using Lane = typename L::AlongRows;
   static constexpr int stride = T::columns;
 
-  const float* x;  // of the group
+  const float* x;
   const ConvGeometry& g;
   int dy, dx, channel;  // of the column, from a window's first pixel
   int k, end;
   Vector<float, W> v[T::octets][L::loads];
 
-  __device__ WindowColumns(const float* x, const ConvGeometry& g, unsigned firstColumn, SumSlice slice)
+  __device__ WindowColumns(const float* x, const ConvGeometry& g, unsigned group, unsigned firstColumn, SumSlice slice)
       : x(x), g(g) {
     unsigned column = firstColumn + Lane::row();
     end = L::active() && column < g.columns ? slice.end : 0;
     unsigned tap = split(column, g.depth);
-    channel = column;
+    channel = group * g.depth.divisor + column;
     dy = tap / g.x.kernel * g.y.dilation - g.y.pad;
     dx = tap % g.x.kernel * g.x.dilation - g.x.pad;
     k = slice.begin + Lane::k();
@@ -61,7 +61,7 @@ struct WindowColumns {
 #pragma unroll
     for (int o = 0; o < T::octets; o++)
 #pragma unroll
-      for (int i = 0; i < L::loads; i++) putAlongRows<W>(s + (o * octet + i * Lane::k_step) * stride, v[o][i]);
+      for (int i = 0; i < L::loads; i++) putAlongRows<W>(s + (o * octet + i * Lane::kStep) * stride, v[o][i]);
   }
 };
 
@@ -73,8 +73,8 @@ __device__ inline void convFilterGrad(float* dw, float* db, const float* dy, con
   TilePlace at = block<T>(g.rowTiles, g.columnTiles);
   SumSlice slice(g.slice, g.sums);
   unsigned filter = at.batch * g.rows + at.row;  // the first of the tile
-  A left(dy + filter, 1, g.filters, g.rows - at.row, slice);
-  B right(x + at.batch * g.depth.divisor, g, at.column, slice);
+  A left(dy, filter, 1, g.filters, g.rows - at.row, slice);
+  B right(x, g, at.batch, at.column, slice);
   // A thread adds up the bias gradients of every T::threads-th row, in shared memory, since
   // the sums of the product take all registers.
   __shared__ float bias[T::rows];

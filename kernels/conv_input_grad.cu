@@ -58,7 +58,7 @@ struct FlippedFilters {
 #pragma unroll
     for (int o = 0; o < T::octets; o++)
 #pragma unroll
-      for (int i = 0; i < L::loads; i++) putAlongRows<W>(s + (o * octet + i * Lane::k_step) * stride, v[o][i]);
+      for (int i = 0; i < L::loads; i++) putAlongRows<W>(s + (o * octet + i * Lane::kStep) * stride, v[o][i]);
   }
 };
 
@@ -77,7 +77,7 @@ __device__ inline void convInputGrad(float* dx, const float* dy, const float* w,
   unsigned rows = g.images * ay.extent.divisor * ax.extent.divisor;
   if (at.row >= rows) return;
   SumSlice slice(g.slice, ay.taps * ax.taps * g.width.divisor);
-  A left(dy + group * g.width.divisor, ay, ax, g.filters, g.width, at.row, rows, slice);
+  A left(dy, ay, ax, g.filters, group * g.width.divisor, g.width, at.row, rows, slice);
   B right(w, g, ay, ax, group, at.column, slice);
   Product<T, A, B> product;
   product.multiply(left, right, slice.template stages<T>(), buffer, [](const float*) {});

@@ -23,6 +23,7 @@
 #pragma once
 
 #include "epilogue.cuh"
+#include "gemm_store.cuh"
 #include "index.cuh"
 #include "vector.cuh"
 
@@ -97,12 +98,12 @@ struct Lanes {
   __device__ static bool active() { return all || threadIdx.x < count; }
 
   struct AlongDepth {
-    static constexpr int row_step = T::threads / (octet / W), k_step = 0;
+    static constexpr int rowStep = T::threads / (octet / W), kStep = 0;
     __device__ static int row() { return threadIdx.x / (octet / W); }
     __device__ static int k() { return threadIdx.x % (octet / W) * W; }
   };
   struct AlongRows {
-    static constexpr int row_step = 0, k_step = all ? octet / loads : 0;
+    static constexpr int rowStep = 0, kStep = all ? octet / loads : 0;
     __device__ static int row() {
       static_assert(!all || T::threads % (R / W) == 0, "a thread stays with its rows");
       return threadIdx.x % (R / W) * W;
@@ -121,8 +122,14 @@ __device__ inline void putAlongDepth(float* s, int stride, const Vector<float, W
 
 template <int W>
 __device__ inline void putAlongRows(float* s, const Vector<float, W>& v) {
-  store<W>(s, 0, v);
+  if constexpr (W == 4)
+    storeShared(s, v[0], v[1], v[2], v[3]);
+  else
+    *s = v[0];
 }
+
+// Indices of elements are unsigned and wrap: those outside an operand are made, but
+// never used.
 
 // Matrix is the loader of R rows of a matrix at p[row·rowStride + k·depthStride], one
 // of the strides being 1. With W = 4 all the other numbers are multiples of 4.
@@ -133,24 +140,26 @@ struct Matrix {
   static constexpr int stride = Along == 0 ? R : R + 4;
 
   const float* p;
-  unsigned step, octetStep;  // elements to the next load, to the next octet
+  unsigned at, step, octetStep;  // index of the next element; elements to the next load, to the next octet
   int row, rows, rowStep;
   int k, end, kStep;
   bool alongDepth;
   Vector<float, W> v[T::octets][L::loads];
 
-  // p is at the block's first row, with `rows` left from there.
-  __device__ Matrix(const float* p, unsigned rowStride, unsigned depthStride, int rows, SumSlice slice) : rows(rows), end(slice.end) {
+  // The block's first row begins at p[first], and `rows` are left from there.
+  __device__ Matrix(const float* p, unsigned first, unsigned rowStride, unsigned depthStride, int rows, SumSlice slice)
+      : p(p), rows(rows), end(slice.end) {
     alongDepth = Along < 0 ? depthStride == 1 : Along;
     row = alongDepth ? L::AlongDepth::row() : L::AlongRows::row();
     k = alongDepth ? L::AlongDepth::k() : L::AlongRows::k();
-    rowStep = alongDepth ? L::AlongDepth::row_step : L::AlongRows::row_step;
-    kStep = alongDepth ? L::AlongDepth::k_step : L::AlongRows::k_step;
+    rowStep = alongDepth ? L::AlongDepth::rowStep : L::AlongRows::rowStep;
+    kStep = alongDepth ? L::AlongDepth::kStep : L::AlongRows::kStep;
     step = rowStep * rowStride + kStep * depthStride;
     octetStep = octet * depthStride;
-    this->p = p + (size_t)row * rowStride + (size_t)(slice.begin + k) * depthStride;
     k += slice.begin;
+    at = first + row * rowStride + k * depthStride;
     if (!L::active()) this->rows = 0;
+    if (Along == 0 && row >= this->rows) end = 0;  // saves the comparison with rows, and registers
   }
 
   __device__ void fetch() {
@@ -158,10 +167,10 @@ struct Matrix {
     for (int o = 0; o < T::octets; o++) {
 #pragma unroll
       for (int i = 0; i < L::loads; i++) {
-        bool inside = row + i * rowStep < rows && k + i * kStep < end;
-        v[o][i] = inside ? readOnly<W>(p + (size_t)i * step) : Vector<float, W>{};
+        bool inside = (Along == 0 || row + i * rowStep < rows) && k + i * kStep < end;
+        v[o][i] = inside ? readOnly<W>(p + (at + i * step)) : Vector<float, W>{};
       }
-      p += octetStep;
+      at += octetStep;
       k += octet;
     }
   }
@@ -174,11 +183,11 @@ struct Matrix {
     for (int o = 0; o < T::octets; o++)
 #pragma unroll
       for (int i = 0; i < L::loads; i++) {
-        float* at = s + o * octet * stride + i * (rowStep + kStep * stride);
+        float* to = s + o * octet * stride + i * (rowStep + kStep * stride);
         if (alongDepth)
-          putAlongDepth<W>(at, stride, v[o][i]);
+          putAlongDepth<W>(to, stride, v[o][i]);
         else
-          putAlongRows<W>(at, v[o][i]);
+          putAlongRows<W>(to, v[o][i]);
       }
   }
 };
@@ -253,9 +262,9 @@ struct Product {
     }
   }
 
-  // write calls write4(row, column, s), with s four sums of a row, or write1 with one, for every
-  // place of the tile. The sums pass through shared memory so that a warp has neighbours, and
-  // the code behind them is there only once.
+  // write calls write(row, column, s) for every place of the tile, with four sums of a row, or with
+  // one. The sums pass through shared memory so that a warp has neighbours, and so that the code
+  // of write, with all its activations, is not there once for every sum of a thread.
   template <class Write>
   __device__ void write(float* buffer, const Write& write, bool vector) const {
     constexpr int elements = strip * T::down * T::columns;
@@ -266,8 +275,8 @@ struct Product {
         if (i / strip * strip != first) continue;
 #pragma unroll
         for (int j = 0; j < T::threadColumns / 4; j++) {
-          Vector<float, 4> v{sum[i][4 * j], sum[i][4 * j + 1], sum[i][4 * j + 2], sum[i][4 * j + 3]};
-          store<4>(buffer, ((i % strip) * T::down + y) * T::columns + j * 4 * T::across + x * 4, v);
+          float* at = buffer + ((i % strip) * T::down + y) * T::columns + j * 4 * T::across + x * 4;
+          storeShared(at, sum[i][4 * j], sum[i][4 * j + 1], sum[i][4 * j + 2], sum[i][4 * j + 3]);
         }
       }
       __syncthreads();

@@ -28,8 +28,8 @@ __device__ inline void matMul(float* c, const float* a, const float* b, const Ma
   __shared__ __align__(16) float buffer[Product<T, A, B>::shared];
   TilePlace at = block<T>(g.rowTiles, g.columnTiles);
   SumSlice slice(g.slice, g.depth);
-  A left(a + (size_t)at.batch * g.aGroup + (size_t)at.row * g.aRow, g.aRow, g.aDepth, g.rows - at.row, slice);
-  B right(b + (size_t)at.batch * g.bGroup + (size_t)at.column * g.bColumn, g.bColumn, g.bDepth, g.columns - at.column, slice);
+  A left(a, at.batch * g.aGroup + at.row * g.aRow, g.aRow, g.aDepth, g.rows - at.row, slice);
+  B right(b, at.batch * g.bGroup + at.column * g.bColumn, g.bColumn, g.bDepth, g.columns - at.column, slice);
   Product<T, A, B> product;
   product.multiply(left, right, slice.template stages<T>(), buffer, [](const float*) {});
   unsigned first = at.batch * g.cGroup + at.row * g.cRow + at.column;
