@@ -22,7 +22,7 @@ func newDevices(c *console) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			for _, name := range backend.Names() {
-				if name != gpus {
+				if name != gpuFamily {
 					c.device(name)
 				}
 			}
@@ -34,14 +34,14 @@ func newDevices(c *console) *cobra.Command {
 	return cmd
 }
 
-// gpus is the family of backends with several devices.
-const gpus = "cuda"
+// gpuFamily is the backend that may have several devices.
+const gpuFamily = "cuda"
 
 // gpus lists every GPU, or tells why there is none.
 func (c *console) gpus() {
 	infos, err := cuda.Devices()
 	if err != nil {
-		c.unusable(gpus, err)
+		c.unusable(gpuFamily, err)
 	}
 	for _, i := range infos {
 		c.printf("%-10s %s\n", i.Name, i.Device)
