@@ -13,6 +13,7 @@ struct Request {
   uint32_t mask = 0;
   uint32_t bytes = 0;
   const Instr* in = nullptr;
+  bool strong = false;  // relaxed, acquire or release: does not race with atomics and other strong accesses
 };
 
 // Data of lane i lies at 16·i.

@@ -41,6 +41,8 @@ class Races {
   void read(uint64_t word, uint32_t lane, uint32_t bytes) {
     uint64_t writer = load(writers_[word]);
     if (writer >= generation_) checkWriter(writer, word, lane, bytes, false);
+    // Strong reads leave no trace: a later weak write would race, but a later strong one would not.
+    if (atomic_) return;
     uint64_t mine = cell_ | uint64_t(lane) << GlobalCell::kLaneShift | bytes;
     uint64_t reader = load(readers_[word]);
     if (reader < generation_) put(readers_[word], mine);
@@ -223,7 +225,7 @@ uint32_t byteMask(const Request& q, int lane) {
 
 template <bool reads>
 void races(Warp& w, const Request& q) {
-  Races r(w, q, false);
+  Races r(w, q, q.strong);
   if (!r.on()) return;
   uint32_t words = std::max(1u, q.bytes / 4);
   bool uniform = reads && q.mask == kAllLanes &&

@@ -13,7 +13,7 @@ namespace vm {
 namespace {
 
 constexpr size_t kResidentBlocks = 64;  // blocks a host thread keeps that wait for others by spinning
-constexpr int kIdlePasses = 3;          // passes over spinning blocks without any change before they are given up
+constexpr uint64_t kNever = ~uint64_t(0), kFinished = kNever - 1;  // in Grid::idleAt
 
 Fault refuse(const Function& function, FaultKind kind, const std::string& message) {
   Fault f;
@@ -79,15 +79,15 @@ void record(Grid& grid, const Fault& fault) {
 // Worker executes blocks one after the other. Blocks that spin are put aside until the others have had their turn.
 class Worker {
  public:
-  Worker(Grid& grid, WorkerState& state, const BlockOrder& order, uint64_t count)
-      : grid_(grid), state_(state), order_(order), count_(count) {}
+  Worker(Grid& grid, WorkerState& state, unsigned number, const BlockOrder& order, uint64_t count)
+      : grid_(grid), state_(state), number_(number), order_(order), count_(count) {}
 
   void run() {
     try {
       while (!grid_.stop && next()) {
       }
-      grid_.busy--;
-      watchSpinning();
+      while (!kept_.empty() && !grid_.stop) pass();
+      grid_.idleAt[number_] = kFinished;
     } catch (const KernelFault& f) {
       record(grid_, f.fault);
     }
@@ -101,7 +101,7 @@ class Worker {
     if (!block) block = std::make_unique<Block>(grid_, state_);
     block->start(order_.at(i));
     finishOrKeep(std::move(block));
-    // Room for more blocks than a multiprocessor holds is no progress that a real device could make either.
+    // A multiprocessor holds fewer blocks than this; more would be progress that a device could not make either.
     while (kept_.size() >= kResidentBlocks && !grid_.stop) pass();
     return true;
   }
@@ -116,30 +116,27 @@ class Worker {
     }
   }
 
+  // pass lets every block that waits have another look.
   void pass() {
     uint64_t before = grid_.progress;
     std::vector<std::unique_ptr<Block>> again;
     again.swap(kept_);
     for (auto& b : again) finishOrKeep(std::move(b));
-    idle_ = grid_.progress == before ? idle_ + 1 : 0;
-    if (idle_ > kIdlePasses && (grid_.busy == 0 || kept_.size() >= kResidentBlocks)) reportSpinning();
-    if (idle_ > 0) std::this_thread::yield();
+    if (grid_.progress != before) return;
+    grid_.idleAt[number_] = before;
+    bool allIdle = true;
+    for (const auto& at : grid_.idleAt) allIdle &= at == before || at == kFinished;
+    if (allIdle && grid_.progress == before) kept_.front()->faultSpinning();
+    std::this_thread::yield();
   }
-
-  void watchSpinning() {
-    idle_ = 0;
-    while (!kept_.empty() && !grid_.stop) pass();
-  }
-
-  void reportSpinning() { kept_.front()->faultSpinning(); }
 
   Grid& grid_;
   WorkerState& state_;
+  unsigned number_;
   const BlockOrder& order_;
   uint64_t count_;
   std::unique_ptr<Block> spare_;
   std::vector<std::unique_ptr<Block>> kept_;
-  int idle_ = 0;
 };
 
 void addCounts(const Program& p, const WorkerState& w, Counters& c) {
@@ -174,12 +171,13 @@ Report launch(const Function& function, const LaunchConfig& config, DeviceMemory
   BlockOrder order(blocks, config.seed);
   std::vector<WorkerState> states(workers);
   for (WorkerState& s : states) s.counts.resize(function.program->code.size());
-  grid.busy = workers;
+  grid.idleAt = std::vector<std::atomic<uint64_t>>(workers);
+  for (auto& at : grid.idleAt) at = kNever;
   std::vector<std::thread> threads;
   for (unsigned i = 1; i < workers; i++) {
-    threads.emplace_back([&, i] { Worker(grid, states[i], order, blocks).run(); });
+    threads.emplace_back([&, i] { Worker(grid, states[i], i, order, blocks).run(); });
   }
-  Worker(grid, states[0], order, blocks).run();
+  Worker(grid, states[0], 0, order, blocks).run();
   for (std::thread& t : threads) t.join();
 
   report.fault = grid.fault;

@@ -25,8 +25,10 @@ struct Grid {
   std::vector<uint8_t> parameters;
 
   std::atomic<uint64_t> nextBlock{0};
-  std::atomic<uint64_t> progress{0};  // blocks finished and slices in which spinning blocks moved
-  std::atomic<unsigned> busy{0};      // workers that are not just spinning
+  // Blocks finished and slices in which waiting blocks moved. Every worker notes the number at which it went through all its blocks in
+  // vain: when all have noted the present one, nothing can happen any more.
+  std::atomic<uint64_t> progress{0};
+  std::vector<std::atomic<uint64_t>> idleAt;
   std::atomic<bool> stop{false};
   std::mutex faultMutex;
   Fault fault;

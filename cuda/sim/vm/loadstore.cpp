@@ -103,6 +103,7 @@ void loadHandler(Warp& w, const Instr& in) {
   Request q;
   q.in = &in;
   q.bytes = uint32_t(s.elementBytes) * s.elements;
+  q.strong = s.order != Order::Weak;
   fillAddresses(w, q, 4, s.narrow);
   alignas(32) LaneData data;
   read(w, q, data);
@@ -116,6 +117,7 @@ void storeHandler(Warp& w, const Instr& in) {
   Request q;
   q.in = &in;
   q.bytes = uint32_t(s.elementBytes) * s.elements;
+  q.strong = s.order != Order::Weak;
   fillAddresses(w, q, 4, s.narrow);
   alignas(32) LaneData data;
   for (uint32_t e = 0; e < s.elements; e++) {

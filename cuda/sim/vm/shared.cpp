@@ -79,6 +79,7 @@ class Races {
   void read(uint32_t word, uint32_t lane, uint32_t bytes) {
     uint64_t writer = cells_.writer[word];
     if (writer >= limit_) checkWriter(writer, word, lane, bytes, false);
+    if (atomic_) return;  // as in global memory
     uint64_t readers = cells_.readers[word], me = uint64_t(1) << w_.index();
     uint32_t last = w_.index() << 16 | lane << 8 | bytes;
     if (readers < limit_) {
@@ -192,7 +193,7 @@ void readShared(Warp& w, const Request& q, uint8_t* data) {
   uint32_t distinct = representatives(q);
   Counters& c = b.worker().counters;
   countWavefronts(q, distinct, c.sharedLoadRequests, c.sharedLoadWavefronts, c.sharedLoadIdeal);
-  Races races(w, q, false);
+  Races races(w, q, q.strong);
   bool shared = distinct != q.mask;
   uint32_t words = std::max(1u, q.bytes / 4);
   for (uint32_t lanes = distinct; lanes; lanes &= lanes - 1) {
@@ -214,7 +215,7 @@ void writeShared(Warp& w, const Request& q, const uint8_t* data) {
   for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) checkLane(w, q, __builtin_ctz(lanes), false);
   Counters& c = b.worker().counters;
   countWavefronts(q, representatives(q), c.sharedStoreRequests, c.sharedStoreWavefronts, c.sharedStoreIdeal);
-  Races races(w, q, false);
+  Races races(w, q, q.strong);
   uint32_t words = std::max(1u, q.bytes / 4);
   w.stores++;
   for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) {
