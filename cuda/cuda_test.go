@@ -38,18 +38,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// need skips a test where there is no driver; TestMain has seen to it that there is
-// one where there must be.
-func need(t testing.TB) {
+// openBackend skips a test where there is no driver; TestMain has seen to it that
+// there is one where there must be.
+func openBackend(t testing.TB, name string) *device {
 	t.Helper()
 	if err := driver.Status(); err != nil {
 		t.Skip(err)
 	}
-}
-
-func openBackend(t testing.TB, name string) *device {
-	t.Helper()
-	need(t)
 	b, err := backend.Open(name, backend.Options{})
 	require.NoError(t, err)
 	return b.(*device)
@@ -64,13 +59,23 @@ func closing(t testing.TB, name string) *device {
 }
 
 // TestConformance certifies both ways to compute convolutions. On a simulated driver
-// it finds accesses that stray from one scratch buffer into another, too.
+// scratch buffers are allocations of their own, so that it finds what strays from one
+// into another; a part of the suite runs with all of them in one arena, where they
+// take each other's place.
 func TestConformance(t *testing.T) {
 	for _, v := range variants {
-		t.Run(v.word, func(t *testing.T) {
-			need(t)
-			config := backendtest.Config{Short: testing.Short()}
-			backendtest.RunConfig(t, func(t testing.TB) backend.Backend { return openBackend(t, "cuda:0/"+v.word) }, config)
-		})
+		for _, arena := range []bool{false, true} {
+			name := v.word
+			if arena {
+				name += " in an arena"
+			}
+			t.Run(name, func(t *testing.T) {
+				config := backendtest.Config{Short: testing.Short() || arena}
+				if arena {
+					t.Setenv("FOVEA_CUDA_SEPARATE", "0")
+				}
+				backendtest.RunConfig(t, func(t testing.TB) backend.Backend { return openBackend(t, "cuda:0/"+v.word) }, config)
+			})
+		}
 	}
 }

@@ -139,7 +139,7 @@ func start(c choice) (_ *device, err error) {
 		idle = 0
 	}
 	d.memory = pool.New(source{context}, idle)
-	d.staging = &staging{context: context, stream: d.stream}
+	d.staging = &staging{context: context, stream: d.stream, most: mostStaging}
 	return d, nil
 }
 

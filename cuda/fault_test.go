@@ -45,6 +45,7 @@ var scenarios = map[string]func() error{
 		fmt.Println("auto is", b.Info().Name)
 		return b.Close()
 	},
+	"two": func() error { return errors.Join(work("cuda:1"), work("cuda:0/explicit")) },
 	"devices": func() error {
 		infos, err := Devices()
 		for _, i := range infos {
@@ -157,7 +158,7 @@ func TestFaults(t *testing.T) {
 		want  []string // the error
 		again bool     // whether all is well afterwards
 	}{
-		{"alloc:1", []string{`tensor "x"`, "11.7 KiB asked for", "free of", "[out of memory]"}, true},
+		{"alloc:1", []string{`tensor "x"`, "KiB asked for", "free of", "[out of memory]"}, true},
 		{"alloc:2", []string{`tensor "y"`, "asked for", "[out of memory]"}, true},
 		{"alloc:3", []string{`program "doubling"`, "asked for", "[out of memory]"}, true},
 		{"pinned:1", []string{`Write of tensor "x"`, "cuMemHostAlloc", "[out of memory]"}, true},
@@ -217,5 +218,18 @@ func TestDevices(t *testing.T) {
 	assert.Contains(t, got, "cuda:0 is ")
 	assert.Contains(t, got, "cuda:1 is ")
 	assert.Contains(t, got, "compute capability ")
+	assert.Equal(t, "ended well\n", play(t, "two", "FOVEA_SIM_DEVICES=2"))
+	assert.Contains(t, play(t, "two"), `Open "cuda:1": not supported: device 1 of 1`)
 	assert.Contains(t, play(t, "devices", "FOVEA_SIM_FAULT=no-device"), "[not supported] [no NVIDIA device]")
+}
+
+// TestOldAndNewDevices: what is refused is what the kernels cannot run on.
+func TestOldAndNewDevices(t *testing.T) {
+	for _, capability := range []string{"7.5", "8.0", "9.0", "12.0"} {
+		assert.Equal(t, "ended well\n", play(t, "work", "FOVEA_SIM_CAPABILITY="+capability), capability)
+	}
+	got := play(t, "work", "FOVEA_SIM_CAPABILITY=7.0")
+	assert.Contains(t, got, "compute capability 7.0")
+	assert.Contains(t, got, "fovea's kernels need 7.5 [not supported]")
+	assert.Equal(t, "ended well\n", play(t, "work", "FOVEA_SIM_VERSION=11.8"))
 }

@@ -16,6 +16,7 @@ import (
 type staging struct {
 	context *driver.Context
 	stream  *driver.Stream
+	most    int // bytes that the ring may have; larger writes go in pieces
 
 	mutex  sync.Mutex
 	memory *driver.Pinned // nil before first use
@@ -65,7 +66,7 @@ func (s *staging) write(to driver.Address, data []byte) error {
 // grow sees to it that the ring has so many bytes, within its bounds. A smaller one
 // that is there already will do where there is no memory for more.
 func (s *staging) grow(bytes int) error {
-	want := max(leastStaging, min(1<<bits.Len(uint(bytes-1)), mostStaging))
+	want := max(leastStaging, min(1<<bits.Len(uint(bytes-1)), s.most))
 	if want <= s.size {
 		return nil
 	}
