@@ -23,11 +23,16 @@ type LoaderConfig struct {
 	// size. Without it, the last batch is short.
 	PadLast bool
 
+	// RowsOnly fills nothing but Batch.Rows, for a set that was uploaded to a device before; a batch then has neither Images,
+	// Labels, Targets nor Weights.
+	RowsOnly bool
+
 	// Ahead is how many batches are prepared while one is in use; 0 means 2.
 	Ahead int
 }
 
-// Batch is what a Loader yields. Its tensors belong to the Loader and stay as they are until the next call of Next or Start.
+// Batch is what a Loader yields. Its tensors belong to the Loader and stay as they are until the next call of Next or Start;
+// a Loader with RowsOnly makes none.
 type Batch struct {
 	Images  *tensor.Dense // [N, H, W, C] float32, normalised
 	Labels  *tensor.Dense // [N] int32; nil for regression

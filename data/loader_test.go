@@ -300,3 +300,27 @@ func BenchmarkLoader(b *testing.B) {
 	}
 	b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "images/s")
 }
+
+// TestRowsOnly compares with a loader that fills everything.
+func TestRowsOnly(t *testing.T) {
+	sub, err := counting(t, 30, 3).Subset("part", []int{29, 3, 4, 9, 11, 12, 2, 0, 21, 22, 20})
+	require.NoError(t, err)
+	for _, c := range []LoaderConfig{{Batch: 4}, {Batch: 4, PadLast: true}, {Batch: 3, InOrder: true}, {Batch: 11}} {
+		whole := newTestLoader(t, sub, c)
+		c.RowsOnly = true
+		l := newTestLoader(t, sub, c)
+		require.Less(t, l.Bytes(), whole.Bytes())
+		for epoch := range 2 {
+			require.NoError(t, errors.Join(whole.Start(epoch, 0), l.Start(epoch, 0)))
+			for range whole.Batches() {
+				expected, err := whole.Next()
+				require.NoError(t, err)
+				got, err := l.Next()
+				require.NoError(t, err)
+				assert.Equal(t, &Batch{N: expected.N, Examples: expected.Examples, Position: expected.Position, Rows: expected.Rows}, got)
+			}
+			_, err := l.Next()
+			require.ErrorIs(t, err, io.EOF)
+		}
+	}
+}

@@ -7,7 +7,7 @@ type slot struct {
 	run   uint64 // the Start that it was filled for
 	batch *Batch // full or short
 
-	images  []float32
+	images  []float32 // nil, as all but rows, where only these are filled
 	labels  []int32
 	targets []float32
 	weights []float32
@@ -18,16 +18,16 @@ type slot struct {
 }
 
 func newSlot(set *Set, config LoaderConfig) *slot {
-	height, width, channels := set.Size()
-	s := &slot{
-		images:  make([]float32, config.Batch*height*width*channels),
-		weights: make([]float32, config.Batch),
-		rows:    make([]int32, config.Batch),
-	}
-	if set.Regression() {
-		s.targets = make([]float32, config.Batch*len(set.targetNames))
-	} else {
-		s.labels = make([]int32, config.Batch)
+	s := &slot{rows: make([]int32, config.Batch)}
+	if !config.RowsOnly {
+		height, width, channels := set.Size()
+		s.images = make([]float32, config.Batch*height*width*channels)
+		s.weights = make([]float32, config.Batch)
+		if set.Regression() {
+			s.targets = make([]float32, config.Batch*len(set.targetNames))
+		} else {
+			s.labels = make([]int32, config.Batch)
+		}
 	}
 	s.full = s.view(set, config.Batch)
 	if rest := set.Len() % config.Batch; rest > 0 && !config.PadLast {
@@ -38,13 +38,13 @@ func newSlot(set *Set, config LoaderConfig) *slot {
 
 // view makes tensors over the first n rows of the buffers.
 func (s *slot) view(set *Set, n int) *Batch {
-	height, width, channels := set.Size()
-	b := &Batch{
-		N:       n,
-		Images:  tensor.New(tensor.WithShape(n, height, width, channels), tensor.WithBacking(s.images[:n*height*width*channels])),
-		Weights: tensor.New(tensor.WithShape(n), tensor.WithBacking(s.weights[:n])),
-		Rows:    s.rows[:n],
+	b := &Batch{N: n, Rows: s.rows[:n]}
+	if s.images == nil {
+		return b
 	}
+	height, width, channels := set.Size()
+	b.Images = tensor.New(tensor.WithShape(n, height, width, channels), tensor.WithBacking(s.images[:n*height*width*channels]))
+	b.Weights = tensor.New(tensor.WithShape(n), tensor.WithBacking(s.weights[:n]))
 	if set.Regression() {
 		d := len(set.targetNames)
 		b.Targets = tensor.New(tensor.WithShape(n, d), tensor.WithBacking(s.targets[:n*d]))
@@ -62,6 +62,13 @@ func (s *slot) fill(set *Set, examples []int32, position int) {
 		s.batch = s.short
 	}
 	s.batch.Examples, s.batch.Position = len(examples), position
+	for i, e := range examples {
+		s.rows[i] = int32(set.Row(int(e)))
+	}
+	clear(s.rows[len(examples):s.batch.N])
+	if s.images == nil {
+		return
+	}
 
 	height, width, channels := set.Size()
 	size, d := height*width*channels, len(set.targetNames)
@@ -73,12 +80,10 @@ func (s *slot) fill(set *Set, examples []int32, position int) {
 			s.labels[i] = set.Label(int(e))
 		}
 		s.weights[i] = 1
-		s.rows[i] = int32(set.Row(int(e)))
 	}
 	used, n := len(examples), s.batch.N
 	clear(s.images[used*size : n*size])
 	clear(s.weights[used:n])
-	clear(s.rows[used:n])
 	if set.Regression() {
 		clear(s.targets[used*d : n*d])
 	} else {

@@ -110,10 +110,6 @@ func (c *curve) batch(i int) curveBatch {
 	return curveBatch{dense(images, shape...), dense(labels, c.Batch), dense(weights, c.Batch)}
 }
 
-func dense[T any](values []T, shape ...int) *tensor.Dense {
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))
-}
-
 // losses trains for a number of steps and returns the loss of each, before its update.
 // look, unless nil, is called after the first step.
 func (c *curve) losses(t *testing.T, b backend.Backend, steps int, double bool, look func(*Trainer)) []float64 {

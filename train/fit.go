@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"fovea/backend"
 	"fovea/data"
 	"fovea/nn"
 )
@@ -30,6 +31,13 @@ type Config struct {
 	// Patience ends training after so many epochs without a lower validation loss; 0
 	// never does.
 	Patience int `json:"patience,omitempty"`
+
+	// Resident keeps the training set in the backend's memory, where batches are
+	// gathered by row numbers: that spares copying the images of each batch to a
+	// device of its own. Bytes are normalised there, and where the backend rounds that
+	// otherwise than data.Set.CopyImage does, the bits of the run differ. A set that
+	// does not fit is not kept, which OnNotice hears.
+	Resident bool `json:"-"`
 
 	// Dir is the run's folder, made where there is none; a run that is already there is
 	// replaced. Empty keeps nothing on disk, and then the network ends with the
@@ -180,10 +188,36 @@ func (f *fit) prepare() error {
 		return fmt.Errorf("train: the set %q has the classes %q, the validation set %q has %q",
 			f.training.Name(), f.training.Classes(), f.validation.Name(), f.validation.Classes())
 	}
-	f.trainer, err = NewTrainer(f.net, TrainerConfig{
-		Loss: f.Loss, Optimizer: f.Optimizer, Rows: f.targets.rows, Accuracy: f.targets.accuracy, Seed: f.Seed,
-	})
+	err = f.prepareTrainer()
+	if f.Resident && errors.Is(err, backend.ErrMemory) {
+		if f.OnNotice != nil {
+			f.OnNotice(fmt.Sprintf("the training set does not stay on %s, its batches are copied there one by one: %v", f.net.Backend.Info().Name, err))
+		}
+		f.Resident = false
+		err = f.prepareTrainer()
+	}
 	if err != nil {
+		return err
+	}
+	if f.evaluator, err = NewEvaluator(f.net, f.Loss, f.validation, min(f.Batch, f.validation.Len())); err != nil {
+		return err
+	}
+	f.loader, err = data.NewLoader(f.training, data.LoaderConfig{Batch: f.Batch, Seed: f.Seed, RowsOnly: f.Resident})
+	return err
+}
+
+// prepareTrainer makes the trainer, and the steps for both sizes of batches.
+func (f *fit) prepareTrainer() (err error) {
+	if f.trainer != nil {
+		if err := f.trainer.Close(); err != nil {
+			return err
+		}
+	}
+	c := TrainerConfig{Loss: f.Loss, Optimizer: f.Optimizer, Rows: f.targets.rows, Accuracy: f.targets.accuracy, Seed: f.Seed}
+	if f.Resident {
+		c.Resident = f.training
+	}
+	if f.trainer, err = NewTrainer(f.net, c); err != nil {
 		return err
 	}
 	n := f.training.Len()
@@ -195,11 +229,7 @@ func (f *fit) prepare() error {
 			return fmt.Errorf("train: the last batch of an epoch has %d of %d examples, another batch size than %d may help: %w", rest, n, f.Batch, err)
 		}
 	}
-	if f.evaluator, err = NewEvaluator(f.net, f.Loss, f.validation, min(f.Batch, f.validation.Len())); err != nil {
-		return err
-	}
-	f.loader, err = data.NewLoader(f.training, data.LoaderConfig{Batch: f.Batch, Seed: f.Seed})
-	return err
+	return nil
 }
 
 // begin takes up the run in the folder, or makes it hold a new one.
@@ -285,7 +315,7 @@ func (f *fit) epoch(ctx context.Context) error {
 		if err := f.trainer.SetLearningRate(f.state.Rate); err != nil {
 			return err
 		}
-		if err := f.trainer.Step(ctx, b.Images, f.targets.of(b), b.Weights); err != nil {
+		if err := f.step(ctx, b); err != nil {
 			return err
 		}
 		f.state.Position += b.Examples
@@ -299,6 +329,13 @@ func (f *fit) epoch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (f *fit) step(ctx context.Context, b *data.Batch) error {
+	if f.Resident {
+		return f.trainer.StepRows(ctx, b.Rows)
+	}
+	return f.trainer.Step(ctx, b.Images, f.targets.of(b), b.Weights)
 }
 
 // takeMetrics moves the sums of the last steps from the device to the state.

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"gorgonia.org/tensor"
 
 	"fovea/backend"
+	"fovea/data"
 	"fovea/graph"
 	"fovea/nn"
 )
@@ -25,6 +28,10 @@ type TrainerConfig struct {
 	Accuracy bool
 	// Seed is what dropout draws from.
 	Seed uint64
+	// Resident is a set to keep in the backend's memory, images of bytes as bytes:
+	// StepRows then learns from batches that are known by row numbers. Rows and
+	// Accuracy follow from the set. Nil keeps none, and batches come with Step.
+	Resident *data.Set
 }
 
 // metricsBuffer adds up over the steps: Σ of the examples' losses, and the number
@@ -41,6 +48,7 @@ type Trainer struct {
 	config TrainerConfig
 	own    map[string]backend.Tensor // gradients, slots, counters, metrics
 	steps  map[int]*batchStep
+	set    *resident // nil where batches come from the host
 
 	updates int32 // updates made so far
 	draws   int32 // draw index of the last step
@@ -54,7 +62,10 @@ type Trainer struct {
 // batchStep is the training step for one batch size.
 type batchStep struct {
 	input, target, weights backend.Tensor
+	rows                   backend.Tensor // of a batch of a resident set
 	executable             backend.Executable
+
+	hostRows *tensor.Dense // what is written to rows
 }
 
 // NewTrainer prepares a network to learn.
@@ -64,6 +75,14 @@ func NewTrainer(net *nn.Network, c TrainerConfig) (*Trainer, error) {
 	}
 	if err := c.Optimizer.Validate(); err != nil {
 		return nil, err
+	}
+	var like *targets
+	if c.Resident != nil {
+		var err error
+		if like, err = newTargets(net, c.Loss, c.Resident); err != nil {
+			return nil, err
+		}
+		c.Rows, c.Accuracy = like.rows, like.accuracy
 	}
 	c.Accuracy = c.Accuracy || !c.Rows
 	t := &Trainer{
@@ -107,7 +126,11 @@ func NewTrainer(net *nn.Network, c TrainerConfig) (*Trainer, error) {
 		}
 		t.own[s.Name] = x
 	}
-	if err := t.SetLearningRate(c.Optimizer.LearningRate); err != nil {
+	err := t.SetLearningRate(c.Optimizer.LearningRate)
+	if err == nil && like != nil {
+		t.set, err = newResident(net.Backend, like, c.Resident)
+	}
+	if err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
@@ -139,10 +162,14 @@ func (t *Trainer) step(n int) (*batchStep, error) {
 	}
 	s := &batchStep{}
 	bind := map[string]backend.Tensor{}
-	for name, x := range t.own {
-		bind[name] = x
+	maps.Copy(bind, t.own)
+	if t.set != nil {
+		if program, err = backend.Concat(program.Name, t.set.gather(n), program); err != nil {
+			return nil, err
+		}
+		maps.Copy(bind, t.set.tensors)
 	}
-	for name, to := range map[string]*backend.Tensor{nn.InputName: &s.input, nn.TargetName: &s.target, nn.WeightsName: &s.weights} {
+	for name, to := range map[string]*backend.Tensor{nn.InputName: &s.input, nn.TargetName: &s.target, nn.WeightsName: &s.weights, rowsBuffer: &s.rows} {
 		spec, ok := inputSpec(program, name)
 		if !ok {
 			continue
@@ -152,7 +179,12 @@ func (t *Trainer) step(n int) (*batchStep, error) {
 		}
 		bind[name] = *to
 	}
-	if s.executable, err = t.net.Backend.Compile(program, t.net.Bind(program, bind)); err != nil {
+	s.executable, err = t.net.Backend.Compile(program, t.net.Bind(program, bind))
+	if err == nil && t.set != nil {
+		s.hostRows = tensor.New(tensor.WithShape(n), tensor.Of(tensor.Int32))
+		err = s.weights.Write(dense(slices.Repeat([]float32{1}, n), n))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("train: batch of %d: %w", n, err), s.close())
 	}
 	t.steps[n] = s
@@ -219,6 +251,9 @@ func correct(b *nn.Built) *graph.Node {
 // weights [N]. It may return before the device is done. Where ctx is cancelled it
 // returns the context's error, and nothing has been learnt.
 func (t *Trainer) Step(ctx context.Context, images, targets, weights *tensor.Dense) error {
+	if t.set != nil {
+		return fmt.Errorf("train: the trainer of model %q has the set %q in the backend's memory, expected StepRows instead of Step", t.net.Model.Name, t.set.set.Name())
+	}
 	if images == nil || images.Dims() == 0 {
 		return fmt.Errorf("train: %w: no images, expected a batch of them", backend.ErrShape)
 	}
@@ -235,6 +270,28 @@ func (t *Trainer) Step(ctx context.Context, images, targets, weights *tensor.Den
 	if err := s.weights.Write(weights); err != nil {
 		return err
 	}
+	return t.run(ctx, s)
+}
+
+// StepRows learns from the examples of the resident set that lie in these rows of its
+// storage, as data.Batch.Rows names them. All else is as in Step.
+func (t *Trainer) StepRows(ctx context.Context, rows []int32) error {
+	if t.config.Resident == nil {
+		return fmt.Errorf("train: the trainer of model %q has no resident set, expected Step instead of StepRows", t.net.Model.Name)
+	}
+	s, err := t.step(len(rows))
+	if err != nil {
+		return err
+	}
+	copy(s.hostRows.Int32s(), rows)
+	if err := s.rows.Write(s.hostRows); err != nil {
+		return err
+	}
+	return t.run(ctx, s)
+}
+
+// run makes a step on the batch that has been written.
+func (t *Trainer) run(ctx context.Context, s *batchStep) error {
 	draw := t.draw.Int32s()
 	draw[0], draw[1], draw[2] = int32(uint32(t.config.Seed)), int32(uint32(t.config.Seed>>32)), t.draws+1
 	if err := t.own[graph.DrawName].Write(t.draw); err != nil {
@@ -332,7 +389,10 @@ func (t *Trainer) Close() error {
 	for _, x := range t.own {
 		errs = append(errs, x.Free())
 	}
-	t.steps, t.own = map[int]*batchStep{}, nil
+	if t.set != nil {
+		errs = append(errs, t.set.close())
+	}
+	t.steps, t.own, t.set = map[int]*batchStep{}, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -341,7 +401,7 @@ func (s *batchStep) close() error {
 	if s.executable != nil {
 		errs = append(errs, s.executable.Close())
 	}
-	for _, x := range []backend.Tensor{s.input, s.target, s.weights} {
+	for _, x := range []backend.Tensor{s.input, s.target, s.weights, s.rows} {
 		if x != nil {
 			errs = append(errs, x.Free())
 		}
