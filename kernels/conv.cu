@@ -30,34 +30,34 @@ extern "C" __global__ void __launch_bounds__(256, 2) conv128x128(float* y, const
   conv<Tile<128, 128, 8, 8, 1>, 4>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) conv64x64(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) conv64x64(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<64, 64, 8, 4, 1>, 4>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) conv64x64Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) conv64x64Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<64, 64, 8, 4, 1>, 1>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) conv128x32(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) conv128x32(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<128, 32, 8, 4, 1>, 4>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) conv128x32Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) conv128x32Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<128, 32, 8, 4, 1>, 1>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) conv64x16(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) conv64x16(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<64, 16, 4, 4, 2>, 4>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) conv64x16Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) conv64x16Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<64, 16, 4, 4, 2>, 1>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) conv128x8(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) conv128x8(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<128, 8, 4, 4, 1>, 4>(y, x, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) conv128x8Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) conv128x8Scalar(float* y, const float* x, const float* w, ConvGeometry g, Finish f) {
   conv<Tile<128, 8, 4, 4, 1>, 1>(y, x, w, g, f);
 }

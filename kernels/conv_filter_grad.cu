@@ -107,42 +107,42 @@ extern "C" __global__ void __launch_bounds__(256, 2)
   convFilterGrad<Tile<128, 128, 8, 8, 1>, 4, 4>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 4)
     convFilterGrad64x64(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<64, 64, 8, 4, 1>, 4, 4>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 4)
     convFilterGrad64x64Scalar(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<64, 64, 8, 4, 1>, 1, 1>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64)
+extern "C" __global__ void __launch_bounds__(64, 8)
     convFilterGrad64x32Scalar(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<64, 32, 8, 4, 1>, 1, 1>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 4)
     convFilterGrad32x64(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<32, 64, 4, 4, 2>, 1, 4>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 4)
     convFilterGrad32x64Scalar(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<32, 64, 4, 4, 2>, 1, 1>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64)
+extern "C" __global__ void __launch_bounds__(64, 8)
     convFilterGrad16x64(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<16, 64, 4, 4, 2>, 1, 4>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64)
+extern "C" __global__ void __launch_bounds__(64, 8)
     convFilterGrad16x64Scalar(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<16, 64, 4, 4, 2>, 1, 1>(dw, db, dy, x, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(32)
+extern "C" __global__ void __launch_bounds__(32, 16)
     convFilterGrad16x32Scalar(float* dw, float* db, const float* dy, const float* x, ConvGeometry g, Finish f) {
   convFilterGrad<Tile<16, 32, 4, 4, 2>, 1, 1>(dw, db, dy, x, g, f);
 }

@@ -96,34 +96,34 @@ extern "C" __global__ void __launch_bounds__(256, 2) convInputGrad128x128(float*
   convInputGrad<Tile<128, 128, 8, 8, 1>, 4, 4>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) convInputGrad64x64(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) convInputGrad64x64(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<64, 64, 8, 4, 1>, 4, 4>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) convInputGrad64x64Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) convInputGrad64x64Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<64, 64, 8, 4, 1>, 1, 1>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) convInputGrad128x32(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) convInputGrad128x32(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<128, 32, 8, 4, 1>, 4, 1>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) convInputGrad128x32Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 3) convInputGrad128x32Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<128, 32, 8, 4, 1>, 1, 1>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) convInputGrad64x16(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) convInputGrad64x16(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<64, 16, 4, 4, 2>, 4, 1>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) convInputGrad64x16Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) convInputGrad64x16Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<64, 16, 4, 4, 2>, 1, 1>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) convInputGrad128x8(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) convInputGrad128x8(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<128, 8, 4, 4, 1>, 4, 1>(dx, dy, w, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) convInputGrad128x8Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) convInputGrad128x8Scalar(float* dx, const float* dy, const float* w, ConvGeometry g, Finish f) {
   convInputGrad<Tile<128, 8, 4, 4, 1>, 1, 1>(dx, dy, w, g, f);
 }

@@ -42,18 +42,18 @@ extern "C" __global__ void __launch_bounds__(256, 2) matMul128x128(float* c, con
   matMul<Tile<128, 128, 8, 8, 1>, 4>(c, a, b, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) matMul64x64(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) matMul64x64(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
   matMul<Tile<64, 64, 8, 4, 1>, 4>(c, a, b, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(128) matMul64x64Scalar(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(128, 4) matMul64x64Scalar(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
   matMul<Tile<64, 64, 8, 4, 1>, 1>(c, a, b, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) matMul32x32(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) matMul32x32(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
   matMul<Tile<32, 32, 4, 4, 2>, 4>(c, a, b, g, f);
 }
 
-extern "C" __global__ void __launch_bounds__(64) matMul32x32Scalar(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
+extern "C" __global__ void __launch_bounds__(64, 8) matMul32x32Scalar(float* c, const float* a, const float* b, MatMulGeometry g, Finish f) {
   matMul<Tile<32, 32, 4, 4, 2>, 1>(c, a, b, g, f);
 }
