@@ -1332,10 +1332,10 @@ func Maxout(y, argmax, x Pointer, n, pieces int32) Call {
 	return Call{&maxoutKernel, *args}
 }
 
-var maxoutGradKernel = Kernel{Name: "maxoutGrad", File: "maxout", Threads: 256, Size: 68}
+var maxoutGradKernel = Kernel{Name: "maxoutGrad", File: "maxout", Threads: 256, Size: 64}
 
 // MaxoutGrad calls maxoutGrad of maxout.cu.
-func MaxoutGrad(dx, dy, argmax Pointer, n int32, pieces Divisor, epilogue GradEpilogue, vector int32) Call {
+func MaxoutGrad(dx, dy, argmax Pointer, n int32, pieces Divisor, epilogue GradEpilogue) Call {
 	args := &packer{}
 	args.pointer(dx)
 	args.pointer(dy)
@@ -1343,7 +1343,6 @@ func MaxoutGrad(dx, dy, argmax Pointer, n int32, pieces Divisor, epilogue GradEp
 	args.int32(n)
 	pieces.pack(args)
 	epilogue.pack(args)
-	args.int32(vector)
 	return Call{&maxoutGradKernel, *args}
 }
 

@@ -7,7 +7,8 @@
 //
 // Geometry of maxout: a thread a group, maxoutThreads groups a block, whose elements are
 // read side by side into shared memory first: `pieces` ≤ maxoutPieces numbers a thread. Of
-// maxoutGrad: that of elementwise (vector.cuh) over dx. Deterministic: each element is
+// maxoutGrad: that of elementwise (vector.cuh) over dx, one element at a time, so that
+// neighbouring threads read neighbouring groups. Deterministic: each element is
 // made by one thread.
 #include "epilogue.cuh"
 #include "index.cuh"
@@ -60,6 +61,6 @@ struct MaxoutGradBody {
 
 // dx may be the epilogue's arrays.
 extern "C" __global__ void __launch_bounds__(elementThreads)
-    maxoutGrad(float* dx, const float* __restrict__ dy, const int* __restrict__ argmax, int n, Divisor pieces, GradEpilogue epilogue, int vector) {
-  elementwise(n, vector, MaxoutGradBody{dx, dy, argmax, pieces, epilogue});
+    maxoutGrad(float* dx, const float* __restrict__ dy, const int* __restrict__ argmax, int n, Divisor pieces, GradEpilogue epilogue) {
+  elementwise(n, 0, MaxoutGradBody{dx, dy, argmax, pieces, epilogue});
 }

@@ -23,7 +23,6 @@ func (l *lowering) maxout(o *backend.Maxout) (Work, error) {
 func (l *lowering) maxoutGrad(o *backend.MaxoutGrad) (Work, error) {
 	n := o.DX.Shape.Elements()
 	return emit(func(m Memory) []Node {
-		dx, e := m.Address(o.DX), epilogue(m, &o.GradEpilogue)
-		return []Node{elements(n, kernels.MaxoutGrad(dx, m.Address(o.DY), m.Address(o.Argmax), int32(n), divisor(o.Pieces), e, aligned(dx, e.Addend, e.Output)))}
+		return []Node{elements(n, kernels.MaxoutGrad(m.Address(o.DX), m.Address(o.DY), m.Address(o.Argmax), int32(n), divisor(o.Pieces), epilogue(m, &o.GradEpilogue)))}
 	})
 }
