@@ -147,6 +147,17 @@ func (c *curve) losses(t *testing.T, b backend.Backend, steps int, double bool, 
 	return losses
 }
 
+// ownDeparture is the largest difference of PyTorch's float32 runs from its float64
+// run. Which of its ways to compute the same is its own is a matter of the machine, so
+// the largest of those recorded counts.
+func (c *curve) ownDeparture() float64 {
+	own := 0.0
+	for _, d := range c.Float32Departures {
+		own = max(own, d)
+	}
+	return own
+}
+
 // departure is the largest difference of two curves, and the step where it is.
 func departure(a, b []float64) (worst float64, step int) {
 	for i := range a {
@@ -237,15 +248,11 @@ func widen(values []float32) []float64 {
 
 // TestCurvesOfPyTorchInFloat32 trains on every instruction set of the cpu backend and
 // allows four times what PyTorch's own float32 runs depart from its float64 run: as
-// many roundings, in another order. Which of PyTorch's ways to compute the same is
-// its own is a matter of the machine, so the largest of those recorded counts.
+// many roundings, in another order.
 func TestCurvesOfPyTorchInFloat32(t *testing.T) {
 	for _, name := range curveNames {
 		c := readCurve(t, name)
-		own := 0.0
-		for _, d := range c.Float32Departures {
-			own = max(own, d)
-		}
+		own := c.ownDeparture()
 		for _, device := range cpuDevices(t) {
 			t.Run(name+"/"+device, func(t *testing.T) {
 				t.Parallel()

@@ -136,37 +136,43 @@ func TestEvaluateRefuses(t *testing.T) {
 }
 
 // TestBackendsAgreeOnDigits gives every backend and instruction set the same trained
-// weights. Where the two best scores of a digit differ by more than the roundings of
-// float32 can, all must tell the same class.
+// weights.
 func TestBackendsAgreeOnDigits(t *testing.T) {
 	sets := digits(t, 0.7, 0.3)
 	trained := newNetwork(t, openBackend(t, "cpu", 2), nn.MLP(backend.Shape{8, 8, 1}, []int{32}, 10), 1)
 	_, err := Fit(t.Context(), trained, sets[0], sets[1], Config{Epochs: 5})
 	require.NoError(t, err)
 	exact := logitsOf(t, openBackend(t, "reference", 2), trained, sets[1])
+	for _, device := range cpuDevices(t) {
+		// Sums of 64 and 32 products.
+		requireSameClasses(t, device, exact, logitsOf(t, openBackend(t, device, 2), trained, sets[1]), 100)
+	}
+}
+
+// requireSameClasses demands that digits whose two best scores differ by more than the
+// roundings of float32 can are told alike. There are so many roundings one behind the
+// other, each relative to terms that are together at most a few times the largest
+// logit.
+func requireSameClasses(t *testing.T, device string, exact, logits []float32, roundings float64) {
+	t.Helper()
 	largest := 0.0
 	for _, v := range exact {
 		largest = math.Max(largest, math.Abs(float64(v)))
 	}
-	for _, device := range cpuDevices(t) {
-		logits := logitsOf(t, openBackend(t, device, 2), trained, sets[1])
-		sure := 0
-		for i := 0; i < len(exact); i += 10 {
-			row, other := exact[i:i+10], logits[i:i+10]
-			// Sums of 64 and 32 products, each rounded relative to terms that are together at
-			// most a few times the largest logit.
-			bound := 100 * 0x1p-24 * 4 * largest
-			for j := range row {
-				assert.InDelta(t, float64(row[j]), float64(other[j]), bound)
-			}
-			sorted := slices.Sorted(slices.Values(row))
-			if float64(sorted[9]-sorted[8]) > 2*bound {
-				sure++
-				assert.Equal(t, argmax(row), argmax(other), "%s: digit %d", device, i/10)
-			}
+	bound := roundings * 0x1p-24 * 4 * largest
+	sure := 0
+	for i := 0; i < len(exact); i += 10 {
+		row, other := exact[i:i+10], logits[i:i+10]
+		for j := range row {
+			require.InDelta(t, float64(row[j]), float64(other[j]), bound, "%s: digit %d", device, i/10)
 		}
-		assert.Greater(t, sure, 9*len(exact)/100, "nearly all digits are beyond doubt")
+		sorted := slices.Sorted(slices.Values(row))
+		if float64(sorted[9]-sorted[8]) > 2*bound {
+			sure++
+			assert.Equal(t, argmax(row), argmax(other), "%s: digit %d", device, i/10)
+		}
 	}
+	assert.Greater(t, sure, 9*len(exact)/100, "nearly all digits are beyond doubt")
 }
 
 // logitsOf computes the logits of a whole set with the parameters of another network.
