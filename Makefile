@@ -91,3 +91,39 @@ bin/ptxas-11.8/nvidia/cuda_nvcc/bin/ptxas:
 
 bin/ptxas-12.9/nvidia/cuda_nvcc/bin/ptxas:
 	$(PIP) --target bin/ptxas-12.9 nvidia-cuda-nvcc-cu12==12.9.86
+
+# The GPU build needs a C compiler, but no CUDA toolkit: cuda/include has the header.
+CUDA     := CGO_CFLAGS="-O2 -g -I$(CURDIR)/cuda/include"
+SIM      := $(CURDIR)/cuda/sim/build/libcuda.so.1
+SIM_ASAN := $(CURDIR)/cuda/sim/build/sanitized/libcuda.so.1
+ON_SIM   := $(CUDA) FOVEA_REQUIRE_CUDA=1 FOVEA_CUDA_DRIVER=$(SIM)
+SEEDS    ?= 1 2
+
+.PHONY: build-cuda vet-cuda sim test-cuda-sim race-cuda-sim sanitize-cuda-sim test-cuda
+build-cuda: ## bin/fovea with the GPU backend; it starts on machines without a GPU too
+	$(CUDA) $(GO) build -tags cuda -o bin/fovea ./cmd/fovea
+
+vet-cuda: ## go vet and the linters over what is built with the tag cuda
+	$(CUDA) $(GO) vet -tags cuda ./...
+	$(CUDA) $(GOLANGCI_LINT) run --build-tags cuda ./cuda/... ./bench/... ./train/... ./cmd/...
+
+sim: ## build the simulated NVIDIA driver; needs g++
+	$(MAKE) -C cuda/sim/driver CXX="$(CXX)"
+
+# -count=1, since Go's test cache does not see the driver change.
+test-cuda-sim: sim ## all tests with the tag cuda on the simulated driver, conformance in other schedules too
+	$(MAKE) -C cuda/sim test
+	$(ON_SIM) $(GO) test -count=1 -tags cuda ./cuda/... ./bench ./train ./cmd/... ./kernels/...
+	for seed in $(SEEDS); do FOVEA_SIM_SEED=$$seed $(ON_SIM) $(GO) test -count=1 -tags cuda -run Conformance ./cuda || exit 1; done
+
+race-cuda-sim: sim ## the same, shorter, with the race detector and checkptr
+	$(ON_SIM) $(GO) test -count=1 -race -short -tags cuda ./cuda/...
+
+sanitize-cuda-sim: ## conformance on a simulated driver that was built with AddressSanitizer and UBSan
+	$(MAKE) -C cuda/sim/driver CXX="$(CXX)" SANITIZE=address,undefined
+	$(CUDA) $(GO) test -c -tags cuda -o bin/cuda.test ./cuda
+	cd cuda && FOVEA_REQUIRE_CUDA=1 FOVEA_CUDA_DRIVER=$(SIM_ASAN) ASAN_OPTIONS=detect_leaks=0:handle_segv=0 \
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" ../bin/cuda.test -test.short
+
+test-cuda: ## all tests with the tag cuda on an NVIDIA GPU; fails where there is none
+	$(CUDA) FOVEA_REQUIRE_CUDA=1 $(GO) test -count=1 -tags cuda ./...

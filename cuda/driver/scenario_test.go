@@ -77,7 +77,7 @@ func simulated(t *testing.T) string {
 func open(t *testing.T) *Context {
 	t.Helper()
 	if err := Status(); err != nil {
-		if os.Getenv("FOVEA_CUDA_REQUIRED") != "" {
+		if os.Getenv("FOVEA_REQUIRE_CUDA") == "1" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
