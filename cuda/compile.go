@@ -53,7 +53,9 @@ func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (_ 
 	if err == nil {
 		d.hold(e)
 		if err = c.place(); err == nil {
-			e.graph, err = c.graph()
+			var tasks []schedule.Task
+			e.steps, tasks = c.steps()
+			e.graph, err = c.graph(e.steps, tasks)
 		}
 		e.blocks = c.blocks
 		if err != nil {
@@ -146,19 +148,21 @@ func (c *compiler) Address(v backend.View) kernels.Pointer {
 	return c.buffers[v.Buffer] + kernels.Pointer(v.Offset)
 }
 
+// steps emits the work of every instruction that has some.
+func (c *compiler) steps() (steps []step, tasks []schedule.Task) {
+	for i, in := range c.program.Code {
+		if nodes := c.works[i].Emit(c, c.workspaces[i]); len(nodes) > 0 {
+			steps, tasks = append(steps, step{in, nodes}), append(tasks, c.task(i))
+		}
+	}
+	return steps, tasks
+}
+
 // graph makes the CUDA graph: the nodes of an Op one after the other, and the first
 // of them after all of those Ops that it has to wait for. It is nil for a Program
 // without work.
-func (c *compiler) graph() (x *driver.Executable, err error) {
-	var tasks []schedule.Task
-	var work [][]lower.Node // by task
-	var from []int          // instruction of each task
-	for i := range c.program.Code {
-		if nodes := c.works[i].Emit(c, c.workspaces[i]); len(nodes) > 0 {
-			tasks, work, from = append(tasks, c.task(i)), append(work, nodes), append(from, i)
-		}
-	}
-	if len(tasks) == 0 {
+func (c *compiler) graph(steps []step, tasks []schedule.Task) (x *driver.Executable, err error) {
+	if len(steps) == 0 {
 		return nil, nil
 	}
 	g, err := c.device.context.NewGraph()
@@ -166,15 +170,16 @@ func (c *compiler) graph() (x *driver.Executable, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	last := make([]driver.GraphNode, len(tasks))
+	last := make([]driver.GraphNode, len(steps))
 	for i, before := range schedule.Predecessors(tasks) {
 		var after []driver.GraphNode
 		for _, j := range before {
 			after = append(after, last[j])
 		}
-		for _, n := range work[i] {
+		for _, n := range steps[i].nodes {
 			if last[i], err = c.add(g, after, n); err != nil {
-				return nil, c.instruction(from[i], err)
+				in := steps[i].instruction
+				return nil, fmt.Errorf("%s %q: %w", in.Op.Kind(), in.Label, err)
 			}
 			after = []driver.GraphNode{last[i]}
 		}

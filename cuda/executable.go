@@ -18,6 +18,7 @@ type executable struct {
 	device   *device
 	name     string
 	graph    *driver.Executable // nil if there is nothing to do
+	steps    []step             // what the graph is made of, in order
 	tensors  []*array           // those the Program uses
 	accesses []backend.Access   // what it does to each of them
 	blocks   []named            // scratch and workspaces
@@ -59,11 +60,14 @@ func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
 // Run implements backend.Executable. It queues the graph and returns; what goes
 // wrong on the device comes to light later. An index out of range that the Program
 // itself has made reaches no memory beyond its operands, and is not reported.
-func (e *executable) Run(ctx context.Context) error {
+func (e *executable) Run(ctx context.Context) error { return e.run(ctx, "Run", e.launch) }
+
+// run does work on the bound tensors while it has claimed them.
+func (e *executable) run(ctx context.Context, what string, work func() error) error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
 	if err := e.claim(); err != nil {
-		return fmt.Errorf("cuda: Run of program %q: %w", e.name, err)
+		return fmt.Errorf("cuda: %s of program %q: %w", what, e.name, err)
 	}
 	defer e.busy.Store(false)
 	if err := ctx.Err(); err != nil {
@@ -72,12 +76,17 @@ func (e *executable) Run(ctx context.Context) error {
 	for i, t := range e.tensors {
 		if err := t.claim(e.accesses[i]); err != nil {
 			e.release(i)
-			return fmt.Errorf("cuda: Run of program %q: tensor %q: %w", e.name, t.spec.Name, err)
+			return fmt.Errorf("cuda: %s of program %q: tensor %q: %w", what, e.name, t.spec.Name, err)
 		}
 	}
 	defer e.release(len(e.tensors))
-	if err := e.launch(); err != nil {
-		return fmt.Errorf("cuda: Run of program %q: %w", e.name, meaning(err))
+	if e.device.separate {
+		if err := e.forget(); err != nil {
+			return fmt.Errorf("cuda: %s of program %q: %w", what, e.name, meaning(err))
+		}
+	}
+	if err := work(); err != nil {
+		return fmt.Errorf("cuda: %s of program %q: %w", what, e.name, meaning(err))
 	}
 	for i, t := range e.tensors {
 		if e.accesses[i].Writes() {
@@ -89,11 +98,6 @@ func (e *executable) Run(ctx context.Context) error {
 
 // launch queues the graph.
 func (e *executable) launch() error {
-	if e.device.separate {
-		if err := e.forget(); err != nil {
-			return err
-		}
-	}
 	if e.graph == nil {
 		return nil
 	}
@@ -156,7 +160,7 @@ func (e *executable) drop() error {
 	for _, b := range e.blocks {
 		errs = append(errs, e.device.memory.Free(b.block))
 	}
-	e.graph, e.tensors, e.accesses, e.blocks, e.closed = nil, nil, nil, nil, true
+	e.graph, e.steps, e.tensors, e.accesses, e.blocks, e.closed = nil, nil, nil, nil, nil, true
 	return errors.Join(errs...)
 }
 

@@ -141,7 +141,7 @@ func play(t *testing.T, name string, environment ...string) string {
 		path = driver.Path()
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Skip("the simulated driver is not built: run make -C cuda/sim/driver")
+		t.Skip("the simulated driver is not built: run make sim")
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestFaults(t *testing.T) {
 		{"graph:1", []string{`program "doubling"`, "cuGraphInstantiate"}, true},
 		{"launch:1", []string{`Run of program "doubling"`, "cuGraphLaunch"}, true},
 		{"module:1", []string{`Open "cuda:0"`, "average.ptx", "[not supported]", "[module rejected]"}, true},
-		{"module:2", []string{`program "doubling"`, `(Unary "then")`, "unary.ptx", "[not supported]", "[module rejected]"}, true},
+		{"module:2", []string{`program "doubling"`, `Unary "then"`, "unary.ptx", "[not supported]", "[module rejected]"}, true},
 		{"ptx-too-new", []string{`Open "cuda:0"`, "average.ptx", "[not supported]", "[module rejected]"}, false},
 		{"no-device", []string{`Open "cuda:0"`, "[not supported]", "[no NVIDIA device]"}, false},
 		{"old-driver", []string{`Open "cuda:0"`, "CUDA 11.4", "[not supported]", "[NVIDIA driver too old]"}, false},
