@@ -75,7 +75,7 @@ func TestMemory(t *testing.T) {
 	x, y := r.floats([]float64{1, 2, 3}, 3), r.out(3)
 	n := r.bytes([]uint8{1, 2, 3}, 3)
 	assert.Equal(t, backend.MemoryUse{InUse: 51, Peak: 51}, d.Memory())
-	p := &backend.Program{Name: "p", Buffers: append(r.buffers, backend.Buffer{Name: "s", Kind: backend.Scratch, Elements: 3}, backend.Buffer{Name: "unused", Kind: backend.Scratch, Elements: 1 << 40})}
+	p := &backend.Program{Name: "p", Buffers: append(r.buffers, backend.Buffer{Name: "s", Kind: backend.Scratch, Elements: 3}, backend.Buffer{Name: "unused", Kind: backend.Scratch, Elements: math.MaxInt32})}
 	s := backend.View{Buffer: 4, Shape: backend.Shape{3}}
 	p.Add("a", &backend.Unary{Y: s, X: x, Func: backend.Square})
 	p.Add("b", &backend.Unary{Y: y, X: s, Func: backend.Neg})
