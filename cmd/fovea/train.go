@@ -88,9 +88,20 @@ func (c *console) openBackend(name string, threads int) (backend.Backend, error)
 		return nil, misusef("--threads is %d, expected 0 or more", threads)
 	}
 	b, err := backend.Open(name, backend.Options{Threads: threads, PassedOver: func(family string, cause error) {
-		c.notice(fmt.Sprintf("%s does not work here: %v", family, cause))
+		c.notice(passedOver(family, cause))
 	}})
 	return b, misused(err)
+}
+
+// passedOver says why auto did not take a backend, with the first line or clause of
+// its reason: the places where a driver was looked for, or the words of its compiler,
+// are for fovea devices.
+func passedOver(family string, cause error) string {
+	reason, more, _ := strings.Cut(strings.ReplaceAll(cause.Error(), "\n", "; "), "; ")
+	if more != "" {
+		reason += " (fovea devices tells more)"
+	}
+	return fmt.Sprintf("auto passes over %s: %s", family, reason)
 }
 
 // run makes the settings of a run, or reads them, and trains.

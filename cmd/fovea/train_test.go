@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -129,5 +130,15 @@ func TestPeakMemory(t *testing.T) {
 	for name, limit := range map[string]float64{"lenet5": 60 << 20, "vgg": 200 << 20} {
 		result := good(t, t.TempDir(), "train", "--model", name, "--epochs", "1", "--threads", "2", "--json").last(t)
 		assert.Less(t, result["peak_memory_bytes"], limit, name)
+	}
+}
+
+func TestPassedOver(t *testing.T) {
+	for cause, want := range map[string]string{
+		"no driver":                    "auto passes over cuda: no driver",
+		"no driver: a; nor is there b": "auto passes over cuda: no driver: a (fovea devices tells more)",
+		"rejected:\nline 3: bad":       "auto passes over cuda: rejected: (fovea devices tells more)",
+	} {
+		assert.Equal(t, want, passedOver("cuda", errors.New(cause)))
 	}
 }
