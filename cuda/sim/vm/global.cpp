@@ -49,6 +49,32 @@ class Races {
     else if (reader != mine) put(readers_[word], mergeReader(reader, mine));
   }
 
+  // readRun and writeRun are read and write for consecutive whole words, `each` a lane, in the common case that only this warp's same
+  // lanes have touched them in this launch; false if that is not so and nothing was done. Written to become vector instructions.
+  bool readRun(uint64_t first, uint32_t each) {
+    if (atomic_) return false;
+    const uint64_t* writers = writers_ + first;
+    uint64_t* readers = readers_ + first;
+    uint32_t words = each * kLanes;
+    uint64_t touched = 0;
+    for (uint32_t i = 0; i < words; i++) touched |= uint64_t(writers[i] >= generation_) | uint64_t(readers[i] >= generation_);
+    if (touched) return false;
+    mark(readers, each, 0);
+    return true;
+  }
+  bool writeRun(uint64_t first, uint32_t each) {
+    uint64_t *writers = writers_ + first, *readers = readers_ + first;
+    uint64_t mine = cell_ | 15, touched = 0;
+    for (uint32_t lane = 0; lane < kLanes; lane++, mine += uint64_t(1) << GlobalCell::kLaneShift) {
+      for (uint32_t i = lane * each; i < (lane + 1) * each; i++) {
+        touched |= uint64_t(writers[i] >= generation_ && writers[i] != mine) | uint64_t(readers[i] >= generation_ && readers[i] != mine);
+      }
+    }
+    if (touched) return false;
+    mark(writers, each, uint64_t(atomic_) << GlobalCell::kKindShift);
+    return true;
+  }
+
   void write(uint64_t word, uint32_t lane, uint32_t bytes) {
     uint64_t writer = load(writers_[word]), reader = load(readers_[word]);
     if (writer >= generation_) checkWriter(writer, word, lane, bytes, true);
@@ -60,6 +86,13 @@ class Races {
   }
 
  private:
+  void mark(uint64_t* cells, uint32_t each, uint64_t kind) {
+    uint64_t mine = cell_ | kind | 15;
+    for (uint32_t lane = 0; lane < kLanes; lane++, mine += uint64_t(1) << GlobalCell::kLaneShift) {
+      for (uint32_t i = lane * each; i < (lane + 1) * each; i++) cells[i] = mine;
+    }
+  }
+
   // ordered tells whether what a warp did at a time happened before now.
   bool ordered(uint32_t warp, uint32_t time) const {
     uint32_t n = block_.warpCount(), first = block_.globalWarp(0);
@@ -224,10 +257,14 @@ uint32_t byteMask(const Request& q, int lane) {
 }
 
 template <bool reads>
-void races(Warp& w, const Request& q) {
+void races(Warp& w, const Request& q, bool run) {
   Races r(w, q, q.strong);
   if (!r.on()) return;
   uint32_t words = std::max(1u, q.bytes / 4);
+  if (run && q.bytes >= 4) {
+    uint64_t first = (q.address[0] - DeviceMemory::kBase) / 4;
+    if (reads ? r.readRun(first, words) : r.writeRun(first, words)) return;
+  }
   bool uniform = reads && q.mask == kAllLanes &&
                  std::all_of(q.address, q.address + kLanes, [&](uint64_t a) { return a == q.address[0]; });
   for (uint32_t lanes = uniform ? 1 : q.mask; lanes; lanes &= lanes - 1) {
@@ -254,23 +291,48 @@ void countSectors(const Request& q, bool contiguousRange, uint64_t& requests, ui
 
 }  // namespace
 
+namespace {
+
+// check refuses what may not be accessed; it tells whether the request is one run of consecutive, aligned elements of four bytes or more.
+bool check(Warp& w, const Request& q, bool consecutive, bool reads) {
+  const DeviceMemory& m = w.block().grid().memory;
+  uint64_t offset = q.address[0] - DeviceMemory::kBase, total = uint64_t(q.bytes) * kLanes;
+  bool run = consecutive && q.bytes >= 4 && offset % q.bytes == 0 && offset < m.reserved() - total &&
+             wholeRange(m.shadow() + offset / 4, total / 4, reads ? 0xff : kAccessible);
+  if (run) return true;
+  for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) checkLane(w, q, __builtin_ctz(lanes), reads);
+  return false;
+}
+
+template <uint32_t bytes>
+void spread(uint8_t* data, const uint8_t* from) {
+  for (int lane = 0; lane < kLanes; lane++) std::memcpy(data + lane * kLaneStride, from + uint32_t(lane) * bytes, bytes);
+}
+
+template <uint32_t bytes>
+void gather(uint8_t* to, const uint8_t* data) {
+  for (int lane = 0; lane < kLanes; lane++) std::memcpy(to + uint32_t(lane) * bytes, data + lane * kLaneStride, bytes);
+}
+
+}  // namespace
+
 void readGlobal(Warp& w, const Request& q, uint8_t* data) {
   const DeviceMemory& m = w.block().grid().memory;
   Counters& c = w.block().worker().counters;
-  bool run = contiguous(q);
-  uint64_t offset = q.address[0] - DeviceMemory::kBase, total = uint64_t(q.bytes) * kLanes;
-  bool fast = run && q.bytes >= 4 && offset % q.bytes == 0 && offset < m.reserved() - total &&
-              wholeRange(m.shadow() + offset / 4, total / 4, 0xff);
-  if (!fast) {
-    for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) checkLane(w, q, __builtin_ctz(lanes), true);
+  bool consecutive = contiguous(q), run = check(w, q, consecutive, true);
+  countSectors(q, consecutive, c.globalLoadRequests, c.globalLoadSectors, c.globalLoadBytes);
+  races<true>(w, q, run);
+  if (run) {
+    const uint8_t* from = m.data() + (q.address[0] - DeviceMemory::kBase);
+    if (q.bytes == 4) spread<4>(data, from);
+    else if (q.bytes == 8) spread<8>(data, from);
+    else spread<16>(data, from);
+    return;
   }
-  countSectors(q, run, c.globalLoadRequests, c.globalLoadSectors, c.globalLoadBytes);
-  races<true>(w, q);
   for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) {
     int lane = __builtin_ctz(lanes);
     const uint8_t* from = m.data() + (q.address[lane] - DeviceMemory::kBase);
     if (q.bytes == 4) std::memcpy(data + lane * kLaneStride, from, 4);
-    else if (q.bytes == 16) std::memcpy(data + lane * kLaneStride, from, 16);
     else std::memcpy(data + lane * kLaneStride, from, q.bytes);
   }
 }
@@ -278,12 +340,19 @@ void readGlobal(Warp& w, const Request& q, uint8_t* data) {
 void writeGlobal(Warp& w, const Request& q, const uint8_t* data) {
   const DeviceMemory& m = w.block().grid().memory;
   Counters& c = w.block().worker().counters;
-  bool run = contiguous(q);
-  for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) checkLane(w, q, __builtin_ctz(lanes), false);
+  bool consecutive = contiguous(q), run = check(w, q, consecutive, false);
   checkReadOnly(w, q);
-  countSectors(q, run, c.globalStoreRequests, c.globalStoreSectors, c.globalStoreBytes);
-  races<false>(w, q);
+  countSectors(q, consecutive, c.globalStoreRequests, c.globalStoreSectors, c.globalStoreBytes);
+  races<false>(w, q, run);
   w.stores++;
+  if (run) {
+    uint64_t offset = q.address[0] - DeviceMemory::kBase;
+    if (q.bytes == 4) gather<4>(m.data() + offset, data);
+    else if (q.bytes == 8) gather<8>(m.data() + offset, data);
+    else gather<16>(m.data() + offset, data);
+    std::memset(m.shadow() + offset / 4, 0xff, q.bytes / 4 * kLanes);
+    return;
+  }
   for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) {
     int lane = __builtin_ctz(lanes);
     uint64_t offset = q.address[lane] - DeviceMemory::kBase;

@@ -13,16 +13,25 @@
 
 namespace vm {
 
-// How a value of type T lies in a slot: 16-bit values in words whose upper half is zero.
+// How a value of type T lies in a slot: 16-bit values in words whose upper half is zero. Slots hold integers and floats in turn, so
+// Stored may alias anything.
 template <class T>
 struct Lane {
-  using Stored = T;
+  typedef T Stored __attribute__((may_alias));
   static VM_INLINE T get(T s) { return s; }
   static VM_INLINE T put(T v) { return v; }
 };
 template <class T>
+struct PairLane {
+  using Stored = T;
+  static VM_INLINE T get(T s) { return s; }
+  static VM_INLINE T put(T v) { return v; }
+};
+template <> struct Lane<Half2> : PairLane<Half2> {};
+template <> struct Lane<BFloat2> : PairLane<BFloat2> {};
+template <class T>
 struct ShortLane {
-  using Stored = uint32_t;
+  typedef uint32_t Stored __attribute__((may_alias));
   static VM_INLINE T get(uint32_t s) { return bitCast<T>(uint16_t(s)); }
   static VM_INLINE uint32_t put(T v) { return bitCast<uint16_t>(v); }
 };
@@ -34,7 +43,7 @@ template <> struct Lane<BFloat> : ShortLane<BFloat> {};
 template <class T>
 struct Source {
   const typename Lane<T>::Stored* p;
-  Source(Warp& w, uint32_t offset) : p(w.at<typename Lane<T>::Stored>(offset)) {}
+  Source(Warp& w, uint32_t offset) : p(reinterpret_cast<const typename Lane<T>::Stored*>(w.at<uint8_t>(offset))) {}
   VM_INLINE T operator[](int i) const { return Lane<T>::get(p[i]); }
 };
 template <>
@@ -54,7 +63,7 @@ VM_INLINE void store(Warp& w, uint32_t offset, F value) {
     uint32_t& p = w.predicate(offset);
     p = (p & ~m) | (bits & m);
   } else {
-    auto* d = w.at<typename Lane<T>::Stored>(offset);
+    auto* d = reinterpret_cast<typename Lane<T>::Stored*>(w.at<uint8_t>(offset));
     if (m == kAllLanes) {
 #pragma GCC ivdep
       for (int i = 0; i < kLanes; i++) d[i] = Lane<T>::put(value(i));

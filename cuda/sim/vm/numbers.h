@@ -25,10 +25,10 @@ struct Half {
 struct BFloat {
   uint16_t bits;
 };
-struct Half2 {
+struct __attribute__((may_alias)) Half2 {
   uint32_t bits;
 };
-struct BFloat2 {
+struct __attribute__((may_alias)) BFloat2 {
   uint32_t bits;
 };
 

@@ -51,7 +51,17 @@ uint32_t representatives(const Request& q) {
 // countWavefronts: a request takes as many wavefronts as the busiest bank has distinct words. Accesses of 8 and 16 bytes are aligned,
 // so that a unit of that size stands for its banks.
 void countWavefronts(const Request& q, uint32_t lanes, uint64_t& requests, uint64_t& wavefronts, uint64_t& ideal) {
+  requests++;
   uint32_t unit = std::max(4u, q.bytes), banks = kWavefront / unit;
+  uint32_t first = uint32_t(__builtin_ctz(lanes)), number = uint32_t(__builtin_popcount(lanes));
+  uint64_t scattered = lanes >> first == ~0u >> (kLanes - number) ? 0 : 1;
+  for (uint32_t i = 1; i < number; i++) scattered |= q.address[(first + i) % kLanes] ^ (q.address[first] + i * unit);
+  if (scattered == 0 && q.bytes >= 4) {
+    // Consecutive units spread evenly over the banks.
+    wavefronts += (number + banks - 1) / banks;
+    ideal += (number * unit + kWavefront - 1) / kWavefront;
+    return;
+  }
   uint32_t words[32], count[32] = {}, most = 0, bytes = 0;
   for (uint32_t rest = lanes; rest; rest &= rest - 1) {
     uint32_t word = uint32_t(q.address[__builtin_ctz(rest)]) / unit, bank = word % banks;
@@ -60,7 +70,6 @@ void countWavefronts(const Request& q, uint32_t lanes, uint64_t& requests, uint6
     words[bank] = word;
     most = std::max(most, ++count[bank]);
   }
-  requests++;
   wavefronts += most;
   ideal += (bytes + kWavefront - 1) / kWavefront;
 }
@@ -164,16 +173,16 @@ class Races {
   uint64_t now_, limit_, base_;
 };
 
-void checkLane(Warp& w, const Request& q, int lane, bool reads) {
+inline __attribute__((always_inline)) void checkLane(Warp& w, const Request& q, int lane, bool reads) {
   uint64_t a = q.address[lane];
   if (a >= w.block().grid().sharedBytes || a % q.bytes != 0) refuse(w, q, lane, reads);
   const uint8_t* s = w.block().sharedShadow.data() + a / 4;
   if (q.bytes == 4) {
     if ((*s & (reads ? 0xff : kAccessible)) != (reads ? 0xff : kAccessible)) refuse(w, q, lane, reads);
   } else if (q.bytes > 4) {
-    uint8_t all = 0xff;
-    for (uint32_t i = 0; i < q.bytes / 4; i++) all &= s[i];
-    uint8_t want = reads ? 0xff : kAccessible;
+    // Two or four shadow bytes at once.
+    uint32_t all = ~0u, want = (reads ? ~0u : kAccessible * 0x01010101u);
+    std::memcpy(&all, s, q.bytes == 8 ? 2 : 4);
     if ((all & want) != want) refuse(w, q, lane, reads);
   } else {
     uint8_t bits = uint8_t(((1u << q.bytes) - 1) << a % 4), want = uint8_t(bits | (reads ? bits << 4 : 0));
@@ -187,9 +196,9 @@ uint32_t byteMask(const Request& q, int lane) { return q.bytes >= 4 ? 15 : ((1u 
 
 void readShared(Warp& w, const Request& q, uint8_t* data) {
   Block& b = w.block();
-  for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) {
-    if (q.address[__builtin_ctz(lanes)] >= b.grid().sharedBytes) refuse(w, q, __builtin_ctz(lanes), true);
-  }
+  uint32_t beyond = 0;
+  for (int lane = 0; lane < kLanes; lane++) beyond |= uint32_t(q.address[lane] >= b.grid().sharedBytes) << lane;
+  if (beyond &= q.mask) refuse(w, q, __builtin_ctz(beyond), true);
   uint32_t distinct = representatives(q);
   Counters& c = b.worker().counters;
   countWavefronts(q, distinct, c.sharedLoadRequests, c.sharedLoadWavefronts, c.sharedLoadIdeal);
@@ -286,6 +295,13 @@ void writeLocal(Warp& w, const Request& q, const uint8_t* data) {
 
 void readParameters(Warp& w, const Request& q, uint8_t* data) {
   const std::vector<uint8_t>& p = w.block().grid().parameters;
+  bool uniform = std::all_of(q.address, q.address + kLanes, [&](uint64_t a) { return a == q.address[0]; });
+  if (uniform && q.address[0] % q.bytes == 0 && q.address[0] + q.bytes <= p.size()) {
+    uint8_t value[kLaneStride] = {};
+    std::memcpy(value, p.data() + q.address[0], q.bytes);
+    for (int lane = 0; lane < kLanes; lane++) std::memcpy(data + lane * kLaneStride, value, kLaneStride);
+    return;
+  }
   for (uint32_t lanes = q.mask; lanes; lanes &= lanes - 1) {
     int lane = __builtin_ctz(lanes);
     uint64_t a = q.address[lane];

@@ -15,8 +15,11 @@ double now() {
   return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
 }
 
+std::string wanted;
+
 template <class... A>
 void measure(Machine& m, const char* kernel, vm::Dim3 grid, vm::Dim3 block, A... arguments) {
+  if (std::string(kernel).find(wanted) == std::string::npos) return;
   m.config.workers = 1;
   double best = 0;
   for (int i = 0; i < 5; i++) {
@@ -31,7 +34,8 @@ void measure(Machine& m, const char* kernel, vm::Dim3 grid, vm::Dim3 block, A...
 
 }  // namespace
 
-void bench() {
+void bench(const std::string& filter) {
+  wanted = filter;
   Machine m = Machine::fromTestdata("kernels.ptx");
   int n = 512, count = 1 << 20;
   vm::Address a = m.upload(std::vector<float>(size_t(n * n), 1)), b = m.upload(std::vector<float>(size_t(n * n), 1));

@@ -84,13 +84,13 @@ vm::Fault Machine::run(const std::string& kernel, vm::Dim3 grid, vm::Dim3 block,
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::printf("usage: run TESTDATA [--bench | part of a test's name]\n");
+    std::printf("usage: run TESTDATA [--bench [kernel] | part of a test's name]\n");
     return 2;
   }
   vmtest::folder = argv[1];
   std::string filter = argc > 2 ? argv[2] : "";
   if (filter == "--bench") {
-    vmtest::bench();
+    vmtest::bench(argc > 3 ? argv[3] : "");
     return vmtest::failures != 0;
   }
   int ran = 0, failed = 0;

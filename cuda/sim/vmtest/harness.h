@@ -87,6 +87,7 @@ class Machine {
   std::unique_ptr<vm::Module> module_;
 };
 
-void bench();
+// bench measures the kernels whose name contains the filter.
+void bench(const std::string& filter);
 
 }  // namespace vmtest
