@@ -4,7 +4,6 @@ package cuda
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"fovea/cuda/driver"
@@ -80,9 +79,9 @@ func (m *modules) file(name string) (*module, error) {
 	if text == nil {
 		panic("BUG: there is no file of kernels " + name)
 	}
-	loaded, err := m.context.Load(name, text)
+	loaded, err := m.context.Load(name+".ptx", text)
 	if err != nil {
-		return nil, fmt.Errorf("kernels %s.ptx: %w", name, err)
+		return nil, err
 	}
 	f := &module{module: loaded, functions: map[string]*function{}}
 	m.loaded[name] = f
