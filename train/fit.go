@@ -188,31 +188,24 @@ func (f *fit) prepare() error {
 		return fmt.Errorf("train: the set %q has the classes %q, the validation set %q has %q",
 			f.training.Name(), f.training.Classes(), f.validation.Name(), f.validation.Classes())
 	}
-	err = f.prepareTrainer()
+	err = f.compile()
 	if f.Resident && errors.Is(err, backend.ErrMemory) {
 		if f.OnNotice != nil {
 			f.OnNotice(fmt.Sprintf("the training set does not stay on %s, its batches are copied there one by one: %v", f.net.Backend.Info().Name, err))
 		}
 		f.Resident = false
-		err = f.prepareTrainer()
+		err = errors.Join(f.discard(), f.compile())
 	}
 	if err != nil {
-		return err
-	}
-	if f.evaluator, err = NewEvaluator(f.net, f.Loss, f.validation, min(f.Batch, f.validation.Len())); err != nil {
 		return err
 	}
 	f.loader, err = data.NewLoader(f.training, data.LoaderConfig{Batch: f.Batch, Seed: f.Seed, RowsOnly: f.Resident})
 	return err
 }
 
-// prepareTrainer makes the trainer, and the steps for both sizes of batches.
-func (f *fit) prepareTrainer() (err error) {
-	if f.trainer != nil {
-		if err := f.trainer.Close(); err != nil {
-			return err
-		}
-	}
+// compile makes the trainer with the steps for both sizes of batches, and the
+// evaluator.
+func (f *fit) compile() (err error) {
 	c := TrainerConfig{Loss: f.Loss, Optimizer: f.Optimizer, Rows: f.targets.rows, Accuracy: f.targets.accuracy, Seed: f.Seed}
 	if f.Resident {
 		c.Resident = f.training
@@ -229,7 +222,21 @@ func (f *fit) prepareTrainer() (err error) {
 			return fmt.Errorf("train: the last batch of an epoch has %d of %d examples, another batch size than %d may help: %w", rest, n, f.Batch, err)
 		}
 	}
-	return nil
+	f.evaluator, err = NewEvaluator(f.net, f.Loss, f.validation, min(f.Batch, f.validation.Len()))
+	return err
+}
+
+// discard frees what compile has made.
+func (f *fit) discard() error {
+	var errs []error
+	if f.evaluator != nil {
+		errs = append(errs, f.evaluator.Close())
+	}
+	if f.trainer != nil {
+		errs = append(errs, f.trainer.Close())
+	}
+	f.evaluator, f.trainer = nil, nil
+	return errors.Join(errs...)
 }
 
 // begin takes up the run in the folder, or makes it hold a new one.
@@ -439,15 +446,8 @@ func (f *fit) endEpoch(ctx context.Context, start time.Time) error {
 func (f *fit) modelPath() string { return filepath.Join(f.Dir, ModelFile) }
 
 func (f *fit) close() error {
-	var errs []error
 	if f.loader != nil {
 		f.loader.Close()
 	}
-	if f.evaluator != nil {
-		errs = append(errs, f.evaluator.Close())
-	}
-	if f.trainer != nil {
-		errs = append(errs, f.trainer.Close())
-	}
-	return errors.Join(errs...)
+	return f.discard()
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"fovea/backend"
@@ -37,6 +39,20 @@ func newDevices(c *console) *cobra.Command {
 // gpuFamily is the backend that may have several devices.
 const gpuFamily = "cuda"
 
+// isGPU tells whether a backend has memory of its own.
+func isGPU(i backend.Info) bool {
+	family, _, _ := strings.Cut(i.Name, ":")
+	return family == gpuFamily
+}
+
+// whatComputes describes a device, with its threads where they have a meaning.
+func whatComputes(i backend.Info) string {
+	if isGPU(i) {
+		return i.Device
+	}
+	return i.Device + ", " + count(i.Threads, "thread")
+}
+
 // gpus lists every GPU, or tells why there is none.
 func (c *console) gpus() {
 	infos, err := cuda.Devices()
@@ -44,7 +60,7 @@ func (c *console) gpus() {
 		c.unusable(gpuFamily, err)
 	}
 	for _, i := range infos {
-		c.printf("%-10s %s\n", i.Name, i.Device)
+		c.printf("%-10s %s\n", i.Name, whatComputes(i))
 		c.event(deviceEvent{Event: "device", Name: i.Name, Device: i.Device, Threads: i.Threads})
 	}
 }
@@ -58,7 +74,7 @@ func (c *console) device(name string) {
 	}
 	defer b.Close()
 	i := b.Info()
-	c.printf("%-10s %s, %s\n", i.Name, i.Device, count(i.Threads, "thread"))
+	c.printf("%-10s %s\n", i.Name, whatComputes(i))
 	c.event(deviceEvent{Event: "device", Name: i.Name, Device: i.Device, Threads: i.Threads})
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -204,9 +203,10 @@ func TestDevices(t *testing.T) {
 	}
 	text := good(t, t.TempDir(), "devices").stdout
 	assert.Contains(t, text, "cpu")
-	if !slices.Contains(backend.Names(), "cuda") {
-		assert.Contains(t, text, "go build -tags cuda", "how to get it")
-	}
+	assert.Contains(t, text, "go build -tags cuda", "how to get the GPU build, which this is not")
+	o := fovea(t, t.TempDir(), "train", "--backend", "cuda:0")
+	assert.Equal(t, 2, o.code)
+	assert.Contains(t, o.stderr, "go build -tags cuda")
 }
 
 func TestDataListAndInfo(t *testing.T) {

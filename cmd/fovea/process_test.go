@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// binary is the command as it is shipped; the tests run it as a process.
+// binary is the command as it is shipped, without GPUs; the tests run it as a process.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -61,7 +61,7 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func finished(t *testing.T, err error, stdout, stderr *bytes.Buffer) outcome {
+func finished(t *testing.T, err error, stdout, stderr fmt.Stringer) outcome {
 	t.Helper()
 	o := outcome{0, stdout.String(), stderr.String()}
 	var exit *exec.ExitError

@@ -110,6 +110,8 @@ func (s *settings) complete(training *data.Set, i backend.Info) {
 		s.Train.Epochs = min(max(shown/training.Len(), 12), 40)
 	}
 	s.Backend = i.Name
+	// The memory of a GPU is its own, and the way there is long.
+	s.Train.Resident = isGPU(i)
 	n := training.Normalization()
 	s.Train.Classes, s.Train.Mean, s.Train.Std = training.Classes(), n.Mean, n.Std
 	s.Train.Extra = s.Data.metadata()
@@ -146,7 +148,7 @@ func (c *console) begin(s settings, resumed bool, net *nn.Network, splits *data.
 	c.printf("%-8s %s: %s training, %s validation, %s test images of %d×%d×%d, %s\n", "data", s.Data.Specification,
 		thousands(splits.Train.Len()), thousands(splits.Validation.Len()), thousands(splits.Test.Len()), h, w, channels, targetsOf(splits.Train))
 	c.printf("%-8s %s: %s parameters\n", "network", s.Model, thousands(parameters))
-	c.printf("%-8s %s: %s, %s\n", "backend", info.Name, info.Device, count(info.Threads, "thread"))
+	c.printf("%-8s %s: %s\n", "backend", info.Name, whatComputes(info))
 	c.printf("%-8s %s\n", "run", s.Train.Dir)
 	c.event(startEvent{
 		Event: "start", Run: s.Train.Dir, Resumed: resumed, Settings: s, Parameters: parameters,

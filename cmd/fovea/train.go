@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fovea/backend"
+	"fovea/cuda"
 	"fovea/data"
 	"fovea/nn"
 	"fovea/train"
@@ -90,6 +92,10 @@ func (c *console) openBackend(name string, threads int) (backend.Backend, error)
 	b, err := backend.Open(name, backend.Options{Threads: threads, PassedOver: func(family string, cause error) {
 		c.notice(passedOver(family, cause))
 	}})
+	if family, _, _ := strings.Cut(name, ":"); family == gpuFamily && errors.Is(err, backend.ErrUnknownBackend) {
+		_, err = cuda.Devices() // tells how to get it
+		return nil, misuse{err}
+	}
 	return b, misused(err)
 }
 
