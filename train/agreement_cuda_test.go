@@ -3,6 +3,7 @@
 package train
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -74,4 +75,22 @@ func TestSameSeedSameBitsOnCUDA(t *testing.T) {
 func TestResidentSetOnCUDA(t *testing.T) {
 	sameAsFromTheHost(t, openCUDA(t), exactly)
 	gatheredWithinBounds(t, openCUDA(t))
+}
+
+func TestResumeOnCUDA(t *testing.T) {
+	openCUDA(t)
+	r := shortRun(nn.AdamW(0.01, 0.01))
+	r.device, r.config.Resident = "cuda", true
+	whole, err := r.in(t, t.Context(), t.TempDir(), false)
+	require.NoError(t, err)
+	for _, n := range []int{1, 8, 15} {
+		dir := t.TempDir()
+		_, err := r.in(t, cancelledAt(t, n), dir, false)
+		require.ErrorIs(t, err, context.Canceled)
+		other := r
+		other.seed = 99
+		resumed, err := other.in(t, t.Context(), dir, true)
+		require.NoError(t, err)
+		assert.Equal(t, whole, resumed, "cancelled at %d", n)
+	}
 }

@@ -161,6 +161,7 @@ func TestResumeAnywhere(t *testing.T) {
 				interruptions++
 				other := r
 				other.seed = 99 // the state must bring all parameters
+				other.config.Resident = n%2 == 1
 				resumed, err := other.in(t, t.Context(), dir, true)
 				require.NoError(t, err, "cancelled at %d", n)
 				require.Equal(t, whole, resumed, "cancelled at %d", n)
