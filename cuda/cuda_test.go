@@ -5,6 +5,7 @@ package cuda
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,7 +36,12 @@ func TestMain(m *testing.M) {
 		v := driver.Version()
 		fmt.Printf("%s %s, CUDA %d.%d, %s\n", kind, driver.Path(), v/1000, v%1000/10, devices[0].Device)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if left := driver.Leaks(); code == 0 && left != nil {
+		fmt.Println("backends were closed, and this was never freed:", strings.Join(left, "; "))
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // openBackend skips a test where there is no driver; TestMain has seen to it that
