@@ -123,7 +123,7 @@ sanitize-cuda-sim: ## conformance on a simulated driver that was built with Addr
 	$(MAKE) -C cuda/sim/driver CXX="$(CXX)" SANITIZE=address,undefined
 	$(CUDA) $(GO) test -c -tags cuda -o bin/cuda.test ./cuda
 	cd cuda && FOVEA_REQUIRE_CUDA=1 FOVEA_CUDA_DRIVER=$(SIM_ASAN) ASAN_OPTIONS=detect_leaks=0:handle_segv=0 \
-		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" ../bin/cuda.test -test.short
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" ../bin/cuda.test
 
 test-cuda: ## all tests with the tag cuda on an NVIDIA GPU; fails where there is none
 	$(CUDA) FOVEA_REQUIRE_CUDA=1 $(GO) test -count=1 -tags cuda ./...
