@@ -112,7 +112,7 @@ def main():
                 state, losses = run(state, images, labels)
                 losses.block_until_ready()
                 rates.append(STEPS * batch / (time.perf_counter() - start))
-            print(f"jax-scan\tTraining/{name}/{batch}\timages/s\t{statistics.median(rates):.6g}", flush=True)
+            print(f"jax-scan\tResident/{name}/{batch}\timages/s\t{statistics.median(rates):.6g}", flush=True)
 
 
 if __name__ == "__main__":

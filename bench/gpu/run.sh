@@ -148,17 +148,18 @@ step conformance conformance cuda ./package.test -test.v -test.short="$(quickly 
 step long-sums conformance cuda/internal/lower ./package.test -test.v -test.run "$(quickly '^TestLongSums$/^Sum' '^TestLongSums$')"
 step graph conformance graph ./package.test -test.short="$(quickly true false)"
 step nn conformance nn ./package.test -test.short="$(quickly true false)"
-step train-tests conformance train ./package.test -test.short="$(quickly true false)" -test.skip Curves
+step train-tests conformance train ./package.test -test.short -test.run "$(quickly '^Test(Trainer|Schedule)' .)" -test.skip 'Curves|CUDA'
 # shellcheck disable=SC2016 # the words are the inner shell's
-step curves conformance train bash -c './package.test -test.v -test.run "$0" -test.short="$1" | tee /dev/stderr | grep -q -- "--- PASS: .*cuda"' \
-	"$(quickly 'Curves.*/lenet5.*/.*cuda' 'Curves')" "$(quickly true false)"
+step curves conformance train bash -c './package.test -test.v -test.run "$0" | tee /dev/stderr | grep -q -- "--- PASS: TestCurvesOfPyTorchOnCUDA/lenet5-adam"' \
+	"$(quickly '^TestCurvesOfPyTorchOnCUDA$/lenet5-adam' Curves)"
+step agreement conformance train ./package.test -test.v -test.run "$(quickly '^TestSameSeedSameBitsOnCUDA$' CUDA)" -test.skip Curves
 step command conformance cmd/fovea env "PATH=$temporary/shims:$PATH" ./package.test -test.short -test.run "$(quickly '^TestDevices' .)"
 step train conformance . ./bin/fovea train --backend cuda --data digits --seed 1 --epochs "$(quickly 1 40)" --out "$out/train-cuda"
 step train-cpu conformance . ./bin/fovea train --backend cpu --data digits --seed 1 --epochs "$(quickly 1 40)" --out "$out/train-cpu"
 
 # The same programs on the virtual machine and on this driver: outputs.bin is the virtual machine's.
 if ./bench/package.test -test.list '^TestOutputs$' 2>/dev/null | grep -q '^TestOutputs$'; then
-	step machine-outputs conformance bench env "FOVEA_CUDA_DRIVER=$simulator" ./package.test -test.v -test.run '^TestOutputs$' -outputs "$out/outputs.bin"
+	step machine-outputs conformance bench env "FOVEA_CUDA_DRIVER=$simulator" ./package.test -test.run '^TestOutputs$' -outputs "$out/outputs.bin"
 	step machine-and-gpu conformance bench ./package.test -test.v -test.run '^TestOutputs$' -against "$out/outputs.bin"
 else
 	skip machine-and-gpu conformance "the pack has no such test"
@@ -204,7 +205,7 @@ startup
 
 # Benchmarks. The table below takes the best of five rounds of fovea and the best way of the others.
 bench=(./package.test -test.run '^$' -test.benchtime "$(quickly 1x 1s)" -test.count "$(quickly 1 5)" -test.timeout 0 -backend cuda:0)
-step bench-networks measurement bench "${bench[@]}" -test.bench "$(quickly '^BenchmarkTraining$/lenet5' '^Benchmark(Training|Inference)$')"
+step bench-networks measurement bench "${bench[@]}" -test.bench "$(quickly '^BenchmarkTraining$/lenet5' '^Benchmark(Training|Resident|Inference)$')"
 step bench-ops measurement bench "${bench[@]}" -test.bench "$(quickly '^BenchmarkMatMul$/^64x120x400$' '^Benchmark(Conv2D|MatMul)$')"
 
 python=${PYTHON:-python3}
