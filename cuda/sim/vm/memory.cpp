@@ -255,13 +255,21 @@ Fault DeviceMemory::copyWithin(Address target, Address source, uint64_t bytes) {
   if (Fault f = checkLocked(source, bytes, false)) return f;
   if (Fault f = checkLocked(target, bytes, false)) return f;
   uint64_t from = source - kBase, to = target - kBase;
-  std::vector<bool> written(bytes);
-  for (uint64_t i = 0; i < bytes; i++) written[i] = shadow_[(from + i) / 4] >> (4 + (from + i) % 4) & 1;
   std::memmove(data_ + to, data_ + from, bytes);
-  for (uint64_t i = 0; i < bytes; i++) {
+  // Whole words first, if both sides are aligned alike to words; then what is left, byte by byte.
+  uint64_t words = from % 4 == 0 && to % 4 == 0 ? bytes / 4 : 0;
+  // The ranges may overlap: all states are read before any is written.
+  std::vector<uint8_t> states(shadow_ + from / 4, shadow_ + from / 4 + words);
+  std::vector<bool> written;
+  for (uint64_t i = words * 4; i < bytes; i++) written.push_back(shadow_[(from + i) / 4] >> (4 + (from + i) % 4) & 1);
+  for (uint64_t i = 0; i < words; i++) {
+    uint8_t& s = shadow_[to / 4 + i];
+    s = uint8_t((s & kAccessible) | (states[i] & kInitialised));
+  }
+  for (uint64_t i = words * 4; i < bytes; i++) {
     uint8_t bit = uint8_t(0x10 << (to + i) % 4);
     uint8_t& s = shadow_[(to + i) / 4];
-    s = written[i] ? s | bit : s & ~bit;
+    s = written[i - words * 4] ? s | bit : s & ~bit;
   }
   return {};
 }
