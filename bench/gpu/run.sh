@@ -56,12 +56,16 @@ mkdir -p "$out/logs"
 
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
-# The tests of the command build it with go; here "go build -o FILE ." copies what was built before.
+# The tests of the command build it with go; here "go build [-tags cuda] -o FILE ." copies what was built before.
 mkdir "$temporary/shims"
 cat >"$temporary/shims/go" <<SHIM
 #!/bin/sh
-[ "\$1 \$2 \$4" = "build -o ." ] || { echo "go is not here: \$*" >&2; exit 1; }
-exec cp "$root/bin/fovea" "\$3"
+case "\$*" in
+"build -o \$3 .") exec cp "$root/bin/fovea" "\$3" ;;
+"build -tags cuda -o \$5 .") exec cp "$root/bin/fovea" "\$5" ;;
+esac
+echo "go is not here: \$*" >&2
+exit 1
 SHIM
 chmod +x "$temporary/shims/go"
 
