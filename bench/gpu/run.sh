@@ -157,7 +157,7 @@ step train-tests conformance train ./package.test -test.short -test.run "$(quick
 step curves conformance train bash -c './package.test -test.v -test.run "$0" | tee /dev/stderr | grep -q -- "--- PASS: TestCurvesOfPyTorchOnCUDA/lenet5-adam"' \
 	"$(quickly '^TestCurvesOfPyTorchOnCUDA$/lenet5-adam' Curves)"
 step agreement conformance train ./package.test -test.v -test.run "$(quickly '^TestSameSeedSameBitsOnCUDA$' CUDA)" -test.skip Curves
-step command conformance cmd/fovea env "PATH=$temporary/shims:$PATH" ./package.test -test.short -test.run "$(quickly '^TestDevices' .)"
+step command conformance cmd/fovea env "PATH=$temporary/shims:$PATH" ./package.test -test.short -test.run "$(quickly '^TestDevicesListsGPUs$' .)"
 step train conformance . ./bin/fovea train --backend cuda --data digits --seed 1 --epochs "$(quickly 1 40)" --out "$out/train-cuda"
 step train-cpu conformance . ./bin/fovea train --backend cpu --data digits --seed 1 --epochs "$(quickly 1 40)" --out "$out/train-cpu"
 
