@@ -18,6 +18,7 @@ build=(-tags cuda -trimpath -ldflags '-s -w')
 rm -rf "$pack" "$archive"
 mkdir -p "$pack/bin"
 go build "${build[@]}" -o "$pack/bin/fovea" ./cmd/fovea
+CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$pack/bin/fovea-plain" ./cmd/fovea # what the command's tests expect of a build without the tag
 for p in "${packages[@]}"; do
 	mkdir -p "$pack/$p"
 	go test -c "${build[@]}" -o "$pack/$p/package.test" "./$p"

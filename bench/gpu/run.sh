@@ -61,7 +61,7 @@ mkdir "$temporary/shims"
 cat >"$temporary/shims/go" <<SHIM
 #!/bin/sh
 case "\$*" in
-"build -o \$3 .") exec cp "$root/bin/fovea" "\$3" ;;
+"build -o \$3 .") exec cp "$root/bin/fovea-plain" "\$3" ;;
 "build -tags cuda -o \$5 .") exec cp "$root/bin/fovea" "\$5" ;;
 esac
 echo "go is not here: \$*" >&2
