@@ -10,9 +10,9 @@ import (
 	"fovea/cuda/driver"
 )
 
-// staging is the way of host data to the device: a ring of pinned memory, whose
-// pieces are copied to the device in the order of the stream. What has been put into
-// the ring need not stay where it was, and the next batch goes in while a step runs.
+// staging is the way of host data to the device and back: a ring of pinned memory,
+// whose pieces are copied in the order of the stream. What has been put into the ring
+// need not stay where it was, and the next batch goes in while a step runs.
 type staging struct {
 	context *driver.Context
 	stream  *driver.Stream
@@ -26,10 +26,10 @@ type staging struct {
 	idle   []*driver.Event // not in use
 }
 
-// piece is a part of the ring that the device reads until the event is complete.
+// piece is a part of the ring that the device uses until the event is complete.
 type piece struct {
 	begin, end int
-	read       *driver.Event
+	done       *driver.Event
 }
 
 const (
@@ -54,10 +54,38 @@ func (s *staging) write(to driver.Address, data []byte) error {
 			return err
 		}
 		copy(s.memory.Bytes()[at:], data[:n])
-		if err := s.send(to, at, n); err != nil {
+		if err := s.queue(at, n, func() error { return s.stream.ToDevice(to, s.memory, at, n) }); err != nil {
 			return err
 		}
 		to += driver.Address(n)
+		data = data[n:]
+	}
+	return nil
+}
+
+// read copies data from the device, behind all work in the stream, and waits for it.
+func (s *staging) read(data []byte, from driver.Address) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if err := s.grow(2 * len(data)); err != nil {
+		return err
+	}
+	for len(data) > 0 {
+		n := min(len(data), s.size/2)
+		at, err := s.reserve((n + stagingGrain - 1) / stagingGrain * stagingGrain)
+		if err != nil {
+			return err
+		}
+		if err := s.queue(at, n, func() error { return s.stream.ToHost(s.memory, at, from, n) }); err != nil {
+			return err
+		}
+		for len(s.pieces) > 0 { // all others lie before it in the stream
+			if err := s.retire(); err != nil {
+				return err
+			}
+		}
+		copy(data[:n], s.memory.Bytes()[at:])
+		from += driver.Address(n)
 		data = data[n:]
 	}
 	return nil
@@ -114,21 +142,21 @@ func (s *staging) room(n int) (at int, ok bool) {
 // retire waits for the oldest piece.
 func (s *staging) retire() error {
 	oldest := s.pieces[0]
-	if err := oldest.read.Synchronize(); err != nil {
+	if err := oldest.done.Synchronize(); err != nil {
 		return err
 	}
 	s.pieces = append(s.pieces[:0], s.pieces[1:]...)
-	s.idle = append(s.idle, oldest.read)
+	s.idle = append(s.idle, oldest.done)
 	return nil
 }
 
-// send queues the copy of n bytes of the ring.
-func (s *staging) send(to driver.Address, at, n int) error {
+// queue queues a copy between the device and n bytes of the ring.
+func (s *staging) queue(at, n int, copying func() error) error {
 	e, err := s.event()
 	if err != nil {
 		return err
 	}
-	err = s.stream.ToDevice(to, s.memory, at, n)
+	err = copying()
 	if err == nil {
 		err = s.stream.Record(e)
 	}
@@ -167,7 +195,7 @@ func (s *staging) drop() error {
 // close gives everything back, when the stream is idle.
 func (s *staging) close() error {
 	for _, p := range s.pieces {
-		s.idle = append(s.idle, p.read)
+		s.idle = append(s.idle, p.done)
 	}
 	s.pieces = nil
 	errs := []error{s.drop()}

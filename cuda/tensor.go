@@ -100,7 +100,7 @@ func (t *array) Read(host *tensor.Dense) error {
 		if err != nil {
 			return err
 		}
-		return t.device.stream.Download(data, t.address())
+		return t.device.staging.read(data, t.address())
 	})
 }
 
