@@ -108,11 +108,11 @@ vet-cuda: ## go vet and the linters over what is built with the tag cuda
 	$(CUDA) $(GOLANGCI_LINT) run --build-tags cuda ./cuda/... ./bench/... ./train/... ./cmd/...
 
 sim: ## build the simulated NVIDIA driver; needs g++
-	$(MAKE) -C cuda/sim/driver CXX="$(CXX)"
+	$(MAKE) -j$$(nproc) -C cuda/sim/driver CXX="$(CXX)"
 
 # -count=1, since Go's test cache does not see the driver change.
 test-cuda-sim: sim ## all tests with the tag cuda on the simulated driver, conformance in other schedules too
-	$(MAKE) -C cuda/sim test
+	$(MAKE) -j$$(nproc) -C cuda/sim test
 	$(ON_SIM) $(GO) test -count=1 -tags cuda ./cuda/... ./bench ./train ./cmd/... ./kernels/...
 	for seed in $(SEEDS); do FOVEA_SIM_SEED=$$seed $(ON_SIM) $(GO) test -count=1 -tags cuda -run Conformance ./cuda || exit 1; done
 
@@ -120,7 +120,7 @@ race-cuda-sim: sim ## the same, shorter, with the race detector and checkptr
 	$(ON_SIM) $(GO) test -count=1 -race -short -tags cuda ./cuda/...
 
 sanitize-cuda-sim: ## conformance on a simulated driver that was built with AddressSanitizer and UBSan
-	$(MAKE) -C cuda/sim/driver CXX="$(CXX)" SANITIZE=address,undefined
+	$(MAKE) -j$$(nproc) -C cuda/sim/driver CXX="$(CXX)" SANITIZE=address,undefined
 	$(CUDA) $(GO) test -c -tags cuda -o bin/cuda.test ./cuda
 	cd cuda && FOVEA_REQUIRE_CUDA=1 FOVEA_CUDA_DRIVER=$(SIM_ASAN) ASAN_OPTIONS=detect_leaks=0:handle_segv=0 \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" ../bin/cuda.test
