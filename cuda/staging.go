@@ -42,51 +42,43 @@ const (
 // write copies data to the device, after all work in the stream and before all that
 // is queued later. It returns when data has been read, and waits only for room.
 func (s *staging) write(to driver.Address, data []byte) error {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if err := s.grow(2 * len(data)); err != nil {
-		return err
-	}
-	for len(data) > 0 {
-		n := min(len(data), s.size/2)
-		at, err := s.reserve((n + stagingGrain - 1) / stagingGrain * stagingGrain)
-		if err != nil {
-			return err
-		}
-		copy(s.memory.Bytes()[at:], data[:n])
-		if err := s.queue(at, n, func() error { return s.stream.ToDevice(to, s.memory, at, n) }); err != nil {
-			return err
-		}
-		to += driver.Address(n)
-		data = data[n:]
-	}
-	return nil
+	return s.inPieces(len(data), func(at, begin, end int) error {
+		copy(s.memory.Bytes()[at:], data[begin:end])
+		return s.queue(at, end-begin, func() error { return s.stream.ToDevice(to+driver.Address(begin), s.memory, at, end-begin) })
+	})
 }
 
 // read copies data from the device, behind all work in the stream, and waits for it.
 func (s *staging) read(data []byte, from driver.Address) error {
+	return s.inPieces(len(data), func(at, begin, end int) error {
+		err := s.queue(at, end-begin, func() error { return s.stream.ToHost(s.memory, at, from+driver.Address(begin), end-begin) })
+		for err == nil && len(s.pieces) > 0 { // all others lie before it in the stream
+			err = s.retire()
+		}
+		if err == nil {
+			copy(data[begin:end], s.memory.Bytes()[at:])
+		}
+		return err
+	})
+}
+
+// inPieces has so many bytes transferred, each time as many as half of the ring holds:
+// those from begin to end through the room at at.
+func (s *staging) inPieces(bytes int, transfer func(at, begin, end int) error) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if err := s.grow(2 * len(data)); err != nil {
+	if err := s.grow(2 * bytes); err != nil {
 		return err
 	}
-	for len(data) > 0 {
-		n := min(len(data), s.size/2)
-		at, err := s.reserve((n + stagingGrain - 1) / stagingGrain * stagingGrain)
+	for begin, end := 0, 0; begin < bytes; begin = end {
+		end = min(begin+s.size/2, bytes)
+		at, err := s.reserve((end - begin + stagingGrain - 1) / stagingGrain * stagingGrain)
 		if err != nil {
 			return err
 		}
-		if err := s.queue(at, n, func() error { return s.stream.ToHost(s.memory, at, from, n) }); err != nil {
+		if err := transfer(at, begin, end); err != nil {
 			return err
 		}
-		for len(s.pieces) > 0 { // all others lie before it in the stream
-			if err := s.retire(); err != nil {
-				return err
-			}
-		}
-		copy(data[:n], s.memory.Bytes()[at:])
-		from += driver.Address(n)
-		data = data[n:]
 	}
 	return nil
 }
