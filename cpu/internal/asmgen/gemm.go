@@ -24,7 +24,7 @@ type vecOp = reg.VecVirtual
 // gemmAVX512 writes the tiles with 32, 16 and 8 columns. Each is wide enough for its height to keep the multiply-adds in flight: 28 or 14
 // sums against a latency of 4 cycles. With 8 columns, two half-width instructions a cycle do as much as one of full width.
 func gemmAVX512(c *build.Context) {
-	for rows := 2; rows <= 14; rows += 2 {
+	for rows := 1; rows <= 14; rows++ {
 		for _, t := range []tile{
 			{vectors: 2, lanes: 16, vector: c.ZMM},
 			{vectors: 1, lanes: 16, vector: c.ZMM, fused: true},
@@ -40,16 +40,20 @@ func gemmAVX512(c *build.Context) {
 
 // gemmAVX2 writes the tiles with 16 and 8 columns.
 func gemmAVX2(c *build.Context) {
-	iota := c.StaticGlobal("iota")
+	ones := c.StaticGlobal("ones")
 	c.DataAttributes(attr.RODATA | attr.NOPTR)
-	for i := range 16 {
-		c.AddDatum(4*i, operand.U32(i))
+	for i := range 32 {
+		lane := uint32(0)
+		if i < 16 {
+			lane = 0xffffffff
+		}
+		c.AddDatum(4*i, operand.U32(lane))
 	}
-	for rows := 2; rows <= 6; rows += 2 {
+	for rows := 1; rows <= 6; rows++ {
 		for _, vectors := range []int{2, 1} {
 			t := tile{rows: rows, vectors: vectors, lanes: 8, vector: c.YMM}
 			t.name = fmt.Sprintf("microAVX2x%dx%d", rows, vectors*8)
-			t.write(c, &maskVectors{c: c, iota: iota})
+			t.write(c, &maskVectors{c: c, ones: ones})
 		}
 	}
 	peakLoop(c, "peakAVX2", 12, c.YMM)
@@ -63,15 +67,31 @@ func (t tile) write(c *build.Context, edge edge) {
 	c.Function(t.name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
-	c.SignatureExpr("func(depth int, a, b, c *float32, ldc, rows, cols int, accumulate bool)")
+	c.SignatureExpr("func(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)")
 	c.Doc(fmt.Sprintf("%s is the microKernel for %d×%d tiles.", t.name, t.rows, t.vectors*t.lanes))
-	depth := c.Load(c.Param("depth"), c.GP64())
-	a := c.Load(c.Param("a"), c.GP64())
+
+	cols := c.Load(c.Param("cols"), c.GP64())
+	edge.prepare(cols, t.vectors, t.lanes)
+	t.variant(c, "", edge.load, edge.store, edge.add)
+	edge.slow(func(load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem)) {
+		t.variant(c, "edge_", load, store, add)
+	})
+}
+
+// variant writes the whole computation with one way to read B and to write C.
+func (t tile) variant(c *build.Context, prefix string, load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem)) {
+	param := func(name string) operand.Mem {
+		p, err := c.Param(name).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		return p.Addr
+	}
+	a, aRow := t.rowPointers(c)
+	aStep := c.Load(c.Param("aStep"), c.GP64())
 	b := c.Load(c.Param("b"), c.GP64())
-	out := c.Load(c.Param("c"), c.GP64())
-	ldc := c.Load(c.Param("ldc"), c.GP64())
-	rows := c.Load(c.Param("rows"), c.GP64())
-	c.SHLQ(operand.Imm(2), ldc)
+	bStep := c.Load(c.Param("bStep"), c.GP64())
+	runs := c.Load(c.Param("runs"), c.GP64())
 
 	sums := make([][]vecOp, t.rows)
 	for i := range sums {
@@ -82,14 +102,18 @@ func (t tile) write(c *build.Context, edge edge) {
 		}
 	}
 
-	c.Label("depth_loop")
+	c.Label(prefix + "run_loop")
+	depth := c.Load(c.Param("depth"), c.GP64())
+	c.Label(prefix + "depth_loop")
 	right := make([]vecOp, t.vectors)
 	for v := range right {
-		right[v] = t.vector()
-		c.VMOVUPS(operand.Mem{Base: b, Disp: 4 * t.lanes * v}, right[v])
+		right[v] = load(v, operand.Mem{Base: b, Disp: 4 * t.lanes * v})
 	}
 	for i := range sums {
-		element := operand.Mem{Base: a, Disp: 4 * i}
+		element := operand.Mem{Base: a[i/3]}
+		if i%3 > 0 {
+			element.Index, element.Scale = aRow, uint8(i%3)
+		}
 		if t.fused {
 			for v := range right {
 				c.VFMADD231PS_BCST(element, right[v], sums[i][v])
@@ -102,64 +126,79 @@ func (t tile) write(c *build.Context, edge edge) {
 			c.VFMADD231PS(right[v], left, sums[i][v])
 		}
 	}
-	c.ADDQ(operand.Imm(uint64(4*t.rows)), a)
-	c.ADDQ(operand.Imm(uint64(4*t.lanes*t.vectors)), b)
+	for _, p := range a {
+		c.ADDQ(aStep, p)
+	}
+	c.ADDQ(bStep, b)
 	c.DECQ(depth)
-	c.JNZ(operand.LabelRef("depth_loop"))
+	c.JNZ(operand.LabelRef(prefix + "depth_loop"))
+	for _, p := range a {
+		c.ADDQ(param("aJump"), p)
+	}
+	c.ADDQ(param("bJump"), b)
+	c.DECQ(runs)
+	c.JNZ(operand.LabelRef(prefix + "run_loop"))
 
-	cols := c.Load(c.Param("cols"), c.GP64())
+	out := c.Load(c.Param("c"), c.GP64())
+	cRow := c.Load(c.Param("cRow"), c.GP64())
 	accumulate := c.Load(c.Param("accumulate"), c.GP8())
-	edge.prepare(cols, t.vectors, t.lanes)
 	c.TESTB(accumulate, accumulate)
-	c.JNZ(operand.LabelRef("add"))
-	t.rowByRow(c, sums, out, ldc, rows, "store", edge.store)
-	c.Label("add")
-	t.rowByRow(c, sums, out, ldc, rows, "add", edge.add)
-	edge.slow(func(store, add func(v int, sum vecOp, at operand.Mem)) {
-		c.Label("edge")
-		c.TESTB(accumulate, accumulate)
-		c.JNZ(operand.LabelRef("edge_add"))
-		t.rowByRow(c, sums, out, ldc, rows, "edge_store", store)
-		c.Label("edge_add")
-		t.rowByRow(c, sums, out, ldc, rows, "edge_add", add)
-	})
+	c.JNZ(operand.LabelRef(prefix + "add"))
+	t.rowByRow(c, sums, out, cRow, store)
+	c.Label(prefix + "add")
+	t.rowByRow(c, sums, out, cRow, add)
 }
 
-// rowByRow writes f for every register, and returns. Heights are even and a panel is padded by less than the least height, so only the last row can be missing.
-func (t tile) rowByRow(c *build.Context, sums [][]vecOp, out, ldc, rows reg.Register, label string, f func(v int, sum vecOp, at operand.Mem)) {
+// rowPointers returns pointers to every third row of A, and the distance of two rows: an address can add it once or twice.
+func (t tile) rowPointers(c *build.Context) (a []reg.GPVirtual, aRow reg.Register) {
+	aRow = c.Load(c.Param("aRow"), c.GP64())
+	a = append(a, c.GP64())
+	c.Load(c.Param("a"), a[0])
+	for i := 3; i < t.rows; i += 3 {
+		p := c.GP64()
+		c.LEAQ(operand.Mem{Base: a[len(a)-1], Index: aRow, Scale: 2}, p)
+		c.ADDQ(aRow, p)
+		a = append(a, p)
+	}
+	return a, aRow
+}
+
+// rowByRow writes f for every register, and returns.
+func (t tile) rowByRow(c *build.Context, sums [][]vecOp, out, cRow reg.Register, f func(v int, sum vecOp, at operand.Mem)) {
 	for i := range sums {
 		for v, s := range sums[i] {
 			f(v, s, operand.Mem{Base: out, Disp: 4 * t.lanes * v})
 		}
-		if i == len(sums)-2 {
-			c.CMPQ(rows, operand.Imm(uint64(len(sums))))
-			c.JLT(operand.LabelRef(label + "_done"))
-		}
 		if i < len(sums)-1 {
-			c.ADDQ(ldc, out)
+			c.ADDQ(cRow, out)
 		}
 	}
-	c.Label(label + "_done")
 	c.VZEROUPPER()
 	c.RET()
 }
 
-// edge writes to C the columns that a tile has.
+// edge reads of B and writes to C the columns that a tile has.
 type edge interface {
 	prepare(cols reg.Register, vectors, lanes int)
+	load(v int, at operand.Mem) vecOp
 	store(v int, sum vecOp, at operand.Mem)
 	add(v int, sum vecOp, at operand.Mem)
 	// slow lets the edge have its own code, at label edge, for tiles that lack columns.
-	slow(write func(store, add func(v int, sum vecOp, at operand.Mem)))
+	slow(write func(load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem)))
 }
 
 // maskRegisters masks loads and stores by the mask registers of AVX-512, at no cost, in full tiles as well.
 type maskRegisters struct {
-	c     *build.Context
-	masks []reg.OpmaskVirtual
+	c      *build.Context
+	masks  []reg.OpmaskVirtual
+	vector func() vecOp
 }
 
 func (m *maskRegisters) prepare(cols reg.Register, vectors, lanes int) {
+	m.vector = m.c.ZMM
+	if lanes == 8 {
+		m.vector = m.c.YMM
+	}
 	bits := m.c.GP64()
 	m.c.MOVQ(operand.I64(-1), bits)
 	m.c.BZHIQ(cols, bits, bits)
@@ -173,6 +212,12 @@ func (m *maskRegisters) prepare(cols reg.Register, vectors, lanes int) {
 	}
 }
 
+func (m *maskRegisters) load(v int, at operand.Mem) vecOp {
+	r := m.vector()
+	m.c.VMOVUPS_Z(at, m.masks[v], r)
+	return r
+}
+
 func (m *maskRegisters) store(v int, sum vecOp, at operand.Mem) {
 	m.c.VMOVUPS(sum, m.masks[v], at)
 }
@@ -182,19 +227,27 @@ func (m *maskRegisters) add(v int, sum vecOp, at operand.Mem) {
 	m.c.VMOVUPS(sum, m.masks[v], at)
 }
 
-func (m *maskRegisters) slow(func(store, add func(int, vecOp, operand.Mem))) {}
+func (m *maskRegisters) slow(func(func(int, operand.Mem) vecOp, func(int, vecOp, operand.Mem), func(int, vecOp, operand.Mem))) {
+}
 
-// maskVectors is for AVX2, whose masked stores are slow on some processors: full tiles do without.
+// maskVectors is for AVX2, whose masked stores are slow on some processors: full tiles do without. There is no register to keep the masks in, so they are
+// read from memory.
 type maskVectors struct {
 	c    *build.Context
-	iota operand.Mem // 0, 1, 2, …
+	ones operand.Mem // 16 lanes of ones, then 16 of zeros
 	cols reg.Register
 }
 
 func (m *maskVectors) prepare(cols reg.Register, vectors, lanes int) {
 	m.cols = cols
 	m.c.CMPQ(cols, operand.Imm(uint64(vectors*lanes)))
-	m.c.JNE(operand.LabelRef("edge_masks"))
+	m.c.JNE(operand.LabelRef("edge"))
+}
+
+func (m *maskVectors) load(_ int, at operand.Mem) vecOp {
+	r := m.c.YMM()
+	m.c.VMOVUPS(at, r)
+	return r
 }
 
 func (m *maskVectors) store(_ int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, at) }
@@ -204,21 +257,28 @@ func (m *maskVectors) add(_ int, sum vecOp, at operand.Mem) {
 	m.c.VMOVUPS(sum, at)
 }
 
-func (m *maskVectors) slow(write func(store, add func(int, vecOp, operand.Mem))) {
-	m.c.Label("edge_masks")
-	count, free := m.c.YMM(), m.c.YMM()
-	m.c.VMOVQ(m.cols, count.AsX())
-	m.c.VPBROADCASTD(count.AsX(), count)
-	masks := []vecOp{m.c.YMM(), m.c.YMM()}
-	for v, mask := range masks {
-		m.c.VPCMPGTD(m.iota.Offset(32*v), count, mask)
+func (m *maskVectors) slow(write func(load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem))) {
+	m.c.Label("edge")
+	masks := m.c.GP64()
+	m.c.LEAQ(m.ones.Offset(64), masks)
+	m.c.SHLQ(operand.Imm(2), m.cols)
+	m.c.SUBQ(m.cols, masks)
+	mask := func(v int) vecOp {
+		r := m.c.YMM()
+		m.c.VMOVUPS(operand.Mem{Base: masks, Disp: 32 * v}, r)
+		return r
 	}
-	write(
-		func(v int, sum vecOp, at operand.Mem) { m.c.VMASKMOVPS(sum, masks[v], at) },
+	load := func(v int, at operand.Mem) vecOp {
+		r := mask(v)
+		m.c.VMASKMOVPS(at, r, r)
+		return r
+	}
+	write(load,
+		func(v int, sum vecOp, at operand.Mem) { m.c.VMASKMOVPS(sum, mask(v), at) },
 		func(v int, sum vecOp, at operand.Mem) {
-			m.c.VMASKMOVPS(at, masks[v], free)
-			m.c.VADDPS(free, sum, sum)
-			m.c.VMASKMOVPS(sum, masks[v], at)
+			old := load(v, at)
+			m.c.VADDPS(old, sum, sum)
+			m.c.VMASKMOVPS(sum, mask(v), at)
 		})
 }
 

@@ -4,221 +4,813 @@
 
 #include "textflag.h"
 
-DATA iota<>+0(SB)/4, $0x00000000
-DATA iota<>+4(SB)/4, $0x00000001
-DATA iota<>+8(SB)/4, $0x00000002
-DATA iota<>+12(SB)/4, $0x00000003
-DATA iota<>+16(SB)/4, $0x00000004
-DATA iota<>+20(SB)/4, $0x00000005
-DATA iota<>+24(SB)/4, $0x00000006
-DATA iota<>+28(SB)/4, $0x00000007
-DATA iota<>+32(SB)/4, $0x00000008
-DATA iota<>+36(SB)/4, $0x00000009
-DATA iota<>+40(SB)/4, $0x0000000a
-DATA iota<>+44(SB)/4, $0x0000000b
-DATA iota<>+48(SB)/4, $0x0000000c
-DATA iota<>+52(SB)/4, $0x0000000d
-DATA iota<>+56(SB)/4, $0x0000000e
-DATA iota<>+60(SB)/4, $0x0000000f
-GLOBL iota<>(SB), RODATA|NOPTR, $64
+DATA ones<>+0(SB)/4, $0xffffffff
+DATA ones<>+4(SB)/4, $0xffffffff
+DATA ones<>+8(SB)/4, $0xffffffff
+DATA ones<>+12(SB)/4, $0xffffffff
+DATA ones<>+16(SB)/4, $0xffffffff
+DATA ones<>+20(SB)/4, $0xffffffff
+DATA ones<>+24(SB)/4, $0xffffffff
+DATA ones<>+28(SB)/4, $0xffffffff
+DATA ones<>+32(SB)/4, $0xffffffff
+DATA ones<>+36(SB)/4, $0xffffffff
+DATA ones<>+40(SB)/4, $0xffffffff
+DATA ones<>+44(SB)/4, $0xffffffff
+DATA ones<>+48(SB)/4, $0xffffffff
+DATA ones<>+52(SB)/4, $0xffffffff
+DATA ones<>+56(SB)/4, $0xffffffff
+DATA ones<>+60(SB)/4, $0xffffffff
+DATA ones<>+64(SB)/4, $0x00000000
+DATA ones<>+68(SB)/4, $0x00000000
+DATA ones<>+72(SB)/4, $0x00000000
+DATA ones<>+76(SB)/4, $0x00000000
+DATA ones<>+80(SB)/4, $0x00000000
+DATA ones<>+84(SB)/4, $0x00000000
+DATA ones<>+88(SB)/4, $0x00000000
+DATA ones<>+92(SB)/4, $0x00000000
+DATA ones<>+96(SB)/4, $0x00000000
+DATA ones<>+100(SB)/4, $0x00000000
+DATA ones<>+104(SB)/4, $0x00000000
+DATA ones<>+108(SB)/4, $0x00000000
+DATA ones<>+112(SB)/4, $0x00000000
+DATA ones<>+116(SB)/4, $0x00000000
+DATA ones<>+120(SB)/4, $0x00000000
+DATA ones<>+124(SB)/4, $0x00000000
+GLOBL ones<>(SB), RODATA|NOPTR, $128
 
-// func microAVX2x2x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+// func microAVX2x1x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x10
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), AX
+	MOVQ   aStep+32(FP), CX
+	MOVQ   b+48(FP), DX
+	MOVQ   bStep+56(FP), BX
+	MOVQ   runs+8(FP), SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+run_loop:
+	MOVQ depth+0(FP), DI
+
+depth_loop:
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VBROADCASTSS (AX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         DI
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), AX
+	ADDQ         bJump+64(FP), DX
+	DECQ         SI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), CL
+	TESTB        CL, CL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), AX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+edge_run_loop:
+	MOVQ depth+0(FP), R8
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y2
+	VMASKMOVPS   (BX), Y2, Y2
+	VMOVUPS      32(CX), Y3
+	VMASKMOVPS   32(BX), Y3, Y3
+	VBROADCASTSS (AX), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         DX, AX
+	ADDQ         SI, BX
+	DECQ         R8
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), AX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y2
+	VMASKMOVPS   Y0, Y2, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+edge_add:
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS (AX), Y2, Y2
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS Y0, Y2, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX2x1x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x08
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), AX
+	MOVQ   aStep+32(FP), CX
+	MOVQ   b+48(FP), DX
+	MOVQ   bStep+56(FP), BX
+	MOVQ   runs+8(FP), SI
+	VXORPS Y0, Y0, Y0
+
+run_loop:
+	MOVQ depth+0(FP), DI
+
+depth_loop:
+	VMOVUPS      (DX), Y1
+	VBROADCASTSS (AX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         DI
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), AX
+	ADDQ         bJump+64(FP), DX
+	DECQ         SI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), CL
+	TESTB        CL, CL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), AX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
+	VXORPS Y0, Y0, Y0
+
+edge_run_loop:
+	MOVQ depth+0(FP), R8
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y1
+	VMASKMOVPS   (BX), Y1, Y1
+	VBROADCASTSS (AX), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         DX, AX
+	ADDQ         SI, BX
+	DECQ         R8
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), AX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y1
+	VMASKMOVPS   Y0, Y1, (AX)
+	VZEROUPPER
+	RET
+
+edge_add:
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS Y0, Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX2x2x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x10
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
+run_loop:
+	MOVQ depth+0(FP), R8
+
 depth_loop:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS 4(CX), Y6
+	VBROADCASTSS (CX)(AX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         $0x08, CX
-	ADDQ         $0x40, DX
-	DECQ         AX
-	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	CMPQ         AX, $0x10
-	JNE          edge_masks
-	TESTB        CL, CL
-	JNZ          add
-	VMOVUPS      Y0, (BX)
-	VMOVUPS      Y1, 32(BX)
-	CMPQ         DI, $0x02
-	JLT          store_done
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	VMOVUPS      Y2, (BX)
-	VMOVUPS      Y3, 32(BX)
-
-store_done:
+	DECQ         R8
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (BX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(BX)
-	CMPQ    DI, $0x02
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (BX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(BX)
-
-add_done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  32(AX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
 	VZEROUPPER
 	RET
 
-edge_masks:
-	VMOVQ        AX, X4
-	VPBROADCASTD X4, Y4
-	VPCMPGTD     iota<>+0(SB), Y4, Y5
-	VPCMPGTD     iota<>+32(SB), Y4, Y6
-	TESTB        CL, CL
-	JNZ          edge_add
-	VMASKMOVPS   Y0, Y5, (BX)
-	VMASKMOVPS   Y1, Y6, 32(BX)
-	CMPQ         DI, $0x02
-	JLT          edge_store_done
-	ADDQ         SI, BX
-	VMASKMOVPS   Y2, Y5, (BX)
-	VMASKMOVPS   Y3, Y6, 32(BX)
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
-edge_store_done:
+edge_run_loop:
+	MOVQ depth+0(FP), R9
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   (SI), Y4, Y4
+	VMOVUPS      32(CX), Y5
+	VMASKMOVPS   32(SI), Y5, Y5
+	VBROADCASTSS (DX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (DX)(AX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   Y0, Y4, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y3, Y0, 32(AX)
 	VZEROUPPER
 	RET
 
 edge_add:
-	VMASKMOVPS (BX), Y5, Y4
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS (AX), Y4, Y4
 	VADDPS     Y4, Y0, Y0
-	VMASKMOVPS Y0, Y5, (BX)
-	VMASKMOVPS 32(BX), Y6, Y4
-	VADDPS     Y4, Y1, Y1
-	VMASKMOVPS Y1, Y6, 32(BX)
-	CMPQ       DI, $0x02
-	JLT        edge_add_done
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y5, Y4
-	VADDPS     Y4, Y2, Y2
-	VMASKMOVPS Y2, Y5, (BX)
-	VMASKMOVPS 32(BX), Y6, Y4
-	VADDPS     Y4, Y3, Y3
-	VMASKMOVPS Y3, Y6, 32(BX)
-
-edge_add_done:
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS Y0, Y4, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y3, Y0, 32(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX2x2x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+// func microAVX2x2x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x08
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
+run_loop:
+	MOVQ depth+0(FP), R8
+
 depth_loop:
-	VMOVUPS      (DX), Y2
+	VMOVUPS      (BX), Y2
 	VBROADCASTSS (CX), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS 4(CX), Y3
+	VBROADCASTSS (CX)(AX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         $0x08, CX
-	ADDQ         $0x20, DX
-	DECQ         AX
-	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	CMPQ         AX, $0x08
-	JNE          edge_masks
-	TESTB        CL, CL
-	JNZ          add
-	VMOVUPS      Y0, (BX)
-	CMPQ         DI, $0x02
-	JLT          store_done
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	VMOVUPS      Y1, (BX)
-
-store_done:
+	DECQ         R8
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (BX)
-	CMPQ    DI, $0x02
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, Y1
+	VMOVUPS Y1, (AX)
 	VZEROUPPER
 	RET
 
-edge_masks:
-	VMOVQ        AX, X2
-	VPBROADCASTD X2, Y2
-	VPCMPGTD     iota<>+0(SB), Y2, Y3
-	VPCMPGTD     iota<>+32(SB), Y2, Y2
-	TESTB        CL, CL
-	JNZ          edge_add
-	VMASKMOVPS   Y0, Y3, (BX)
-	CMPQ         DI, $0x02
-	JLT          edge_store_done
-	ADDQ         SI, BX
-	VMASKMOVPS   Y1, Y3, (BX)
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
 
-edge_store_done:
+edge_run_loop:
+	MOVQ depth+0(FP), R9
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y2
+	VMASKMOVPS   (SI), Y2, Y2
+	VBROADCASTSS (DX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (DX)(AX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y2
+	VMASKMOVPS   Y0, Y2, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y1, Y0, (AX)
 	VZEROUPPER
 	RET
 
 edge_add:
-	VMASKMOVPS (BX), Y3, Y2
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS (AX), Y2, Y2
 	VADDPS     Y2, Y0, Y0
-	VMASKMOVPS Y0, Y3, (BX)
-	CMPQ       DI, $0x02
-	JLT        edge_add_done
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y3, Y2
-	VADDPS     Y2, Y1, Y1
-	VMASKMOVPS Y1, Y3, (BX)
-
-edge_add_done:
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS Y0, Y2, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX2x4x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+// func microAVX2x3x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x10
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+run_loop:
+	MOVQ depth+0(FP), R8
+
+depth_loop:
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (CX)(AX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (CX)(AX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         R8
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  32(AX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  32(AX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+edge_run_loop:
+	MOVQ depth+0(FP), R9
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   (SI), Y6, Y6
+	VMOVUPS      32(CX), Y7
+	VMASKMOVPS   32(SI), Y7, Y7
+	VBROADCASTSS (DX), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (DX)(AX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (DX)(AX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   Y0, Y6, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y3, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y4, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y5, Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+edge_add:
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS (AX), Y6, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS Y0, Y6, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y3, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y4, Y4
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y5, Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX2x3x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x08
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+run_loop:
+	MOVQ depth+0(FP), R8
+
+depth_loop:
+	VMOVUPS      (BX), Y3
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (CX)(AX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (CX)(AX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         R8
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+edge_run_loop:
+	MOVQ depth+0(FP), R9
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y3
+	VMASKMOVPS   (SI), Y3, Y3
+	VBROADCASTSS (DX), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (DX)(AX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (DX)(AX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y3
+	VMASKMOVPS   Y0, Y3, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y1, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	VZEROUPPER
+	RET
+
+edge_add:
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS (AX), Y3, Y3
+	VADDPS     Y3, Y0, Y0
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS Y0, Y3, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX2x4x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x10
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -228,258 +820,805 @@ TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-57
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
+run_loop:
+	MOVQ depth+0(FP), R9
+
 depth_loop:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
+	VMOVUPS      (SI), Y8
+	VMOVUPS      32(SI), Y9
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS 4(CX), Y10
+	VBROADCASTSS (CX)(AX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS 8(CX), Y10
+	VBROADCASTSS (CX)(AX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS 12(CX), Y10
+	VBROADCASTSS (DX), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         $0x10, CX
-	ADDQ         $0x40, DX
-	DECQ         AX
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	CMPQ         AX, $0x10
-	JNE          edge_masks
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Y0, (BX)
-	VMOVUPS      Y1, 32(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y2, (BX)
-	VMOVUPS      Y3, 32(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y4, (BX)
-	VMOVUPS      Y5, 32(BX)
-	CMPQ         DI, $0x04
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Y6, (BX)
-	VMOVUPS      Y7, 32(BX)
-
-store_done:
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y7, 32(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (BX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (BX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (BX)
-	VADDPS  32(BX), Y5, Y5
-	VMOVUPS Y5, 32(BX)
-	CMPQ    DI, $0x04
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (BX)
-	VADDPS  32(BX), Y7, Y7
-	VMOVUPS Y7, 32(BX)
-
-add_done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  32(AX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  32(AX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  32(AX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
 	VZEROUPPER
 	RET
 
-edge_masks:
-	VMOVQ        AX, X8
-	VPBROADCASTD X8, Y8
-	VPCMPGTD     iota<>+0(SB), Y8, Y9
-	VPCMPGTD     iota<>+32(SB), Y8, Y10
-	TESTB        CL, CL
-	JNZ          edge_add
-	VMASKMOVPS   Y0, Y9, (BX)
-	VMASKMOVPS   Y1, Y10, 32(BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y2, Y9, (BX)
-	VMASKMOVPS   Y3, Y10, 32(BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y4, Y9, (BX)
-	VMASKMOVPS   Y5, Y10, 32(BX)
-	CMPQ         DI, $0x04
-	JLT          edge_store_done
-	ADDQ         SI, BX
-	VMASKMOVPS   Y6, Y9, (BX)
-	VMASKMOVPS   Y7, Y10, 32(BX)
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
 
-edge_store_done:
+edge_run_loop:
+	MOVQ depth+0(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y8
+	VMASKMOVPS   (DI), Y8, Y8
+	VMOVUPS      32(CX), Y9
+	VMASKMOVPS   32(DI), Y9, Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DX)(AX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (DX)(AX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (BX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y8
+	VMASKMOVPS   Y0, Y8, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y3, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y4, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y5, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y6, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y7, Y0, 32(AX)
 	VZEROUPPER
 	RET
 
 edge_add:
-	VMASKMOVPS (BX), Y9, Y8
+	VMOVUPS    (CX), Y8
+	VMASKMOVPS (AX), Y8, Y8
 	VADDPS     Y8, Y0, Y0
-	VMASKMOVPS Y0, Y9, (BX)
-	VMASKMOVPS 32(BX), Y10, Y8
-	VADDPS     Y8, Y1, Y1
-	VMASKMOVPS Y1, Y10, 32(BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y9, Y8
-	VADDPS     Y8, Y2, Y2
-	VMASKMOVPS Y2, Y9, (BX)
-	VMASKMOVPS 32(BX), Y10, Y8
-	VADDPS     Y8, Y3, Y3
-	VMASKMOVPS Y3, Y10, 32(BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y9, Y8
-	VADDPS     Y8, Y4, Y4
-	VMASKMOVPS Y4, Y9, (BX)
-	VMASKMOVPS 32(BX), Y10, Y8
-	VADDPS     Y8, Y5, Y5
-	VMASKMOVPS Y5, Y10, 32(BX)
-	CMPQ       DI, $0x04
-	JLT        edge_add_done
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y9, Y8
-	VADDPS     Y8, Y6, Y6
-	VMASKMOVPS Y6, Y9, (BX)
-	VMASKMOVPS 32(BX), Y10, Y8
-	VADDPS     Y8, Y7, Y7
-	VMASKMOVPS Y7, Y10, 32(BX)
-
-edge_add_done:
+	VMOVUPS    (CX), Y8
+	VMASKMOVPS Y0, Y8, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y3, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y4, Y4
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y5, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y6, Y6
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y6, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y7, Y7
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y7, Y0, 32(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX2x4x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+// func microAVX2x4x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x08
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
+run_loop:
+	MOVQ depth+0(FP), R9
+
 depth_loop:
-	VMOVUPS      (DX), Y4
+	VMOVUPS      (SI), Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS 4(CX), Y5
+	VBROADCASTSS (CX)(AX*1), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS 8(CX), Y5
+	VBROADCASTSS (CX)(AX*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS 12(CX), Y5
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         $0x10, CX
-	ADDQ         $0x20, DX
-	DECQ         AX
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	CMPQ         AX, $0x08
-	JNE          edge_masks
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Y0, (BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y1, (BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y2, (BX)
-	CMPQ         DI, $0x04
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Y3, (BX)
-
-store_done:
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (BX)
-	CMPQ    DI, $0x04
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, Y3
+	VMOVUPS Y3, (AX)
 	VZEROUPPER
 	RET
 
-edge_masks:
-	VMOVQ        AX, X4
-	VPBROADCASTD X4, Y4
-	VPCMPGTD     iota<>+0(SB), Y4, Y5
-	VPCMPGTD     iota<>+32(SB), Y4, Y4
-	TESTB        CL, CL
-	JNZ          edge_add
-	VMASKMOVPS   Y0, Y5, (BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y1, Y5, (BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y2, Y5, (BX)
-	CMPQ         DI, $0x04
-	JLT          edge_store_done
-	ADDQ         SI, BX
-	VMASKMOVPS   Y3, Y5, (BX)
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
-edge_store_done:
+edge_run_loop:
+	MOVQ depth+0(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   (DI), Y4, Y4
+	VBROADCASTSS (DX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (DX)(AX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (DX)(AX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (BX), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   Y0, Y4, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y1, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y3, Y0, (AX)
 	VZEROUPPER
 	RET
 
 edge_add:
-	VMASKMOVPS (BX), Y5, Y4
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS (AX), Y4, Y4
 	VADDPS     Y4, Y0, Y0
-	VMASKMOVPS Y0, Y5, (BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y5, Y4
-	VADDPS     Y4, Y1, Y1
-	VMASKMOVPS Y1, Y5, (BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y5, Y4
-	VADDPS     Y4, Y2, Y2
-	VMASKMOVPS Y2, Y5, (BX)
-	CMPQ       DI, $0x04
-	JLT        edge_add_done
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y5, Y4
-	VADDPS     Y4, Y3, Y3
-	VMASKMOVPS Y3, Y5, (BX)
-
-edge_add_done:
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS Y0, Y4, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX2x6x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+// func microAVX2x5x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x10
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+run_loop:
+	MOVQ depth+0(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y10
+	VMOVUPS      32(SI), Y11
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (CX)(AX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (CX)(AX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (DX), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (DX)(AX*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  32(AX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  32(AX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  32(AX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  32(AX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+edge_run_loop:
+	MOVQ depth+0(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y10
+	VMASKMOVPS   (DI), Y10, Y10
+	VMOVUPS      32(CX), Y11
+	VMASKMOVPS   32(DI), Y11, Y11
+	VBROADCASTSS (DX), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (DX)(AX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (DX)(AX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (BX), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (BX)(AX*1), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y10
+	VMASKMOVPS   Y0, Y10, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y3, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y4, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y5, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y6, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y7, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y8, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y9, Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+edge_add:
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS (AX), Y10, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS Y0, Y10, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y3, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y4, Y4
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y5, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y6, Y6
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y6, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y7, Y7
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y7, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y8, Y8
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y8, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y9, Y9
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y9, Y0, 32(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX2x5x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x08
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+run_loop:
+	MOVQ depth+0(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y5
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (CX)(AX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (CX)(AX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (DX), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (DX)(AX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VZEROUPPER
+	RET
+
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+edge_run_loop:
+	MOVQ depth+0(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   (DI), Y5, Y5
+	VBROADCASTSS (DX), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (DX)(AX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (DX)(AX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (BX), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (BX)(AX*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   Y0, Y5, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y1, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y3, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y4, Y0, (AX)
+	VZEROUPPER
+	RET
+
+edge_add:
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS (AX), Y5, Y5
+	VADDPS     Y5, Y0, Y0
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS Y0, Y5, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y4, Y4
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX2x6x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x10
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -493,188 +1632,279 @@ TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-57
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
+run_loop:
+	MOVQ depth+0(FP), R9
+
 depth_loop:
-	VMOVUPS      (DX), Y12
-	VMOVUPS      32(DX), Y13
+	VMOVUPS      (SI), Y12
+	VMOVUPS      32(SI), Y13
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 4(CX), Y14
+	VBROADCASTSS (CX)(AX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS 8(CX), Y14
+	VBROADCASTSS (CX)(AX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 12(CX), Y14
+	VBROADCASTSS (DX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 16(CX), Y14
+	VBROADCASTSS (DX)(AX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 20(CX), Y14
+	VBROADCASTSS (DX)(AX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         $0x18, CX
-	ADDQ         $0x40, DX
-	DECQ         AX
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	CMPQ         AX, $0x10
-	JNE          edge_masks
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Y0, (BX)
-	VMOVUPS      Y1, 32(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y2, (BX)
-	VMOVUPS      Y3, 32(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y4, (BX)
-	VMOVUPS      Y5, 32(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y6, (BX)
-	VMOVUPS      Y7, 32(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y8, (BX)
-	VMOVUPS      Y9, 32(BX)
-	CMPQ         DI, $0x06
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Y10, (BX)
-	VMOVUPS      Y11, 32(BX)
-
-store_done:
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y10, (AX)
+	VMOVUPS      Y11, 32(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (BX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (BX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (BX)
-	VADDPS  32(BX), Y5, Y5
-	VMOVUPS Y5, 32(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (BX)
-	VADDPS  32(BX), Y7, Y7
-	VMOVUPS Y7, 32(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y8, Y8
-	VMOVUPS Y8, (BX)
-	VADDPS  32(BX), Y9, Y9
-	VMOVUPS Y9, 32(BX)
-	CMPQ    DI, $0x06
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y10, Y10
-	VMOVUPS Y10, (BX)
-	VADDPS  32(BX), Y11, Y11
-	VMOVUPS Y11, 32(BX)
-
-add_done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  32(AX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  32(AX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  32(AX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  32(AX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  32(AX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
 	VZEROUPPER
 	RET
 
-edge_masks:
-	VMOVQ        AX, X12
-	VPBROADCASTD X12, Y12
-	VPCMPGTD     iota<>+0(SB), Y12, Y13
-	VPCMPGTD     iota<>+32(SB), Y12, Y14
-	TESTB        CL, CL
-	JNZ          edge_add
-	VMASKMOVPS   Y0, Y13, (BX)
-	VMASKMOVPS   Y1, Y14, 32(BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y2, Y13, (BX)
-	VMASKMOVPS   Y3, Y14, 32(BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y4, Y13, (BX)
-	VMASKMOVPS   Y5, Y14, 32(BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y6, Y13, (BX)
-	VMASKMOVPS   Y7, Y14, 32(BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y8, Y13, (BX)
-	VMASKMOVPS   Y9, Y14, 32(BX)
-	CMPQ         DI, $0x06
-	JLT          edge_store_done
-	ADDQ         SI, BX
-	VMASKMOVPS   Y10, Y13, (BX)
-	VMASKMOVPS   Y11, Y14, 32(BX)
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
 
-edge_store_done:
+edge_run_loop:
+	MOVQ depth+0(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y12
+	VMASKMOVPS   (DI), Y12, Y12
+	VMOVUPS      32(CX), Y13
+	VMASKMOVPS   32(DI), Y13, Y13
+	VBROADCASTSS (DX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (DX)(AX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (DX)(AX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (BX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (BX)(AX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (BX)(AX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y12
+	VMASKMOVPS   Y0, Y12, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y3, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y4, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y5, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y6, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y7, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y8, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y9, Y0, 32(AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y10, Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y11, Y0, 32(AX)
 	VZEROUPPER
 	RET
 
 edge_add:
-	VMASKMOVPS (BX), Y13, Y12
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS (AX), Y12, Y12
 	VADDPS     Y12, Y0, Y0
-	VMASKMOVPS Y0, Y13, (BX)
-	VMASKMOVPS 32(BX), Y14, Y12
-	VADDPS     Y12, Y1, Y1
-	VMASKMOVPS Y1, Y14, 32(BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y13, Y12
-	VADDPS     Y12, Y2, Y2
-	VMASKMOVPS Y2, Y13, (BX)
-	VMASKMOVPS 32(BX), Y14, Y12
-	VADDPS     Y12, Y3, Y3
-	VMASKMOVPS Y3, Y14, 32(BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y13, Y12
-	VADDPS     Y12, Y4, Y4
-	VMASKMOVPS Y4, Y13, (BX)
-	VMASKMOVPS 32(BX), Y14, Y12
-	VADDPS     Y12, Y5, Y5
-	VMASKMOVPS Y5, Y14, 32(BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y13, Y12
-	VADDPS     Y12, Y6, Y6
-	VMASKMOVPS Y6, Y13, (BX)
-	VMASKMOVPS 32(BX), Y14, Y12
-	VADDPS     Y12, Y7, Y7
-	VMASKMOVPS Y7, Y14, 32(BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y13, Y12
-	VADDPS     Y12, Y8, Y8
-	VMASKMOVPS Y8, Y13, (BX)
-	VMASKMOVPS 32(BX), Y14, Y12
-	VADDPS     Y12, Y9, Y9
-	VMASKMOVPS Y9, Y14, 32(BX)
-	CMPQ       DI, $0x06
-	JLT        edge_add_done
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y13, Y12
-	VADDPS     Y12, Y10, Y10
-	VMASKMOVPS Y10, Y13, (BX)
-	VMASKMOVPS 32(BX), Y14, Y12
-	VADDPS     Y12, Y11, Y11
-	VMASKMOVPS Y11, Y14, 32(BX)
-
-edge_add_done:
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS Y0, Y12, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y3, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y4, Y4
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y5, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y6, Y6
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y6, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y7, Y7
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y7, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y8, Y8
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y8, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y9, Y9
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y9, Y0, 32(AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y10, Y10
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y10, Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS 32(AX), Y0, Y0
+	VADDPS     Y0, Y11, Y11
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y11, Y0, 32(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX2x6x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
-// Requires: AVX, AVX2, FMA3
-TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+// func microAVX2x6x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	CMPQ   AX, $0x08
+	JNE    edge
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -682,126 +1912,181 @@ TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-57
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
+run_loop:
+	MOVQ depth+0(FP), R9
+
 depth_loop:
-	VMOVUPS      (DX), Y6
+	VMOVUPS      (SI), Y6
 	VBROADCASTSS (CX), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS 4(CX), Y7
+	VBROADCASTSS (CX)(AX*1), Y7
 	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS 8(CX), Y7
+	VBROADCASTSS (CX)(AX*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS 12(CX), Y7
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS 16(CX), Y7
+	VBROADCASTSS (DX)(AX*1), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS 20(CX), Y7
+	VBROADCASTSS (DX)(AX*2), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         $0x18, CX
-	ADDQ         $0x20, DX
-	DECQ         AX
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	CMPQ         AX, $0x08
-	JNE          edge_masks
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Y0, (BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y1, (BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y2, (BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y3, (BX)
-	ADDQ         SI, BX
-	VMOVUPS      Y4, (BX)
-	CMPQ         DI, $0x06
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Y5, (BX)
-
-store_done:
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y5, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (BX)
-	CMPQ    DI, $0x06
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, Y5
+	VMOVUPS Y5, (AX)
 	VZEROUPPER
 	RET
 
-edge_masks:
-	VMOVQ        AX, X6
-	VPBROADCASTD X6, Y6
-	VPCMPGTD     iota<>+0(SB), Y6, Y7
-	VPCMPGTD     iota<>+32(SB), Y6, Y6
-	TESTB        CL, CL
-	JNZ          edge_add
-	VMASKMOVPS   Y0, Y7, (BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y1, Y7, (BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y2, Y7, (BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y3, Y7, (BX)
-	ADDQ         SI, BX
-	VMASKMOVPS   Y4, Y7, (BX)
-	CMPQ         DI, $0x06
-	JLT          edge_store_done
-	ADDQ         SI, BX
-	VMASKMOVPS   Y5, Y7, (BX)
+edge:
+	LEAQ   ones<>+64(SB), CX
+	SHLQ   $0x02, AX
+	SUBQ   AX, CX
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
 
-edge_store_done:
+edge_run_loop:
+	MOVQ depth+0(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   (DI), Y6, Y6
+	VBROADCASTSS (DX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (DX)(AX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (DX)(AX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (BX), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (BX)(AX*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (BX)(AX*2), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), DX
+	MOVB         accumulate+96(FP), BL
+	TESTB        BL, BL
+	JNZ          edge_add
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   Y0, Y6, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y1, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y3, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y4, Y0, (AX)
+	ADDQ         DX, AX
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y5, Y0, (AX)
 	VZEROUPPER
 	RET
 
 edge_add:
-	VMASKMOVPS (BX), Y7, Y6
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS (AX), Y6, Y6
 	VADDPS     Y6, Y0, Y0
-	VMASKMOVPS Y0, Y7, (BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y7, Y6
-	VADDPS     Y6, Y1, Y1
-	VMASKMOVPS Y1, Y7, (BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y7, Y6
-	VADDPS     Y6, Y2, Y2
-	VMASKMOVPS Y2, Y7, (BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y7, Y6
-	VADDPS     Y6, Y3, Y3
-	VMASKMOVPS Y3, Y7, (BX)
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y7, Y6
-	VADDPS     Y6, Y4, Y4
-	VMASKMOVPS Y4, Y7, (BX)
-	CMPQ       DI, $0x06
-	JLT        edge_add_done
-	ADDQ       SI, BX
-	VMASKMOVPS (BX), Y7, Y6
-	VADDPS     Y6, Y5, Y5
-	VMASKMOVPS Y5, Y7, (BX)
-
-edge_add_done:
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS Y0, Y6, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y4, Y4
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y5, Y0, (AX)
 	VZEROUPPER
 	RET
 

@@ -4,184 +4,527 @@
 
 #include "textflag.h"
 
-// func microAVX512x2x32(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x1x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), AX
+	MOVQ   aStep+32(FP), CX
+	MOVQ   b+48(FP), DX
+	MOVQ   bStep+56(FP), BX
+	MOVQ   runs+8(FP), SI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+run_loop:
+	MOVQ depth+0(FP), DI
+
+depth_loop:
+	VMOVUPS.Z    (DX), K1, Z2
+	VMOVUPS.Z    64(DX), K2, Z3
+	VBROADCASTSS (AX), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         DI
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), AX
+	ADDQ         bJump+64(FP), DX
+	DECQ         SI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), CL
+	TESTB        CL, CL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x1x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), AX
+	MOVQ   aStep+32(FP), CX
+	MOVQ   b+48(FP), DX
+	MOVQ   bStep+56(FP), BX
+	MOVQ   runs+8(FP), SI
+	VXORPS Z0, Z0, Z0
+
+run_loop:
+	MOVQ depth+0(FP), DI
+
+depth_loop:
+	VMOVUPS.Z        (DX), K1, Z1
+	VFMADD231PS.BCST (AX), Z1, Z0
+	ADDQ             CX, AX
+	ADDQ             BX, DX
+	DECQ             DI
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), AX
+	ADDQ             bJump+64(FP), DX
+	DECQ             SI
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), CL
+	TESTB            CL, CL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x1x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), AX
+	MOVQ   aStep+32(FP), CX
+	MOVQ   b+48(FP), DX
+	MOVQ   bStep+56(FP), BX
+	MOVQ   runs+8(FP), SI
+	VXORPS Y0, Y0, Y0
+
+run_loop:
+	MOVQ depth+0(FP), DI
+
+depth_loop:
+	VMOVUPS.Z        (DX), K1, Y1
+	VFMADD231PS.BCST (AX), Y1, Y0
+	ADDQ             CX, AX
+	ADDQ             BX, DX
+	DECQ             DI
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), AX
+	ADDQ             bJump+64(FP), DX
+	DECQ             SI
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), CL
+	TESTB            CL, CL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x2x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
+run_loop:
+	MOVQ depth+0(FP), R8
+
 depth_loop:
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
+	VMOVUPS.Z    (BX), K1, Z4
+	VMOVUPS.Z    64(BX), K2, Z5
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(CX), Z6
+	VBROADCASTSS (CX)(AX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         $0x08, CX
-	ADDQ         $0x80, DX
-	DECQ         AX
-	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	MOVQ         $-1, DX
-	BZHIQ        AX, DX, DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	TESTB        CL, CL
-	JNZ          add
-	VMOVUPS      Z0, K1, (BX)
-	VMOVUPS      Z1, K2, 64(BX)
-	CMPQ         DI, $0x02
-	JLT          store_done
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	VMOVUPS      Z2, K1, (BX)
-	VMOVUPS      Z3, K2, 64(BX)
-
-store_done:
+	DECQ         R8
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	VADDPS  64(BX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(BX)
-	CMPQ    DI, $0x02
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	VADDPS  64(BX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x2x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x2x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 
-depth_loop:
-	VMOVUPS          (DX), Z2
-	VFMADD231PS.BCST (CX), Z2, Z0
-	VFMADD231PS.BCST 4(CX), Z2, Z1
-	ADDQ             $0x08, CX
-	ADDQ             $0x40, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (BX)
-	CMPQ             DI, $0x02
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Z1, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R8
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (BX), K1, Z2
+	VFMADD231PS.BCST (CX), Z2, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z2, Z1
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             R8
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	CMPQ    DI, $0x02
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x2x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x2x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
-depth_loop:
-	VMOVUPS          (DX), Y2
-	VFMADD231PS.BCST (CX), Y2, Y0
-	VFMADD231PS.BCST 4(CX), Y2, Y1
-	ADDQ             $0x08, CX
-	ADDQ             $0x20, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (BX)
-	CMPQ             DI, $0x02
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Y1, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R8
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (BX), K1, Y2
+	VFMADD231PS.BCST (CX), Y2, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y2, Y1
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             R8
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (BX)
-	CMPQ    DI, $0x02
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x4x32(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x3x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+
+run_loop:
+	MOVQ depth+0(FP), R8
+
+depth_loop:
+	VMOVUPS.Z    (BX), K1, Z6
+	VMOVUPS.Z    64(BX), K2, Z7
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (CX)(AX*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (CX)(AX*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         R8
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x3x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+
+run_loop:
+	MOVQ depth+0(FP), R8
+
+depth_loop:
+	VMOVUPS.Z        (BX), K1, Z3
+	VFMADD231PS.BCST (CX), Z3, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z3, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z3, Z2
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             R8
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x3x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+run_loop:
+	MOVQ depth+0(FP), R8
+
+depth_loop:
+	VMOVUPS.Z        (BX), K1, Y3
+	VFMADD231PS.BCST (CX), Y3, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y3, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y3, Y2
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             R8
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x4x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -191,219 +534,492 @@ TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-57
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
+run_loop:
+	MOVQ depth+0(FP), R9
+
 depth_loop:
-	VMOVUPS      (DX), Z8
-	VMOVUPS      64(DX), Z9
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    64(SI), K2, Z9
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS 4(CX), Z10
+	VBROADCASTSS (CX)(AX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS 8(CX), Z10
+	VBROADCASTSS (CX)(AX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS 12(CX), Z10
+	VBROADCASTSS (DX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         $0x10, CX
-	ADDQ         $0x80, DX
-	DECQ         AX
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	MOVQ         $-1, DX
-	BZHIQ        AX, DX, DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Z0, K1, (BX)
-	VMOVUPS      Z1, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z2, K1, (BX)
-	VMOVUPS      Z3, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z4, K1, (BX)
-	VMOVUPS      Z5, K2, 64(BX)
-	CMPQ         DI, $0x04
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Z6, K1, (BX)
-	VMOVUPS      Z7, K2, 64(BX)
-
-store_done:
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	VADDPS  64(BX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	VADDPS  64(BX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	VADDPS  64(BX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(BX)
-	CMPQ    DI, $0x04
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	VADDPS  64(BX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x4x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x4x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-depth_loop:
-	VMOVUPS          (DX), Z4
-	VFMADD231PS.BCST (CX), Z4, Z0
-	VFMADD231PS.BCST 4(CX), Z4, Z1
-	VFMADD231PS.BCST 8(CX), Z4, Z2
-	VFMADD231PS.BCST 12(CX), Z4, Z3
-	ADDQ             $0x10, CX
-	ADDQ             $0x40, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z2, K1, (BX)
-	CMPQ             DI, $0x04
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Z3, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R9
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (SI), K1, Z4
+	VFMADD231PS.BCST (CX), Z4, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z4, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z4, Z2
+	VFMADD231PS.BCST (DX), Z4, Z3
+	ADDQ             BX, CX
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	CMPQ    DI, $0x04
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x4x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x4x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-depth_loop:
-	VMOVUPS          (DX), Y4
-	VFMADD231PS.BCST (CX), Y4, Y0
-	VFMADD231PS.BCST 4(CX), Y4, Y1
-	VFMADD231PS.BCST 8(CX), Y4, Y2
-	VFMADD231PS.BCST 12(CX), Y4, Y3
-	ADDQ             $0x10, CX
-	ADDQ             $0x20, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y2, K1, (BX)
-	CMPQ             DI, $0x04
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Y3, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R9
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (SI), K1, Y4
+	VFMADD231PS.BCST (CX), Y4, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y4, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y4, Y2
+	VFMADD231PS.BCST (DX), Y4, Y3
+	ADDQ             BX, CX
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (BX)
-	CMPQ    DI, $0x04
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x6x32(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x5x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+
+run_loop:
+	MOVQ depth+0(FP), R9
+
+depth_loop:
+	VMOVUPS.Z    (SI), K1, Z10
+	VMOVUPS.Z    64(SI), K2, Z11
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (CX)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (CX)(AX*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (DX), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (DX)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x5x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+
+run_loop:
+	MOVQ depth+0(FP), R9
+
+depth_loop:
+	VMOVUPS.Z        (SI), K1, Z5
+	VFMADD231PS.BCST (CX), Z5, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z5, Z2
+	VFMADD231PS.BCST (DX), Z5, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z5, Z4
+	ADDQ             BX, CX
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x5x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+run_loop:
+	MOVQ depth+0(FP), R9
+
+depth_loop:
+	VMOVUPS.Z        (SI), K1, Y5
+	VFMADD231PS.BCST (CX), Y5, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y5, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y5, Y2
+	VFMADD231PS.BCST (DX), Y5, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y5, Y4
+	ADDQ             BX, CX
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x6x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -417,111 +1033,113 @@ TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-57
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
+run_loop:
+	MOVQ depth+0(FP), R9
+
 depth_loop:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
+	VMOVUPS.Z    (SI), K1, Z12
+	VMOVUPS.Z    64(SI), K2, Z13
 	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS 4(CX), Z14
+	VBROADCASTSS (CX)(AX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS 8(CX), Z14
+	VBROADCASTSS (CX)(AX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS 12(CX), Z14
+	VBROADCASTSS (DX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS 16(CX), Z14
+	VBROADCASTSS (DX)(AX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS 20(CX), Z14
+	VBROADCASTSS (DX)(AX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         $0x18, CX
-	ADDQ         $0x80, DX
-	DECQ         AX
+	ADDQ         BX, CX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	MOVQ         $-1, DX
-	BZHIQ        AX, DX, DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Z0, K1, (BX)
-	VMOVUPS      Z1, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z2, K1, (BX)
-	VMOVUPS      Z3, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z4, K1, (BX)
-	VMOVUPS      Z5, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z6, K1, (BX)
-	VMOVUPS      Z7, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z8, K1, (BX)
-	VMOVUPS      Z9, K2, 64(BX)
-	CMPQ         DI, $0x06
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Z10, K1, (BX)
-	VMOVUPS      Z11, K2, 64(BX)
-
-store_done:
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	VADDPS  64(BX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	VADDPS  64(BX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	VADDPS  64(BX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	VADDPS  64(BX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	VADDPS  64(BX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(BX)
-	CMPQ    DI, $0x06
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (BX)
-	VADDPS  64(BX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x6x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x6x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -529,78 +1147,82 @@ TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-57
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 
-depth_loop:
-	VMOVUPS          (DX), Z6
-	VFMADD231PS.BCST (CX), Z6, Z0
-	VFMADD231PS.BCST 4(CX), Z6, Z1
-	VFMADD231PS.BCST 8(CX), Z6, Z2
-	VFMADD231PS.BCST 12(CX), Z6, Z3
-	VFMADD231PS.BCST 16(CX), Z6, Z4
-	VFMADD231PS.BCST 20(CX), Z6, Z5
-	ADDQ             $0x18, CX
-	ADDQ             $0x40, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z4, K1, (BX)
-	CMPQ             DI, $0x06
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Z5, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R9
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (SI), K1, Z6
+	VFMADD231PS.BCST (CX), Z6, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z6, Z2
+	VFMADD231PS.BCST (DX), Z6, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z6, Z5
+	ADDQ             BX, CX
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	CMPQ    DI, $0x06
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x6x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x6x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -608,78 +1230,413 @@ TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-57
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 
-depth_loop:
-	VMOVUPS          (DX), Y6
-	VFMADD231PS.BCST (CX), Y6, Y0
-	VFMADD231PS.BCST 4(CX), Y6, Y1
-	VFMADD231PS.BCST 8(CX), Y6, Y2
-	VFMADD231PS.BCST 12(CX), Y6, Y3
-	VFMADD231PS.BCST 16(CX), Y6, Y4
-	VFMADD231PS.BCST 20(CX), Y6, Y5
-	ADDQ             $0x18, CX
-	ADDQ             $0x20, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y4, K1, (BX)
-	CMPQ             DI, $0x06
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Y5, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R9
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (SI), K1, Y6
+	VFMADD231PS.BCST (CX), Y6, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y6, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y6, Y2
+	VFMADD231PS.BCST (DX), Y6, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y6, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y6, Y5
+	ADDQ             BX, CX
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (BX)
-	CMPQ    DI, $0x06
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x8x32(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x7x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+
+run_loop:
+	MOVQ depth+0(FP), R10
+
+depth_loop:
+	VMOVUPS.Z    (DI), K1, Z14
+	VMOVUPS.Z    64(DI), K2, Z15
+	VBROADCASTSS (CX), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (CX)(AX*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (CX)(AX*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (DX), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (DX)(AX*1), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (DX)(AX*2), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (BX), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         SI, CX
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x7x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+
+run_loop:
+	MOVQ depth+0(FP), R10
+
+depth_loop:
+	VMOVUPS.Z        (DI), K1, Z7
+	VFMADD231PS.BCST (CX), Z7, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z7, Z2
+	VFMADD231PS.BCST (DX), Z7, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z7, Z5
+	VFMADD231PS.BCST (BX), Z7, Z6
+	ADDQ             SI, CX
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x7x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+run_loop:
+	MOVQ depth+0(FP), R10
+
+depth_loop:
+	VMOVUPS.Z        (DI), K1, Y7
+	VFMADD231PS.BCST (CX), Y7, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y7, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y7, Y2
+	VFMADD231PS.BCST (DX), Y7, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y7, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y7, Y5
+	VFMADD231PS.BCST (BX), Y7, Y6
+	ADDQ             SI, CX
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x8x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -697,133 +1654,139 @@ TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-57
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
+run_loop:
+	MOVQ depth+0(FP), R10
+
 depth_loop:
-	VMOVUPS      (DX), Z16
-	VMOVUPS      64(DX), Z17
+	VMOVUPS.Z    (DI), K1, Z16
+	VMOVUPS.Z    64(DI), K2, Z17
 	VBROADCASTSS (CX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS 4(CX), Z18
+	VBROADCASTSS (CX)(AX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS 8(CX), Z18
+	VBROADCASTSS (CX)(AX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS 12(CX), Z18
+	VBROADCASTSS (DX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS 16(CX), Z18
+	VBROADCASTSS (DX)(AX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS 20(CX), Z18
+	VBROADCASTSS (DX)(AX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS 24(CX), Z18
+	VBROADCASTSS (BX), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS 28(CX), Z18
+	VBROADCASTSS (BX)(AX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         $0x20, CX
-	ADDQ         $0x80, DX
-	DECQ         AX
+	ADDQ         SI, CX
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	MOVQ         $-1, DX
-	BZHIQ        AX, DX, DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Z0, K1, (BX)
-	VMOVUPS      Z1, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z2, K1, (BX)
-	VMOVUPS      Z3, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z4, K1, (BX)
-	VMOVUPS      Z5, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z6, K1, (BX)
-	VMOVUPS      Z7, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z8, K1, (BX)
-	VMOVUPS      Z9, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z10, K1, (BX)
-	VMOVUPS      Z11, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z12, K1, (BX)
-	VMOVUPS      Z13, K2, 64(BX)
-	CMPQ         DI, $0x08
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Z14, K1, (BX)
-	VMOVUPS      Z15, K2, 64(BX)
-
-store_done:
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, K1, (AX)
+	VMOVUPS      Z15, K2, 64(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	VADDPS  64(BX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	VADDPS  64(BX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	VADDPS  64(BX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	VADDPS  64(BX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	VADDPS  64(BX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (BX)
-	VADDPS  64(BX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (BX)
-	VADDPS  64(BX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(BX)
-	CMPQ    DI, $0x08
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (BX)
-	VADDPS  64(BX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (AX)
+	VADDPS  64(AX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x8x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x8x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -833,90 +1796,98 @@ TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-57
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-depth_loop:
-	VMOVUPS          (DX), Z8
-	VFMADD231PS.BCST (CX), Z8, Z0
-	VFMADD231PS.BCST 4(CX), Z8, Z1
-	VFMADD231PS.BCST 8(CX), Z8, Z2
-	VFMADD231PS.BCST 12(CX), Z8, Z3
-	VFMADD231PS.BCST 16(CX), Z8, Z4
-	VFMADD231PS.BCST 20(CX), Z8, Z5
-	VFMADD231PS.BCST 24(CX), Z8, Z6
-	VFMADD231PS.BCST 28(CX), Z8, Z7
-	ADDQ             $0x20, CX
-	ADDQ             $0x40, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z6, K1, (BX)
-	CMPQ             DI, $0x08
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Z7, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R10
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (DI), K1, Z8
+	VFMADD231PS.BCST (CX), Z8, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z8, Z2
+	VFMADD231PS.BCST (DX), Z8, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z8, Z5
+	VFMADD231PS.BCST (BX), Z8, Z6
+	VFMADD231PS.BCST (BX)(AX*1), Z8, Z7
+	ADDQ             SI, CX
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	CMPQ    DI, $0x08
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x8x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x8x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -926,90 +1897,483 @@ TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-57
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-depth_loop:
-	VMOVUPS          (DX), Y8
-	VFMADD231PS.BCST (CX), Y8, Y0
-	VFMADD231PS.BCST 4(CX), Y8, Y1
-	VFMADD231PS.BCST 8(CX), Y8, Y2
-	VFMADD231PS.BCST 12(CX), Y8, Y3
-	VFMADD231PS.BCST 16(CX), Y8, Y4
-	VFMADD231PS.BCST 20(CX), Y8, Y5
-	VFMADD231PS.BCST 24(CX), Y8, Y6
-	VFMADD231PS.BCST 28(CX), Y8, Y7
-	ADDQ             $0x20, CX
-	ADDQ             $0x20, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y6, K1, (BX)
-	CMPQ             DI, $0x08
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Y7, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R10
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (DI), K1, Y8
+	VFMADD231PS.BCST (CX), Y8, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y8, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y8, Y2
+	VFMADD231PS.BCST (DX), Y8, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y8, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y8, Y5
+	VFMADD231PS.BCST (BX), Y8, Y6
+	VFMADD231PS.BCST (BX)(AX*1), Y8, Y7
+	ADDQ             SI, CX
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (BX)
-	CMPQ    DI, $0x08
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x10x32(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x9x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+
+run_loop:
+	MOVQ depth+0(FP), R10
+
+depth_loop:
+	VMOVUPS.Z    (DI), K1, Z18
+	VMOVUPS.Z    64(DI), K2, Z19
+	VBROADCASTSS (CX), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (CX)(AX*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (CX)(AX*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS (DX), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (DX)(AX*1), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (DX)(AX*2), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (BX), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS (BX)(AX*1), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS (BX)(AX*2), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	ADDQ         SI, CX
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, K1, (AX)
+	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, K1, (AX)
+	VMOVUPS      Z17, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (AX)
+	VADDPS  64(AX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (AX)
+	VADDPS  64(AX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x9x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+
+run_loop:
+	MOVQ depth+0(FP), R10
+
+depth_loop:
+	VMOVUPS.Z        (DI), K1, Z9
+	VFMADD231PS.BCST (CX), Z9, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z9, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z9, Z2
+	VFMADD231PS.BCST (DX), Z9, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z9, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z9, Z5
+	VFMADD231PS.BCST (BX), Z9, Z6
+	VFMADD231PS.BCST (BX)(AX*1), Z9, Z7
+	VFMADD231PS.BCST (BX)(AX*2), Z9, Z8
+	ADDQ             SI, CX
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x9x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+
+run_loop:
+	MOVQ depth+0(FP), R10
+
+depth_loop:
+	VMOVUPS.Z        (DI), K1, Y9
+	VFMADD231PS.BCST (CX), Y9, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y9, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y9, Y2
+	VFMADD231PS.BCST (DX), Y9, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y9, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y9, Y5
+	VFMADD231PS.BCST (BX), Y9, Y6
+	VFMADD231PS.BCST (BX)(AX*1), Y9, Y7
+	VFMADD231PS.BCST (BX)(AX*2), Y9, Y8
+	ADDQ             SI, CX
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x10x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1031,155 +2395,165 @@ TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-57
 	VXORPS Z18, Z18, Z18
 	VXORPS Z19, Z19, Z19
 
+run_loop:
+	MOVQ depth+0(FP), R11
+
 depth_loop:
-	VMOVUPS      (DX), Z20
-	VMOVUPS      64(DX), Z21
+	VMOVUPS.Z    (R8), K1, Z20
+	VMOVUPS.Z    64(R8), K2, Z21
 	VBROADCASTSS (CX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS 4(CX), Z22
+	VBROADCASTSS (CX)(AX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS 8(CX), Z22
+	VBROADCASTSS (CX)(AX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS 12(CX), Z22
+	VBROADCASTSS (DX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS 16(CX), Z22
+	VBROADCASTSS (DX)(AX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS 20(CX), Z22
+	VBROADCASTSS (DX)(AX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS 24(CX), Z22
+	VBROADCASTSS (BX), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS 28(CX), Z22
+	VBROADCASTSS (BX)(AX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS 32(CX), Z22
+	VBROADCASTSS (BX)(AX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS 36(CX), Z22
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         $0x28, CX
-	ADDQ         $0x80, DX
-	DECQ         AX
+	ADDQ         DI, CX
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	MOVQ         $-1, DX
-	BZHIQ        AX, DX, DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         aJump+40(FP), SI
+	ADDQ         bJump+64(FP), R8
+	DECQ         R10
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Z0, K1, (BX)
-	VMOVUPS      Z1, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z2, K1, (BX)
-	VMOVUPS      Z3, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z4, K1, (BX)
-	VMOVUPS      Z5, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z6, K1, (BX)
-	VMOVUPS      Z7, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z8, K1, (BX)
-	VMOVUPS      Z9, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z10, K1, (BX)
-	VMOVUPS      Z11, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z12, K1, (BX)
-	VMOVUPS      Z13, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z14, K1, (BX)
-	VMOVUPS      Z15, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z16, K1, (BX)
-	VMOVUPS      Z17, K2, 64(BX)
-	CMPQ         DI, $0x0a
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Z18, K1, (BX)
-	VMOVUPS      Z19, K2, 64(BX)
-
-store_done:
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, K1, (AX)
+	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, K1, (AX)
+	VMOVUPS      Z17, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, K1, (AX)
+	VMOVUPS      Z19, K2, 64(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	VADDPS  64(BX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	VADDPS  64(BX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	VADDPS  64(BX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	VADDPS  64(BX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	VADDPS  64(BX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (BX)
-	VADDPS  64(BX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (BX)
-	VADDPS  64(BX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (BX)
-	VADDPS  64(BX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (BX)
-	VADDPS  64(BX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(BX)
-	CMPQ    DI, $0x0a
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (BX)
-	VADDPS  64(BX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (AX)
+	VADDPS  64(AX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (AX)
+	VADDPS  64(AX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (AX)
+	VADDPS  64(AX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x10x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x10x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1191,102 +2565,114 @@ TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-57
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 
-depth_loop:
-	VMOVUPS          (DX), Z10
-	VFMADD231PS.BCST (CX), Z10, Z0
-	VFMADD231PS.BCST 4(CX), Z10, Z1
-	VFMADD231PS.BCST 8(CX), Z10, Z2
-	VFMADD231PS.BCST 12(CX), Z10, Z3
-	VFMADD231PS.BCST 16(CX), Z10, Z4
-	VFMADD231PS.BCST 20(CX), Z10, Z5
-	VFMADD231PS.BCST 24(CX), Z10, Z6
-	VFMADD231PS.BCST 28(CX), Z10, Z7
-	VFMADD231PS.BCST 32(CX), Z10, Z8
-	VFMADD231PS.BCST 36(CX), Z10, Z9
-	ADDQ             $0x28, CX
-	ADDQ             $0x40, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z6, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z7, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z8, K1, (BX)
-	CMPQ             DI, $0x0a
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Z9, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R11
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (R8), K1, Z10
+	VFMADD231PS.BCST (CX), Z10, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z10, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z10, Z2
+	VFMADD231PS.BCST (DX), Z10, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z10, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z10, Z5
+	VFMADD231PS.BCST (BX), Z10, Z6
+	VFMADD231PS.BCST (BX)(AX*1), Z10, Z7
+	VFMADD231PS.BCST (BX)(AX*2), Z10, Z8
+	VFMADD231PS.BCST (SI), Z10, Z9
+	ADDQ             DI, CX
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	CMPQ    DI, $0x0a
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x10x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x10x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1298,102 +2684,563 @@ TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-57
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 
-depth_loop:
-	VMOVUPS          (DX), Y10
-	VFMADD231PS.BCST (CX), Y10, Y0
-	VFMADD231PS.BCST 4(CX), Y10, Y1
-	VFMADD231PS.BCST 8(CX), Y10, Y2
-	VFMADD231PS.BCST 12(CX), Y10, Y3
-	VFMADD231PS.BCST 16(CX), Y10, Y4
-	VFMADD231PS.BCST 20(CX), Y10, Y5
-	VFMADD231PS.BCST 24(CX), Y10, Y6
-	VFMADD231PS.BCST 28(CX), Y10, Y7
-	VFMADD231PS.BCST 32(CX), Y10, Y8
-	VFMADD231PS.BCST 36(CX), Y10, Y9
-	ADDQ             $0x28, CX
-	ADDQ             $0x20, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y6, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y7, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y8, K1, (BX)
-	CMPQ             DI, $0x0a
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Y9, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R11
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (R8), K1, Y10
+	VFMADD231PS.BCST (CX), Y10, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y10, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y10, Y2
+	VFMADD231PS.BCST (DX), Y10, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y10, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y10, Y5
+	VFMADD231PS.BCST (BX), Y10, Y6
+	VFMADD231PS.BCST (BX)(AX*1), Y10, Y7
+	VFMADD231PS.BCST (BX)(AX*2), Y10, Y8
+	VFMADD231PS.BCST (SI), Y10, Y9
+	ADDQ             DI, CX
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (BX)
-	CMPQ    DI, $0x0a
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x12x32(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x11x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+
+run_loop:
+	MOVQ depth+0(FP), R11
+
+depth_loop:
+	VMOVUPS.Z    (R8), K1, Z22
+	VMOVUPS.Z    64(R8), K2, Z23
+	VBROADCASTSS (CX), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (CX)(AX*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (CX)(AX*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS (DX), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (DX)(AX*1), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (DX)(AX*2), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (BX), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS (BX)(AX*1), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (BX)(AX*2), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (SI), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS (SI)(AX*1), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	ADDQ         DI, CX
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         aJump+40(FP), SI
+	ADDQ         bJump+64(FP), R8
+	DECQ         R10
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, K1, (AX)
+	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, K1, (AX)
+	VMOVUPS      Z17, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, K1, (AX)
+	VMOVUPS      Z19, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, K1, (AX)
+	VMOVUPS      Z21, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (AX)
+	VADDPS  64(AX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (AX)
+	VADDPS  64(AX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (AX)
+	VADDPS  64(AX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (AX)
+	VADDPS  64(AX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x11x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+
+run_loop:
+	MOVQ depth+0(FP), R11
+
+depth_loop:
+	VMOVUPS.Z        (R8), K1, Z11
+	VFMADD231PS.BCST (CX), Z11, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z11, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z11, Z2
+	VFMADD231PS.BCST (DX), Z11, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z11, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z11, Z5
+	VFMADD231PS.BCST (BX), Z11, Z6
+	VFMADD231PS.BCST (BX)(AX*1), Z11, Z7
+	VFMADD231PS.BCST (BX)(AX*2), Z11, Z8
+	VFMADD231PS.BCST (SI), Z11, Z9
+	VFMADD231PS.BCST (SI)(AX*1), Z11, Z10
+	ADDQ             DI, CX
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x11x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+
+run_loop:
+	MOVQ depth+0(FP), R11
+
+depth_loop:
+	VMOVUPS.Z        (R8), K1, Y11
+	VFMADD231PS.BCST (CX), Y11, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y11, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y11, Y2
+	VFMADD231PS.BCST (DX), Y11, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y11, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y11, Y5
+	VFMADD231PS.BCST (BX), Y11, Y6
+	VFMADD231PS.BCST (BX)(AX*1), Y11, Y7
+	VFMADD231PS.BCST (BX)(AX*2), Y11, Y8
+	VFMADD231PS.BCST (SI), Y11, Y9
+	VFMADD231PS.BCST (SI)(AX*1), Y11, Y10
+	ADDQ             DI, CX
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x12x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1419,177 +3266,187 @@ TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-57
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
+run_loop:
+	MOVQ depth+0(FP), R11
+
 depth_loop:
-	VMOVUPS      (DX), Z24
-	VMOVUPS      64(DX), Z25
+	VMOVUPS.Z    (R8), K1, Z24
+	VMOVUPS.Z    64(R8), K2, Z25
 	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 4(CX), Z26
+	VBROADCASTSS (CX)(AX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 8(CX), Z26
+	VBROADCASTSS (CX)(AX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 12(CX), Z26
+	VBROADCASTSS (DX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 16(CX), Z26
+	VBROADCASTSS (DX)(AX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 20(CX), Z26
+	VBROADCASTSS (DX)(AX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 24(CX), Z26
+	VBROADCASTSS (BX), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 28(CX), Z26
+	VBROADCASTSS (BX)(AX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 32(CX), Z26
+	VBROADCASTSS (BX)(AX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 36(CX), Z26
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 40(CX), Z26
+	VBROADCASTSS (SI)(AX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 44(CX), Z26
+	VBROADCASTSS (SI)(AX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         $0x30, CX
-	ADDQ         $0x80, DX
-	DECQ         AX
+	ADDQ         DI, CX
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	MOVQ         $-1, DX
-	BZHIQ        AX, DX, DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         aJump+40(FP), SI
+	ADDQ         bJump+64(FP), R8
+	DECQ         R10
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Z0, K1, (BX)
-	VMOVUPS      Z1, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z2, K1, (BX)
-	VMOVUPS      Z3, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z4, K1, (BX)
-	VMOVUPS      Z5, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z6, K1, (BX)
-	VMOVUPS      Z7, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z8, K1, (BX)
-	VMOVUPS      Z9, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z10, K1, (BX)
-	VMOVUPS      Z11, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z12, K1, (BX)
-	VMOVUPS      Z13, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z14, K1, (BX)
-	VMOVUPS      Z15, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z16, K1, (BX)
-	VMOVUPS      Z17, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z18, K1, (BX)
-	VMOVUPS      Z19, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z20, K1, (BX)
-	VMOVUPS      Z21, K2, 64(BX)
-	CMPQ         DI, $0x0c
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Z22, K1, (BX)
-	VMOVUPS      Z23, K2, 64(BX)
-
-store_done:
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, K1, (AX)
+	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, K1, (AX)
+	VMOVUPS      Z17, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, K1, (AX)
+	VMOVUPS      Z19, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, K1, (AX)
+	VMOVUPS      Z21, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z22, K1, (AX)
+	VMOVUPS      Z23, K2, 64(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	VADDPS  64(BX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	VADDPS  64(BX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	VADDPS  64(BX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	VADDPS  64(BX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	VADDPS  64(BX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (BX)
-	VADDPS  64(BX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (BX)
-	VADDPS  64(BX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (BX)
-	VADDPS  64(BX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (BX)
-	VADDPS  64(BX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (BX)
-	VADDPS  64(BX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z20, K1, Z20
-	VMOVUPS Z20, K1, (BX)
-	VADDPS  64(BX), Z21, K2, Z21
-	VMOVUPS Z21, K2, 64(BX)
-	CMPQ    DI, $0x0c
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z22, K1, Z22
-	VMOVUPS Z22, K1, (BX)
-	VADDPS  64(BX), Z23, K2, Z23
-	VMOVUPS Z23, K2, 64(BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (AX)
+	VADDPS  64(AX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (AX)
+	VADDPS  64(AX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (AX)
+	VADDPS  64(AX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (AX)
+	VADDPS  64(AX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z22, K1, Z22
+	VMOVUPS Z22, K1, (AX)
+	VADDPS  64(AX), Z23, K2, Z23
+	VMOVUPS Z23, K2, 64(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x12x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x12x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1603,114 +3460,126 @@ TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-57
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-depth_loop:
-	VMOVUPS          (DX), Z12
-	VFMADD231PS.BCST (CX), Z12, Z0
-	VFMADD231PS.BCST 4(CX), Z12, Z1
-	VFMADD231PS.BCST 8(CX), Z12, Z2
-	VFMADD231PS.BCST 12(CX), Z12, Z3
-	VFMADD231PS.BCST 16(CX), Z12, Z4
-	VFMADD231PS.BCST 20(CX), Z12, Z5
-	VFMADD231PS.BCST 24(CX), Z12, Z6
-	VFMADD231PS.BCST 28(CX), Z12, Z7
-	VFMADD231PS.BCST 32(CX), Z12, Z8
-	VFMADD231PS.BCST 36(CX), Z12, Z9
-	VFMADD231PS.BCST 40(CX), Z12, Z10
-	VFMADD231PS.BCST 44(CX), Z12, Z11
-	ADDQ             $0x30, CX
-	ADDQ             $0x40, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z6, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z7, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z8, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z9, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z10, K1, (BX)
-	CMPQ             DI, $0x0c
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Z11, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R11
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (R8), K1, Z12
+	VFMADD231PS.BCST (CX), Z12, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z12, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z12, Z2
+	VFMADD231PS.BCST (DX), Z12, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z12, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z12, Z5
+	VFMADD231PS.BCST (BX), Z12, Z6
+	VFMADD231PS.BCST (BX)(AX*1), Z12, Z7
+	VFMADD231PS.BCST (BX)(AX*2), Z12, Z8
+	VFMADD231PS.BCST (SI), Z12, Z9
+	VFMADD231PS.BCST (SI)(AX*1), Z12, Z10
+	VFMADD231PS.BCST (SI)(AX*2), Z12, Z11
+	ADDQ             DI, CX
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z11, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (BX)
-	CMPQ    DI, $0x0c
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z11, K1, Z11
+	VMOVUPS Z11, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x12x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x12x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1724,114 +3593,643 @@ TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-57
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-depth_loop:
-	VMOVUPS          (DX), Y12
-	VFMADD231PS.BCST (CX), Y12, Y0
-	VFMADD231PS.BCST 4(CX), Y12, Y1
-	VFMADD231PS.BCST 8(CX), Y12, Y2
-	VFMADD231PS.BCST 12(CX), Y12, Y3
-	VFMADD231PS.BCST 16(CX), Y12, Y4
-	VFMADD231PS.BCST 20(CX), Y12, Y5
-	VFMADD231PS.BCST 24(CX), Y12, Y6
-	VFMADD231PS.BCST 28(CX), Y12, Y7
-	VFMADD231PS.BCST 32(CX), Y12, Y8
-	VFMADD231PS.BCST 36(CX), Y12, Y9
-	VFMADD231PS.BCST 40(CX), Y12, Y10
-	VFMADD231PS.BCST 44(CX), Y12, Y11
-	ADDQ             $0x30, CX
-	ADDQ             $0x20, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y6, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y7, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y8, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y9, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y10, K1, (BX)
-	CMPQ             DI, $0x0c
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Y11, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R11
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (R8), K1, Y12
+	VFMADD231PS.BCST (CX), Y12, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y12, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y12, Y2
+	VFMADD231PS.BCST (DX), Y12, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y12, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y12, Y5
+	VFMADD231PS.BCST (BX), Y12, Y6
+	VFMADD231PS.BCST (BX)(AX*1), Y12, Y7
+	VFMADD231PS.BCST (BX)(AX*2), Y12, Y8
+	VFMADD231PS.BCST (SI), Y12, Y9
+	VFMADD231PS.BCST (SI)(AX*1), Y12, Y10
+	VFMADD231PS.BCST (SI)(AX*2), Y12, Y11
+	ADDQ             DI, CX
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y11, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (BX)
-	CMPQ    DI, $0x0c
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y11, K1, Y11
+	VMOVUPS Y11, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x14x32(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x13x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x14x32(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x13x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	LEAQ   (SI)(AX*2), DI
+	ADDQ   AX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	VXORPS Z24, Z24, Z24
+	VXORPS Z25, Z25, Z25
+
+run_loop:
+	MOVQ depth+0(FP), R12
+
+depth_loop:
+	VMOVUPS.Z    (R9), K1, Z26
+	VMOVUPS.Z    64(R9), K2, Z27
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z26, Z28, Z0
+	VFMADD231PS  Z27, Z28, Z1
+	VBROADCASTSS (CX)(AX*1), Z28
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (CX)(AX*2), Z28
+	VFMADD231PS  Z26, Z28, Z4
+	VFMADD231PS  Z27, Z28, Z5
+	VBROADCASTSS (DX), Z28
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS (DX)(AX*1), Z28
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSS (DX)(AX*2), Z28
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS (BX), Z28
+	VFMADD231PS  Z26, Z28, Z12
+	VFMADD231PS  Z27, Z28, Z13
+	VBROADCASTSS (BX)(AX*1), Z28
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS (BX)(AX*2), Z28
+	VFMADD231PS  Z26, Z28, Z16
+	VFMADD231PS  Z27, Z28, Z17
+	VBROADCASTSS (SI), Z28
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (SI)(AX*1), Z28
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSS (SI)(AX*2), Z28
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	VBROADCASTSS (DI), Z28
+	VFMADD231PS  Z26, Z28, Z24
+	VFMADD231PS  Z27, Z28, Z25
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	DECQ         R12
+	JNZ          depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         aJump+40(FP), SI
+	ADDQ         aJump+40(FP), DI
+	ADDQ         bJump+64(FP), R9
+	DECQ         R11
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
+	JNZ          add
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, K1, (AX)
+	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, K1, (AX)
+	VMOVUPS      Z17, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, K1, (AX)
+	VMOVUPS      Z19, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, K1, (AX)
+	VMOVUPS      Z21, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z22, K1, (AX)
+	VMOVUPS      Z23, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z24, K1, (AX)
+	VMOVUPS      Z25, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (AX)
+	VADDPS  64(AX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (AX)
+	VADDPS  64(AX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (AX)
+	VADDPS  64(AX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (AX)
+	VADDPS  64(AX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z22, K1, Z22
+	VMOVUPS Z22, K1, (AX)
+	VADDPS  64(AX), Z23, K2, Z23
+	VMOVUPS Z23, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z24, K1, Z24
+	VMOVUPS Z24, K1, (AX)
+	VADDPS  64(AX), Z25, K2, Z25
+	VMOVUPS Z25, K2, 64(AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x13x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	LEAQ   (SI)(AX*2), DI
+	ADDQ   AX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+
+run_loop:
+	MOVQ depth+0(FP), R12
+
+depth_loop:
+	VMOVUPS.Z        (R9), K1, Z13
+	VFMADD231PS.BCST (CX), Z13, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z13, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z13, Z2
+	VFMADD231PS.BCST (DX), Z13, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z13, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z13, Z5
+	VFMADD231PS.BCST (BX), Z13, Z6
+	VFMADD231PS.BCST (BX)(AX*1), Z13, Z7
+	VFMADD231PS.BCST (BX)(AX*2), Z13, Z8
+	VFMADD231PS.BCST (SI), Z13, Z9
+	VFMADD231PS.BCST (SI)(AX*1), Z13, Z10
+	VFMADD231PS.BCST (SI)(AX*2), Z13, Z11
+	VFMADD231PS.BCST (DI), Z13, Z12
+	ADDQ             R8, CX
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z12, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z11, K1, Z11
+	VMOVUPS Z11, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x13x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	LEAQ   (SI)(AX*2), DI
+	ADDQ   AX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+
+run_loop:
+	MOVQ depth+0(FP), R12
+
+depth_loop:
+	VMOVUPS.Z        (R9), K1, Y13
+	VFMADD231PS.BCST (CX), Y13, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y13, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y13, Y2
+	VFMADD231PS.BCST (DX), Y13, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y13, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y13, Y5
+	VFMADD231PS.BCST (BX), Y13, Y6
+	VFMADD231PS.BCST (BX)(AX*1), Y13, Y7
+	VFMADD231PS.BCST (BX)(AX*2), Y13, Y8
+	VFMADD231PS.BCST (SI), Y13, Y9
+	VFMADD231PS.BCST (SI)(AX*1), Y13, Y10
+	VFMADD231PS.BCST (SI)(AX*2), Y13, Y11
+	VFMADD231PS.BCST (DI), Y13, Y12
+	ADDQ             R8, CX
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y12, K1, (AX)
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y11, K1, Y11
+	VMOVUPS Y11, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y12, K1, Y12
+	VMOVUPS Y12, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func microAVX512x14x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·microAVX512x14x32(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	SHRQ   $0x10, CX
+	KMOVW  CX, K2
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	LEAQ   (SI)(AX*2), DI
+	ADDQ   AX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1861,199 +4259,213 @@ TEXT ·microAVX512x14x32(SB), NOSPLIT, $0-57
 	VXORPS Z26, Z26, Z26
 	VXORPS Z27, Z27, Z27
 
+run_loop:
+	MOVQ depth+0(FP), R12
+
 depth_loop:
-	VMOVUPS      (DX), Z28
-	VMOVUPS      64(DX), Z29
+	VMOVUPS.Z    (R9), K1, Z28
+	VMOVUPS.Z    64(R9), K2, Z29
 	VBROADCASTSS (CX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS 4(CX), Z30
+	VBROADCASTSS (CX)(AX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS 8(CX), Z30
+	VBROADCASTSS (CX)(AX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS 12(CX), Z30
+	VBROADCASTSS (DX), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS 16(CX), Z30
+	VBROADCASTSS (DX)(AX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS 20(CX), Z30
+	VBROADCASTSS (DX)(AX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS 24(CX), Z30
+	VBROADCASTSS (BX), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS 28(CX), Z30
+	VBROADCASTSS (BX)(AX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS 32(CX), Z30
+	VBROADCASTSS (BX)(AX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS 36(CX), Z30
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS 40(CX), Z30
+	VBROADCASTSS (SI)(AX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS 44(CX), Z30
+	VBROADCASTSS (SI)(AX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS 48(CX), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS 52(CX), Z30
+	VBROADCASTSS (DI)(AX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         $0x38, CX
-	ADDQ         $0x80, DX
-	DECQ         AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          depth_loop
-	MOVQ         cols+48(FP), AX
-	MOVB         accumulate+56(FP), CL
-	MOVQ         $-1, DX
-	BZHIQ        AX, DX, DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	TESTB        CL, CL
+	ADDQ         aJump+40(FP), CX
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         aJump+40(FP), SI
+	ADDQ         aJump+40(FP), DI
+	ADDQ         bJump+64(FP), R9
+	DECQ         R11
+	JNZ          run_loop
+	MOVQ         c+72(FP), AX
+	MOVQ         cRow+80(FP), CX
+	MOVB         accumulate+96(FP), DL
+	TESTB        DL, DL
 	JNZ          add
-	VMOVUPS      Z0, K1, (BX)
-	VMOVUPS      Z1, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z2, K1, (BX)
-	VMOVUPS      Z3, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z4, K1, (BX)
-	VMOVUPS      Z5, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z6, K1, (BX)
-	VMOVUPS      Z7, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z8, K1, (BX)
-	VMOVUPS      Z9, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z10, K1, (BX)
-	VMOVUPS      Z11, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z12, K1, (BX)
-	VMOVUPS      Z13, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z14, K1, (BX)
-	VMOVUPS      Z15, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z16, K1, (BX)
-	VMOVUPS      Z17, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z18, K1, (BX)
-	VMOVUPS      Z19, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z20, K1, (BX)
-	VMOVUPS      Z21, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z22, K1, (BX)
-	VMOVUPS      Z23, K2, 64(BX)
-	ADDQ         SI, BX
-	VMOVUPS      Z24, K1, (BX)
-	VMOVUPS      Z25, K2, 64(BX)
-	CMPQ         DI, $0x0e
-	JLT          store_done
-	ADDQ         SI, BX
-	VMOVUPS      Z26, K1, (BX)
-	VMOVUPS      Z27, K2, 64(BX)
-
-store_done:
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, K1, (AX)
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, K1, (AX)
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, K1, (AX)
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, K1, (AX)
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, K1, (AX)
+	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, K1, (AX)
+	VMOVUPS      Z17, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, K1, (AX)
+	VMOVUPS      Z19, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, K1, (AX)
+	VMOVUPS      Z21, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z22, K1, (AX)
+	VMOVUPS      Z23, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z24, K1, (AX)
+	VMOVUPS      Z25, K2, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z26, K1, (AX)
+	VMOVUPS      Z27, K2, 64(AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	VADDPS  64(BX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	VADDPS  64(BX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	VADDPS  64(BX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	VADDPS  64(BX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	VADDPS  64(BX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (BX)
-	VADDPS  64(BX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (BX)
-	VADDPS  64(BX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (BX)
-	VADDPS  64(BX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (BX)
-	VADDPS  64(BX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (BX)
-	VADDPS  64(BX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z20, K1, Z20
-	VMOVUPS Z20, K1, (BX)
-	VADDPS  64(BX), Z21, K2, Z21
-	VMOVUPS Z21, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z22, K1, Z22
-	VMOVUPS Z22, K1, (BX)
-	VADDPS  64(BX), Z23, K2, Z23
-	VMOVUPS Z23, K2, 64(BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z24, K1, Z24
-	VMOVUPS Z24, K1, (BX)
-	VADDPS  64(BX), Z25, K2, Z25
-	VMOVUPS Z25, K2, 64(BX)
-	CMPQ    DI, $0x0e
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z26, K1, Z26
-	VMOVUPS Z26, K1, (BX)
-	VADDPS  64(BX), Z27, K2, Z27
-	VMOVUPS Z27, K2, 64(BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	VADDPS  64(AX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	VADDPS  64(AX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	VADDPS  64(AX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	VADDPS  64(AX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	VADDPS  64(AX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	VADDPS  64(AX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	VADDPS  64(AX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (AX)
+	VADDPS  64(AX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (AX)
+	VADDPS  64(AX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (AX)
+	VADDPS  64(AX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (AX)
+	VADDPS  64(AX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z22, K1, Z22
+	VMOVUPS Z22, K1, (AX)
+	VADDPS  64(AX), Z23, K2, Z23
+	VMOVUPS Z23, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z24, K1, Z24
+	VMOVUPS Z24, K1, (AX)
+	VADDPS  64(AX), Z25, K2, Z25
+	VMOVUPS Z25, K2, 64(AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z26, K1, Z26
+	VMOVUPS Z26, K1, (AX)
+	VADDPS  64(AX), Z27, K2, Z27
+	VMOVUPS Z27, K2, 64(AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x14x16(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x14x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	LEAQ   (SI)(AX*2), DI
+	ADDQ   AX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2069,126 +4481,142 @@ TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-57
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
 
-depth_loop:
-	VMOVUPS          (DX), Z14
-	VFMADD231PS.BCST (CX), Z14, Z0
-	VFMADD231PS.BCST 4(CX), Z14, Z1
-	VFMADD231PS.BCST 8(CX), Z14, Z2
-	VFMADD231PS.BCST 12(CX), Z14, Z3
-	VFMADD231PS.BCST 16(CX), Z14, Z4
-	VFMADD231PS.BCST 20(CX), Z14, Z5
-	VFMADD231PS.BCST 24(CX), Z14, Z6
-	VFMADD231PS.BCST 28(CX), Z14, Z7
-	VFMADD231PS.BCST 32(CX), Z14, Z8
-	VFMADD231PS.BCST 36(CX), Z14, Z9
-	VFMADD231PS.BCST 40(CX), Z14, Z10
-	VFMADD231PS.BCST 44(CX), Z14, Z11
-	VFMADD231PS.BCST 48(CX), Z14, Z12
-	VFMADD231PS.BCST 52(CX), Z14, Z13
-	ADDQ             $0x38, CX
-	ADDQ             $0x40, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z6, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z7, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z8, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z9, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z10, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z11, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Z12, K1, (BX)
-	CMPQ             DI, $0x0e
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Z13, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R12
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (R9), K1, Z14
+	VFMADD231PS.BCST (CX), Z14, Z0
+	VFMADD231PS.BCST (CX)(AX*1), Z14, Z1
+	VFMADD231PS.BCST (CX)(AX*2), Z14, Z2
+	VFMADD231PS.BCST (DX), Z14, Z3
+	VFMADD231PS.BCST (DX)(AX*1), Z14, Z4
+	VFMADD231PS.BCST (DX)(AX*2), Z14, Z5
+	VFMADD231PS.BCST (BX), Z14, Z6
+	VFMADD231PS.BCST (BX)(AX*1), Z14, Z7
+	VFMADD231PS.BCST (BX)(AX*2), Z14, Z8
+	VFMADD231PS.BCST (SI), Z14, Z9
+	VFMADD231PS.BCST (SI)(AX*1), Z14, Z10
+	VFMADD231PS.BCST (SI)(AX*2), Z14, Z11
+	VFMADD231PS.BCST (DI), Z14, Z12
+	VFMADD231PS.BCST (DI)(AX*1), Z14, Z13
+	ADDQ             R8, CX
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z12, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z13, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (BX)
-	CMPQ    DI, $0x0e
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Z13, K1, Z13
-	VMOVUPS Z13, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z11, K1, Z11
+	VMOVUPS Z11, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Z13, K1, Z13
+	VMOVUPS Z13, K1, (AX)
 	VZEROUPPER
 	RET
 
-// func microAVX512x14x8(depth int, a *float32, b *float32, c *float32, ldc int, rows int, cols int, accumulate bool)
+// func microAVX512x14x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-57
-	MOVQ   depth+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   c+24(FP), BX
-	MOVQ   ldc+32(FP), SI
-	MOVQ   rows+40(FP), DI
-	SHLQ   $0x02, SI
+TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-97
+	MOVQ   cols+88(FP), AX
+	MOVQ   $-1, CX
+	BZHIQ  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   aRow+24(FP), AX
+	MOVQ   a+16(FP), CX
+	LEAQ   (CX)(AX*2), DX
+	ADDQ   AX, DX
+	LEAQ   (DX)(AX*2), BX
+	ADDQ   AX, BX
+	LEAQ   (BX)(AX*2), SI
+	ADDQ   AX, SI
+	LEAQ   (SI)(AX*2), DI
+	ADDQ   AX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2204,113 +4632,118 @@ TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-57
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
 
-depth_loop:
-	VMOVUPS          (DX), Y14
-	VFMADD231PS.BCST (CX), Y14, Y0
-	VFMADD231PS.BCST 4(CX), Y14, Y1
-	VFMADD231PS.BCST 8(CX), Y14, Y2
-	VFMADD231PS.BCST 12(CX), Y14, Y3
-	VFMADD231PS.BCST 16(CX), Y14, Y4
-	VFMADD231PS.BCST 20(CX), Y14, Y5
-	VFMADD231PS.BCST 24(CX), Y14, Y6
-	VFMADD231PS.BCST 28(CX), Y14, Y7
-	VFMADD231PS.BCST 32(CX), Y14, Y8
-	VFMADD231PS.BCST 36(CX), Y14, Y9
-	VFMADD231PS.BCST 40(CX), Y14, Y10
-	VFMADD231PS.BCST 44(CX), Y14, Y11
-	VFMADD231PS.BCST 48(CX), Y14, Y12
-	VFMADD231PS.BCST 52(CX), Y14, Y13
-	ADDQ             $0x38, CX
-	ADDQ             $0x20, DX
-	DECQ             AX
-	JNZ              depth_loop
-	MOVQ             cols+48(FP), AX
-	MOVB             accumulate+56(FP), CL
-	MOVQ             $-1, DX
-	BZHIQ            AX, DX, DX
-	KMOVW            DX, K1
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y1, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y2, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y3, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y4, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y5, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y6, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y7, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y8, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y9, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y10, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y11, K1, (BX)
-	ADDQ             SI, BX
-	VMOVUPS          Y12, K1, (BX)
-	CMPQ             DI, $0x0e
-	JLT              store_done
-	ADDQ             SI, BX
-	VMOVUPS          Y13, K1, (BX)
+run_loop:
+	MOVQ depth+0(FP), R12
 
-store_done:
+depth_loop:
+	VMOVUPS.Z        (R9), K1, Y14
+	VFMADD231PS.BCST (CX), Y14, Y0
+	VFMADD231PS.BCST (CX)(AX*1), Y14, Y1
+	VFMADD231PS.BCST (CX)(AX*2), Y14, Y2
+	VFMADD231PS.BCST (DX), Y14, Y3
+	VFMADD231PS.BCST (DX)(AX*1), Y14, Y4
+	VFMADD231PS.BCST (DX)(AX*2), Y14, Y5
+	VFMADD231PS.BCST (BX), Y14, Y6
+	VFMADD231PS.BCST (BX)(AX*1), Y14, Y7
+	VFMADD231PS.BCST (BX)(AX*2), Y14, Y8
+	VFMADD231PS.BCST (SI), Y14, Y9
+	VFMADD231PS.BCST (SI)(AX*1), Y14, Y10
+	VFMADD231PS.BCST (SI)(AX*2), Y14, Y11
+	VFMADD231PS.BCST (DI), Y14, Y12
+	VFMADD231PS.BCST (DI)(AX*1), Y14, Y13
+	ADDQ             R8, CX
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
+	JNZ              depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              run_loop
+	MOVQ             c+72(FP), AX
+	MOVQ             cRow+80(FP), CX
+	MOVB             accumulate+96(FP), DL
+	TESTB            DL, DL
+	JNZ              add
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y12, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y13, K1, (AX)
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (BX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (BX)
-	ADDQ    SI, BX
-	VADDPS  (BX), Y12, K1, Y12
-	VMOVUPS Y12, K1, (BX)
-	CMPQ    DI, $0x0e
-	JLT     add_done
-	ADDQ    SI, BX
-	VADDPS  (BX), Y13, K1, Y13
-	VMOVUPS Y13, K1, (BX)
-
-add_done:
+	VADDPS  (AX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y11, K1, Y11
+	VMOVUPS Y11, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y12, K1, Y12
+	VMOVUPS Y12, K1, (AX)
+	ADDQ    CX, AX
+	VADDPS  (AX), Y13, K1, Y13
+	VMOVUPS Y13, K1, (AX)
 	VZEROUPPER
 	RET
 

@@ -2,15 +2,16 @@ package gemm
 
 import "fmt"
 
-// A microKernel multiplies a panel of A by a panel of B, both depth deep, into the top left rows×cols corner of a tile of C with row
-// stride ldc: C = sum, or C += sum if accumulate. Nothing outside the corner is read or written. The function fixes the sizes of its
-// panels; rows and cols fall short of them by less than the smallest panel.
-type microKernel func(depth int, a, b, c *float32, ldc, rows, cols int, accumulate bool)
+// A microKernel multiplies the rows of A that its name says by cols columns of B, at most as many as its name says, into a tile of C:
+// C = sum, or C += sum if accumulate. The sum goes over runs stretches of depth indices. Distances are in bytes: aRow from one row of A to the next,
+// aStep and bStep from one index to the next, aJump and bJump from the end of a run to the beginning of the next, cRow from one row of C to the next.
+// Nothing outside the cols columns is read or written, and cols falls short of the width by less than the smallest width.
+type microKernel func(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)
 
 // Kernel is one implementation of the product for one instruction set. It is immutable and safe for concurrent use.
 type Kernel struct {
 	name     string
-	heights  []int           // panel heights of A, ascending multiples of the first
+	heights  []int           // panel heights of A: 1, 2, 3, … rows
 	widths   []int           // panel widths of B, ascending multiples of the first
 	micro    [][]microKernel // [slot of height][slot of width], nil where there is no such size
 	maxDepth int             // KC
@@ -42,9 +43,8 @@ func (k *Kernel) MR() int { return k.heights[len(k.heights)-1] }
 // NR returns the greatest width of a panel of B, in columns.
 func (k *Kernel) NR() int { return k.widths[len(k.widths)-1] }
 
-// PanelA returns the height of the panel that starts where rest rows remain. It exceeds rest by less than the smallest height, so only
-// the last panel of a block is padded. Between MR and 2·MR rows are cut into two panels of like height, because a sliver of one or two
-// rows keeps too few multiply-adds in flight.
+// PanelA returns the height of the panel that starts where rest rows remain. Between MR and 2·MR rows are cut into two panels of like
+// height, because a sliver of one or two rows keeps too few multiply-adds in flight.
 func (k *Kernel) PanelA(rest int) int {
 	if mr := k.MR(); rest >= 2*mr {
 		return mr
@@ -71,7 +71,7 @@ func fit(sizes []int, rest int) int {
 func roundUp(n, step int) int { return (n + step - 1) / step * step }
 
 // SizeA returns how many float32 the packed form of a block of A takes.
-func (k *Kernel) SizeA(rows, depth int) int { return roundUp(rows, k.heights[0]) * depth }
+func (k *Kernel) SizeA(rows, depth int) int { return rows * depth }
 
 // SizeB returns how many float32 the packed form of a block of B takes.
 func (k *Kernel) SizeB(cols, depth int) int { return roundUp(cols, k.widths[0]) * depth }
@@ -103,25 +103,7 @@ func (k *Kernel) PackB(dst []float32, b Source, col, cols, p, depth int) {
 // Macro multiplies packed blocks: the rows×depth block a, from PackA, by the depth×cols block b, from PackB, into the rows×cols block
 // that starts at c[0] and has row stride ldc: C = A·B, or C += A·B if accumulate.
 func (k *Kernel) Macro(rows, cols, depth int, a, b, c []float32, ldc int, accumulate bool) {
-	if rows < 1 || cols < 1 || depth < 1 {
-		return
-	}
-	if ldc < cols || len(c) < (rows-1)*ldc+cols || len(a) < k.SizeA(rows, depth) || len(b) < k.SizeB(cols, depth) {
-		panic(fmt.Sprintf("BUG: gemm: %d×%d×%d product with packed A of %d, packed B of %d, C of %d elements and stride %d",
-			rows, cols, depth, len(a), len(b), len(c), ldc))
-	}
-	for j := 0; j < cols; {
-		w := k.PanelB(cols - j)
-		column := slot(k.widths, w)
-		n := min(w, cols-j)
-		for i := 0; i < rows; {
-			h := k.PanelA(rows - i)
-			micro := k.micro[slot(k.heights, h)][column]
-			micro(depth, &a[i*depth], &b[j*depth], &c[i*ldc+j], ldc, min(h, rows-i), n, accumulate)
-			i += h
-		}
-		j += w
-	}
+	k.Block(&Block{Rows: rows, Cols: cols, Depth: depth, Runs: 1, CRow: ldc, Accumulate: accumulate}, a, b, c)
 }
 
 // slot returns the place of size, which is one of sizes, in a list of the multiples of the smallest.

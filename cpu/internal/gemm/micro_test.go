@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMicroKernels runs every tile of every kernel alone, on panels whose padding is not zero, so that a lane too many would show. Small whole numbers make sums exact.
+// TestMicroKernels runs every tile of every kernel alone, on packed panels and on operands with gaps, in one run and in several. What lies in the gaps and beside
+// the columns is not zero, so that a lane too many would show. Small whole numbers make sums exact.
 func TestMicroKernels(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	whole := func(n int) []float32 {
@@ -22,36 +23,49 @@ func TestMicroKernels(t *testing.T) {
 			for _, w := range k.widths {
 				micro := k.micro[slot(k.heights, h)][slot(k.widths, w)]
 				require.NotNil(t, micro, "%d×%d", h, w)
-				for rows := h - k.heights[0] + 1; rows <= h; rows++ {
-					for cols := w - k.widths[0] + 1; cols <= w; cols++ {
-						for _, depth := range []int{1, 2, 5} {
-							for _, accumulate := range []bool{false, true} {
-								a, b := whole(h*depth), whole(w*depth)
-								ldc := w + 3
-								c, all := guarded(h * ldc)
-								micro(depth, &a[0], &b[0], &c[0], ldc, rows, cols, accumulate)
-								for at, got := range c {
-									i, j := at/ldc, at%ldc
-									want := guard
-									if i < rows && j < cols {
-										if !accumulate {
-											want = 0
-										}
-										for p := range depth {
-											want += a[p*h+i] * b[p*w+j]
-										}
-									}
-									if got != want {
-										require.Failf(t, "wrong element", "%d×%d tile, %d rows, %d columns, depth %d, accumulate %t: C[%d,%d] = %v, want %v",
-											h, w, rows, cols, depth, accumulate, i, j, got, want)
-									}
-								}
-								requireGuards(t, all)
-							}
+				for cols := w - k.widths[0] + 1; cols <= w; cols++ {
+					for _, f := range []Block{
+						{Depth: 1, Runs: 1, ARow: 1, AStep: h, BStep: w},
+						{Depth: 5, Runs: 1, ARow: 1, AStep: h, BStep: w},
+						{Depth: 4, Runs: 1, ARow: 9, AStep: 1, BStep: cols},
+						{Depth: 3, Runs: 2, ARow: 2, AStep: 1, ARun: 7, BStep: 1, BRun: 5},
+						{Depth: 2, Runs: 3, ARow: 3, AStep: 5, ARun: 11, BStep: w + 1, BRun: 2*w + 9},
+						{Depth: 1, Runs: 4, ARow: 1, ARun: 2, BRun: 3},
+					} {
+						f.Rows, f.Cols, f.CRow = h, cols, w+3
+						for _, f.Accumulate = range []bool{false, true} {
+							requireTile(t, micro, &f, whole)
 						}
 					}
 				}
 			}
 		}
 	})
+}
+
+// requireTile computes one tile and compares it with the definition of a Block. The operands hold nothing but what is read.
+func requireTile(t *testing.T, micro microKernel, f *Block, whole func(int) []float32) {
+	a := whole((f.Rows-1)*f.ARow + (f.Runs-1)*f.ARun + (f.Depth-1)*f.AStep + 1)
+	b := whole((f.Runs-1)*f.BRun + (f.Depth-1)*f.BStep + f.Cols)
+	c, all := guarded(f.Rows * f.CRow)
+	micro(f.Depth, f.Runs, &a[0], 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep), &b[0], 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep),
+		&c[0], 4*f.CRow, f.Cols, f.Accumulate)
+	for at, got := range c {
+		i, j := at/f.CRow, at%f.CRow
+		want := guard
+		if j < f.Cols {
+			if !f.Accumulate {
+				want = 0
+			}
+			for run := range f.Runs {
+				for p := range f.Depth {
+					want += a[i*f.ARow+run*f.ARun+p*f.AStep] * b[run*f.BRun+p*f.BStep+j]
+				}
+			}
+		}
+		if got != want {
+			require.Failf(t, "wrong element", "%+v: C[%d,%d] = %v, want %v", *f, i, j, got, want)
+		}
+	}
+	requireGuards(t, all)
 }

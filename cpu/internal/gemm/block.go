@@ -1,0 +1,75 @@
+package gemm
+
+import "fmt"
+
+// A Block is the form of a product of small matrices, C = A·B or C += A·B, whose operands the micro-kernels read where they lie: nothing
+// needs to be packed. The inner index is cut into Runs stretches of Depth, and indices are in elements:
+//
+//	A element (i, run·Depth + p) is a[i·ARow + run·ARun + p·AStep]
+//	B element (run·Depth + p, j) is b[run·BRun + p·BStep + j]
+//	C element (i, j)             is c[i·CRow + j]
+//
+// So A may be a matrix, its transpose, or the patches of an image: rows are neighbouring output pixels, a run is one row of a filter's taps,
+// and ARun is the distance of two rows of the image. B's columns lie side by side; its rows may overlap.
+//
+// If ARow is 0, A is packed by [Kernel.PackA], Runs·Depth deep; if BStep is 0, B is packed by [Kernel.PackB].
+//
+// Micro-kernels broadcast elements of A and multiply them by vectors of B: the longer side of C belongs to the columns.
+type Block struct {
+	Rows, Cols, Depth, Runs int
+	ARow, AStep, ARun       int
+	BStep, BRun             int
+	CRow                    int
+	Accumulate              bool
+}
+
+// Block computes a product. It allocates nothing.
+func (k *Kernel) Block(f *Block, a, b, c []float32) {
+	if f.Rows < 1 || f.Cols < 1 || f.Depth < 1 || f.Runs < 1 {
+		return
+	}
+	f.check(k, len(a), len(b), len(c))
+	depth := f.Depth * f.Runs
+	aRow, aStep, aJump := 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep)
+	bStep, bJump := 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep)
+	if f.ARow == 0 {
+		aRow, aJump = 4, 0
+	}
+	if f.BStep == 0 {
+		bJump = 0
+	}
+	for j := 0; j < f.Cols; {
+		w := k.PanelB(f.Cols - j)
+		column := slot(k.widths, w)
+		cols := min(w, f.Cols-j)
+		panelB := j
+		if f.BStep == 0 {
+			panelB, bStep = j*depth, 4*w
+		}
+		for i := 0; i < f.Rows; {
+			h := k.PanelA(f.Rows - i)
+			panelA := i * f.ARow
+			if f.ARow == 0 {
+				panelA, aStep = i*depth, 4*h
+			}
+			k.micro[slot(k.heights, h)][column](f.Depth, f.Runs, &a[panelA], aRow, aStep, aJump, &b[panelB], bStep, bJump, &c[i*f.CRow+j], 4*f.CRow, cols, f.Accumulate)
+			i += h
+		}
+		j += w
+	}
+}
+
+// check panics unless everything that is read or written lies inside the slices.
+func (f *Block) check(k *Kernel, a, b, c int) {
+	needA := (f.Rows-1)*f.ARow + (f.Depth-1)*f.AStep + (f.Runs-1)*f.ARun + 1
+	if f.ARow == 0 {
+		needA = k.SizeA(f.Rows, f.Depth*f.Runs)
+	}
+	needB := (f.Depth-1)*f.BStep + (f.Runs-1)*f.BRun + f.Cols
+	if f.BStep == 0 {
+		needB = k.SizeB(f.Cols, f.Depth*f.Runs)
+	}
+	if min(f.ARow, f.AStep, f.ARun, f.BStep, f.BRun) < 0 || f.CRow < f.Cols || a < needA || b < needB || c < (f.Rows-1)*f.CRow+f.Cols {
+		panic(fmt.Sprintf("BUG: gemm: block %+v of %d, %d and %d elements", *f, a, b, c))
+	}
+}
