@@ -25,17 +25,22 @@ type Profile struct {
 // OpTime is the time of one instruction.
 type OpTime struct {
 	Label, Kind string
-	Cost        Cost
-	Time        time.Duration
+	// Algorithm names the way in which the Op was computed, where there are several.
+	Algorithm string
+	// Cost is nominal; Executed are the floating-point operations that the algorithm
+	// really does: fewer where it multiplies transformed tiles or leaves padded taps out.
+	Cost     Cost
+	Executed int64
+	Time     time.Duration
 }
 
-// Limit is the part of the device's limit that an Op reached: the time that its
-// FLOPs or its bytes need at least, whichever is longer, over the time that it took.
+// Limit is the part of the device's limit that an Op reached: the time that the FLOPs
+// it executes or its bytes need at least, whichever is longer, over the time that it took.
 // It is 0 where that is unknown. Cached operands can make it more than 1.
 func (p Profile) Limit(o OpTime) float64 {
 	least := 0.0
 	if p.FLOPs > 0 {
-		least = float64(o.Cost.FLOPs) / p.FLOPs
+		least = float64(o.Executed) / p.FLOPs
 	}
 	if p.Bytes > 0 {
 		least = max(least, float64(o.Cost.Bytes)/p.Bytes)

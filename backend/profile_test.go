@@ -9,8 +9,8 @@ import (
 
 func TestProfile(t *testing.T) {
 	p := Profile{FLOPs: 1e12, Bytes: 1e11, Ops: []OpTime{
-		{Label: "c1", Kind: "Conv2D", Cost: Cost{FLOPs: 6e6, Bytes: 1e5}, Time: 10 * time.Microsecond},    // 6 µs of arithmetic, 1 of memory
-		{Label: "relu", Kind: "Unary", Cost: Cost{FLOPs: 1e6, Bytes: 2.7e6}, Time: 30 * time.Microsecond}, // 1 µs and 27
+		{Label: "c1", Kind: "Conv2D", Cost: Cost{FLOPs: 6e6, Bytes: 1e5}, Executed: 6e6, Time: 10 * time.Microsecond},    // 6 µs of arithmetic, 1 of memory
+		{Label: "relu", Kind: "Unary", Cost: Cost{FLOPs: 1e6, Bytes: 2.7e6}, Executed: 1e6, Time: 30 * time.Microsecond}, // 1 µs and 27
 		{Label: "none", Kind: "Fill"},
 	}}
 	assert.InDelta(t, 0.6, p.Limit(p.Ops[0]), 1e-12)

@@ -8,14 +8,18 @@ import (
 
 // compiler turns a Program into steps.
 type compiler struct {
-	device  *device
-	program *backend.Program
-	threads int
-	memory  [][]byte // by BufferID
-	arena   []byte
-	fault   *fault
-	current string // the instruction that is being bound, for messages
-	steps   []step
+	device   *device
+	program  *backend.Program
+	threads  int
+	tensors  []*array         // those that are bound, by BufferID
+	accesses []backend.Access // by BufferID
+	memory   [][]byte         // by BufferID
+	arena    []byte
+	kept     []*derived
+	fault    *fault
+	current  string // the instruction that is being bound, for messages
+	steps    []step
+	work     []instruction
 }
 
 // plan is how an Op will be executed: the workspace it needs, and what adds its
@@ -23,13 +27,20 @@ type compiler struct {
 type plan struct {
 	layout
 	bind func(work []byte)
+
+	// For profiles: the algorithm, where there are several ("direct", "winograd 4×4"),
+	// and how many floating-point operations it does, 0 where as many as the Op's Cost
+	// tells.
+	algorithm string
+	executed  int64
 }
 
-// compile plans the memory of the Program and binds its instructions.
-func (c *compiler) compile() error {
+// compile plans the memory of the Program and binds its instructions, each as plan
+// says.
+func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan) error {
 	plans := make([]*plan, len(c.program.Code))
 	for i, in := range c.program.Code {
-		plans[i] = c.plan(backend.CloneOp(in.Op))
+		plans[i] = planOf(c, backend.CloneOp(in.Op))
 		if plans[i] == nil {
 			return fmt.Errorf("cpu: program %q, instruction %d (%q): %w: Op %s", c.program.Name, i, in.Label, backend.ErrUnsupported, in.Op.Kind())
 		}
@@ -44,13 +55,20 @@ func (c *compiler) compile() error {
 			c.memory[id] = c.arena[at : at+c.program.Buffers[id].Bytes()]
 		}
 	}
+	for _, d := range c.kept {
+		if err := d.allocate(); err != nil {
+			return fmt.Errorf("cpu: program %q: what is made of parameters: %w", c.program.Name, err)
+		}
+	}
 	for i, in := range c.program.Code {
 		c.current = fmt.Sprintf("instruction %d (%s %q)", i, in.Op.Kind(), in.Label)
 		var work []byte
 		if at := placed.Workspaces[i]; at >= 0 {
 			work = c.arena[at : at+plans[i].bytes]
 		}
+		from := len(c.steps)
 		plans[i].bind(work)
+		c.work = append(c.work, newInstruction(in, plans[i], from, len(c.steps)))
 	}
 	return nil
 }
@@ -159,7 +177,7 @@ func (c *compiler) planMore(p *plan, op backend.Op) *plan {
 
 // parallel adds a step of several parts.
 func (c *compiler) parallel(parts int, work func(part, worker int)) {
-	c.steps = append(c.steps, step{parts, work})
+	c.steps = append(c.steps, step{parts: parts, work: work})
 }
 
 // once adds a step that one goroutine does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"fovea/backend"
 )
@@ -13,9 +14,12 @@ type executable struct {
 	device   *device
 	name     string
 	steps    []step
+	work     []instruction
 	tensors  []*array         // those the Program uses
 	accesses []backend.Access // what it does to each of them
 	arena    []byte
+	kept     []*derived
+	memory   int64 // bytes of the arena and of what is kept
 	job      *job
 	fault    fault
 	busy     atomic.Bool
@@ -25,9 +29,13 @@ type executable struct {
 // step is a piece of an instruction: work that is cut into parts, which may be
 // done in any order and at once. worker tells apart those that are done at once.
 type step struct {
-	parts int
-	work  func(part, worker int)
+	parts  int
+	work   func(part, worker int)
+	making *derived // what it makes, if that is kept from run to run
 }
+
+// idle reports whether this run can do without the step.
+func (s *step) idle() bool { return s.making != nil && !s.making.stale }
 
 // Compile implements backend.Backend.
 func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (backend.Executable, error) {
@@ -46,22 +54,33 @@ func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (ba
 	if err != nil {
 		return nil, err
 	}
+	return d.compile(p, bound, (*compiler).plan)
+}
+
+// compile makes an Executable of a Program that has been checked.
+func (d *device) compile(p *backend.Program, bound []backend.Tensor, plan func(*compiler, backend.Op) *plan) (backend.Executable, error) {
 	e := &executable{device: d, name: p.Name, job: newJob()}
-	c := &compiler{device: d, program: p, threads: d.workers.threads, memory: make([][]byte, len(p.Buffers)), fault: &e.fault}
+	c := &compiler{
+		device: d, program: p, threads: d.workers.threads, fault: &e.fault,
+		tensors: make([]*array, len(p.Buffers)), accesses: p.Accesses(), memory: make([][]byte, len(p.Buffers)),
+	}
 	if err := e.adopt(c, bound); err != nil {
 		return nil, err
 	}
-	if err := c.compile(); err != nil {
+	if err := c.compile(plan); err != nil {
 		return nil, err
 	}
-	e.steps, e.arena = c.steps, c.arena
-	d.hold(e, int64(len(e.arena)))
+	e.steps, e.work, e.arena, e.kept = c.steps, c.work, c.arena, c.kept
+	e.memory = int64(len(e.arena))
+	for _, k := range e.kept {
+		e.memory += int64(len(k.memory))
+	}
+	d.hold(e, e.memory)
 	return e, nil
 }
 
 // adopt takes the bound tensors.
 func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
-	accesses := c.program.Accesses()
 	for id, b := range c.program.Buffers {
 		if id == 0 || b.Kind != backend.Bound {
 			continue
@@ -74,11 +93,11 @@ func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
 		if err != nil {
 			return fmt.Errorf("cpu: program %q, buffer %d %q: %w", e.name, id, b.Name, err)
 		}
-		c.memory[id] = t.data
+		c.tensors[id], c.memory[id] = t, t.data
 		t.usage.End(backend.Read)
-		if accesses[id] != 0 {
+		if a := c.accesses[id]; a != 0 {
 			e.tensors = append(e.tensors, t)
-			e.accesses = append(e.accesses, accesses[id])
+			e.accesses = append(e.accesses, a)
 		}
 	}
 	return nil
@@ -86,11 +105,14 @@ func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
 
 // Run implements backend.Executable. It returns when the Program has run. An
 // index out of range that the Program itself has made is ErrRange.
-func (e *executable) Run(ctx context.Context) error {
+func (e *executable) Run(ctx context.Context) error { return e.run(ctx, "Run", nil) }
+
+// run runs the Program, one instruction after the other if their times are wanted.
+func (e *executable) run(ctx context.Context, what string, times []time.Duration) error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
 	if err := e.claim(); err != nil {
-		return fmt.Errorf("cpu: Run of program %q: %w", e.name, err)
+		return fmt.Errorf("cpu: %s of program %q: %w", what, e.name, err)
 	}
 	defer e.busy.Store(false)
 	if err := ctx.Err(); err != nil {
@@ -99,12 +121,19 @@ func (e *executable) Run(ctx context.Context) error {
 	for i, t := range e.tensors {
 		if err := t.claim(e.accesses[i]); err != nil {
 			e.release(i)
-			return fmt.Errorf("cpu: Run of program %q: tensor %q: %w", e.name, t.spec.Name, err)
+			return fmt.Errorf("cpu: %s of program %q: tensor %q: %w", what, e.name, t.spec.Name, err)
 		}
 	}
-	for i := range e.steps {
-		s := &e.steps[i]
-		e.device.workers.do(e.job, s.parts, s.work)
+	for _, d := range e.kept {
+		d.begin()
+	}
+	if times == nil {
+		e.do(e.steps)
+	}
+	for i := range times {
+		start := time.Now()
+		e.do(e.steps[e.work[i].from:e.work[i].to])
+		times[i] = time.Since(start)
 	}
 	for i, t := range e.tensors {
 		if e.accesses[i].Writes() {
@@ -115,6 +144,15 @@ func (e *executable) Run(ctx context.Context) error {
 	return e.fault.take(e.name)
 }
 
+// do executes steps, one after the other.
+func (e *executable) do(steps []step) {
+	for i := range steps {
+		if s := &steps[i]; !s.idle() {
+			e.device.workers.do(e.job, s.parts, s.work)
+		}
+	}
+}
+
 // release ends the use of the first n tensors.
 func (e *executable) release(n int) {
 	for i, t := range e.tensors[:n] {
@@ -123,7 +161,7 @@ func (e *executable) release(n int) {
 }
 
 // Memory implements backend.Executable.
-func (e *executable) Memory() int64 { return int64(len(e.arena)) }
+func (e *executable) Memory() int64 { return e.memory }
 
 // Close implements backend.Executable.
 func (e *executable) Close() error {
@@ -138,7 +176,9 @@ func (e *executable) Close() error {
 	return nil
 }
 
-func (e *executable) drop() { e.steps, e.tensors, e.arena, e.closed = nil, nil, nil, true }
+func (e *executable) drop() {
+	e.steps, e.work, e.tensors, e.arena, e.kept, e.closed = nil, nil, nil, nil, nil, true
+}
 
 // claim begins the use of an Executable that is alive; the device's lifetime
 // must be held.

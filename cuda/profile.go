@@ -64,7 +64,8 @@ func (e *executable) time() (times []backend.OpTime, err error) {
 	times = make([]backend.OpTime, len(e.steps))
 	for i, s := range e.steps {
 		in := s.instruction
-		times[i] = backend.OpTime{Label: in.Label, Kind: in.Op.Kind(), Cost: in.Op.Cost()}
+		cost := in.Op.Cost()
+		times[i] = backend.OpTime{Label: in.Label, Kind: in.Op.Kind(), Cost: cost, Executed: cost.FLOPs}
 		if times[i].Time, err = events[i+1].Elapsed(events[i]); err != nil {
 			return nil, err
 		}
