@@ -1,4 +1,4 @@
-// Command asmgen writes the assembly of fovea's CPU kernels, with avo, from loops that are stated once for all instruction sets.
+// Command asmgen writes the assembly of fovea's CPU kernels: with avo that of amd64, from loops that are stated once for all its instruction sets, and that of arm64.
 //
 //	asmgen [-dir ..] gemm vec
 //
@@ -29,6 +29,11 @@ var packages = map[string]map[string]func(*build.Context){
 	},
 }
 
+// neonPackages lists what fills the file neon of each package.
+var neonPackages = map[string]func(*neon){
+	"vec": vecNEON,
+}
+
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("asmgen: ")
@@ -41,7 +46,7 @@ func main() {
 	}
 }
 
-// generate writes F_amd64.s and F_stubs_amd64.go for each file F of the package.
+// generate writes F_amd64.s and F_stubs_amd64.go for each file F of the package, and the same for arm64.
 func generate(dir, name string) error {
 	files, ok := packages[name]
 	if !ok {
@@ -68,6 +73,9 @@ func generate(dir, name string) error {
 				return err
 			}
 		}
+	}
+	if fill, ok := neonPackages[name]; ok {
+		return generateNEON(dir, name, fill)
 	}
 	return nil
 }

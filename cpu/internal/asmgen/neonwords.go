@@ -1,0 +1,64 @@
+package main
+
+import "fmt"
+
+// word writes an instruction that Go's assembler does not know, with its name in the notation of the architecture's manual, which a test assembles.
+func (n *neon) word(code uint32, format string, registers ...vreg) {
+	numbers := make([]any, len(registers))
+	for i, r := range registers {
+		numbers[i] = int(r)
+	}
+	n.op("WORD", fmt.Sprintf("$0x%08x // %s", code, fmt.Sprintf(format, numbers...)))
+}
+
+// same writes an instruction on whole registers: d = x ∘ y.
+func (n *neon) same(code uint32, name string, d, x, y vreg) {
+	n.word(code|uint32(y)<<16|uint32(x)<<5|uint32(d), name+" v%d.4s, v%d.4s, v%d.4s", d, x, y)
+}
+
+// unary writes an instruction on a whole register; what follows the operands is part of the format.
+func (n *neon) unary(code uint32, name, rest string, d, x vreg) {
+	n.word(code|uint32(x)<<5|uint32(d), name+" v%d.4s, v%d.4s"+rest, d, x)
+}
+
+func (n *neon) add(d, x, y vreg)  { n.same(0x4e20d400, "fadd", d, x, y) }  // d = x + y
+func (n *neon) sub(d, x, y vreg)  { n.same(0x4ea0d400, "fsub", d, x, y) }  // d = x − y
+func (n *neon) mul(d, x, y vreg)  { n.same(0x6e20dc00, "fmul", d, x, y) }  // d = x·y
+func (n *neon) div(d, x, y vreg)  { n.same(0x6e20fc00, "fdiv", d, x, y) }  // d = x/y
+func (n *neon) max(d, x, y vreg)  { n.same(0x4e20f400, "fmax", d, x, y) }  // d = max(x, y), NaN if there is one
+func (n *neon) min(d, x, y vreg)  { n.same(0x4ea0f400, "fmin", d, x, y) }  // d = min(x, y), NaN if there is one
+func (n *neon) pair(d, x, y vreg) { n.same(0x6e20d400, "faddp", d, x, y) } // d = x₀+x₁, x₂+x₃, y₀+y₁, y₂+y₃
+
+func (n *neon) sqrt(d, x vreg)     { n.unary(0x6ea1f800, "fsqrt", "", d, x) }       // d = √x
+func (n *neon) nearest(d, x vreg)  { n.unary(0x4e21a800, "fcvtns", "", d, x) }      // d = the integer nearest to x, 0 for NaN
+func (n *neon) whole(d, x vreg)    { n.unary(0x4e21d800, "scvtf", "", d, x) }       // d = the integer x as a float32
+func (n *neon) positive(d, x vreg) { n.unary(0x4ea0c800, "fcmgt", ", #0.0", d, x) } // d = ones where x > 0, zeros elsewhere
+func (n *neon) atMost0(d, x vreg)  { n.unary(0x6ea0d800, "fcmle", ", #0.0", d, x) } // d = ones where x ≤ 0, zeros elsewhere
+func (n *neon) halve(d, x vreg)    { n.unary(0x4f3f0400, "sshr", ", #1", d, x) }    // d = ⌊x/2⌋, of integers
+
+// lowest writes d₀ = x₀ + x₁.
+func (n *neon) pairLowest(d, x vreg) {
+	n.word(0x7e30d800|uint32(x)<<5|uint32(d), "faddp s%d, v%d.2s", d, x)
+}
+
+// greatest writes d₀ = max(x₀, x₁, x₂, x₃), NaN if there is one.
+func (n *neon) greatest(d, x vreg) {
+	n.word(0x6e30f800|uint32(x)<<5|uint32(d), "fmaxv s%d, v%d.4s", d, x)
+}
+
+// mulAddLane writes d += x·yₗ.
+func (n *neon) mulAddLane(d, x, y vreg, lane int) {
+	l := uint32(lane)
+	n.word(0x4f801000|(l&1)<<21|uint32(y)<<16|(l>>1)<<11|uint32(x)<<5|uint32(d), fmt.Sprintf("fmla v%%d.4s, v%%d.4s, v%%d.s[%d]", lane), d, x, y)
+}
+
+// The rest is known to Go's assembler.
+
+func (n *neon) mulAdd(d, x, y vreg) { n.op("VFMLA", y, x, d) } // d += x·y
+func (n *neon) mulSub(d, x, y vreg) { n.op("VFMLS", y, x, d) } // d −= x·y
+
+func (n *neon) and(d, x, y vreg) { n.op("VAND", y.bytes(), x.bytes(), d.bytes()) }
+func (n *neon) or(d, x, y vreg)  { n.op("VORR", y.bytes(), x.bytes(), d.bytes()) }
+
+// insert writes bits of x into d where those of mask are set.
+func (n *neon) insert(d, x, mask vreg) { n.op("VBIT", mask.bytes(), x.bytes(), d.bytes()) }
