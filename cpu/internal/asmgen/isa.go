@@ -14,28 +14,41 @@ type isa struct {
 	c      *build.Context
 	suffix string // of function names
 	lanes  int    // float32 in a register
+	opmask bool   // AVX-512 has registers for masks
 	vector func() vecOp
 
-	iota      operand.Mem // 0, 1, 2, …, for the masks of AVX2
+	iota      operand.Mem // 0, 1, 2, …
 	constants map[uint32]operand.Mem
 }
 
 func newAVX512(c *build.Context) *isa {
-	return &isa{c: c, suffix: "AVX512", lanes: 16, vector: c.ZMM, constants: map[uint32]operand.Mem{}}
+	return &isa{c: c, suffix: "AVX512", lanes: 16, opmask: true, vector: c.ZMM, constants: map[uint32]operand.Mem{}}
 }
 
 func newAVX2(c *build.Context) *isa {
 	s := &isa{c: c, suffix: "AVX2", lanes: 8, vector: c.YMM, constants: map[uint32]operand.Mem{}}
-	s.iota = c.StaticGlobal("iota")
-	c.DataAttributes(attr.RODATA | attr.NOPTR)
-	for i := range s.lanes {
-		c.AddDatum(4*i, operand.U32(i))
-	}
+	s.declareIota()
 	return s
 }
 
+// declareIota declares 0, 1, 2, …, which AVX2 always needs, for masks.
+func (s *isa) declareIota() {
+	s.iota = s.c.StaticGlobal("iota")
+	s.c.DataAttributes(attr.RODATA | attr.NOPTR)
+	for i := range s.lanes {
+		s.c.AddDatum(4*i, operand.U32(i))
+	}
+}
+
 // masked reports whether this is AVX-512, which has mask registers.
-func (s *isa) masked() bool { return s.lanes == 16 }
+func (s *isa) masked() bool { return s.opmask }
+
+// narrow returns the same instruction set with registers of eight lanes.
+func (s *isa) narrow() *isa {
+	n := *s
+	n.lanes, n.vector = 8, s.c.YMM
+	return &n
+}
 
 // float declares a constant that fills a register, for use as a memory operand. All constants are declared before the first function.
 func (s *isa) float(x float64) operand.Mem { return s.bits(math.Float32bits(float32(x))) }
@@ -126,7 +139,7 @@ type mask struct {
 	vector   vecOp             // AVX2
 }
 
-// first returns the mask of the first n lanes, n < lanes in a general register.
+// first returns the mask of the first n lanes, n ≤ lanes in a general register.
 func (s *isa) first(n reg.Register) *mask {
 	if s.masked() {
 		bits, k := s.c.GP64(), s.c.K()
@@ -142,9 +155,24 @@ func (s *isa) first(n reg.Register) *mask {
 	return &mask{vector: v}
 }
 
+// upTo returns the mask of the first n lanes, or all if there are no more.
+func (s *isa) upTo(n reg.Register) *mask {
+	most := s.c.GP64()
+	s.c.MOVQ(operand.U32(s.lanes), most)
+	s.c.CMPQ(n, most)
+	s.c.CMOVQLT(n, most)
+	return s.first(most)
+}
+
 // load reads the lanes of the mask, zeros elsewhere.
 func (s *isa) load(at operand.Mem, m *mask) vecOp {
 	v := s.vector()
+	s.loadTo(v, at, m)
+	return v
+}
+
+// loadTo is load to a given register.
+func (s *isa) loadTo(v vecOp, at operand.Mem, m *mask) {
 	switch {
 	case m == nil:
 		s.c.VMOVUPS(at, v)
@@ -153,7 +181,6 @@ func (s *isa) load(at operand.Mem, m *mask) vecOp {
 	default:
 		s.c.VMASKMOVPS(at, m.vector, v)
 	}
-	return v
 }
 
 // store writes the lanes of the mask.

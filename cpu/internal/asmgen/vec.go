@@ -11,10 +11,14 @@ func vecAVX2(c *build.Context)   { newAVX2(c).writeVec() }
 
 func (s *isa) writeVec() {
 	m := s.newMath()
+	if s.masked() {
+		s.declareIota()
+	}
 	s.arithmetic()
 	s.reductions()
 	s.activations(m)
 	s.optimizers()
+	s.moves()
 }
 
 func (s *isa) arithmetic() {

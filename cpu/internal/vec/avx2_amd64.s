@@ -1267,3 +1267,587 @@ tail:
 done:
 	VZEROUPPER
 	RET
+
+// func interleaveAVX2(dst []float32, planes []float32, bias []float32, pixels int, plane int, pitch int, slope float32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·interleaveAVX2(SB), NOSPLIT, $256-100
+	MOVQ         bias_len+56(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         plane+80(FP), DX
+	MOVQ         pitch+88(FP), BX
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	SHLQ         $0x02, DX
+	VBROADCASTSS slope+96(FP), Y1
+	MOVL         slope+96(FP), SI
+	SHLL         $0x01, SI
+	NEGL         SI
+	SBBL         SI, SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         bias_base+48(FP), SI
+	LEAQ         -4(SI)(AX*4), DI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, (SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, 32(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, 64(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, 96(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, 128(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, 160(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, 192(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y4
+	VMOVUPS      Y4, 224(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	MOVQ         planes_base+24(FP), SI
+	LEAQ         (SI)(DX*1), DI
+	MOVQ         SI, R8
+	CMPQ         AX, $0x01
+	CMOVQGT      DI, R8
+	LEAQ         (R8)(DX*1), DI
+	MOVQ         R8, R9
+	CMPQ         AX, $0x02
+	CMOVQGT      DI, R9
+	LEAQ         (R9)(DX*1), DI
+	MOVQ         R9, R10
+	CMPQ         AX, $0x03
+	CMOVQGT      DI, R10
+	LEAQ         (R10)(DX*1), DI
+	MOVQ         R10, R11
+	CMPQ         AX, $0x04
+	CMOVQGT      DI, R11
+	LEAQ         (R11)(DX*1), DI
+	MOVQ         R11, R12
+	CMPQ         AX, $0x05
+	CMOVQGT      DI, R12
+	LEAQ         (R12)(DX*1), DI
+	MOVQ         R12, R13
+	CMPQ         AX, $0x06
+	CMOVQGT      DI, R13
+	LEAQ         (R13)(DX*1), DX
+	MOVQ         R13, DI
+	CMPQ         AX, $0x07
+	CMOVQGT      DX, DI
+	MOVQ         pixels+72(FP), DX
+	CMPQ         AX, $0x08
+	JEQ          unmasked
+	CMPQ         AX, BX
+	JNE          masked
+
+unmasked:
+	SHLQ $0x02, BX
+	SUBQ $0x10, DX
+	JL   few
+
+loop:
+	VMOVUPS    (SI), Y4
+	ADDQ       $0x20, SI
+	VADDPS     (SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y6
+	VBLENDVPS  Y6, Y5, Y4, Y6
+	VMOVUPS    (R8), Y4
+	ADDQ       $0x20, R8
+	VADDPS     32(SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y7
+	VBLENDVPS  Y7, Y5, Y4, Y7
+	VMOVUPS    (R9), Y4
+	ADDQ       $0x20, R9
+	VADDPS     64(SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y8
+	VBLENDVPS  Y8, Y5, Y4, Y8
+	VMOVUPS    (R10), Y4
+	ADDQ       $0x20, R10
+	VADDPS     96(SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y9
+	VBLENDVPS  Y9, Y5, Y4, Y9
+	VMOVUPS    (R11), Y4
+	ADDQ       $0x20, R11
+	VADDPS     128(SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y10
+	VBLENDVPS  Y10, Y5, Y4, Y10
+	VMOVUPS    (R12), Y4
+	ADDQ       $0x20, R12
+	VADDPS     160(SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y11
+	VBLENDVPS  Y11, Y5, Y4, Y11
+	VMOVUPS    (R13), Y4
+	ADDQ       $0x20, R13
+	VADDPS     192(SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y12
+	VBLENDVPS  Y12, Y5, Y4, Y12
+	VMOVUPS    (DI), Y4
+	ADDQ       $0x20, DI
+	VADDPS     224(SP), Y4, Y4
+	VMULPS     Y4, Y1, Y5
+	VANDPS     Y2, Y5, Y5
+	VCMPPS     $0x12, Y3, Y4, Y13
+	VBLENDVPS  Y13, Y5, Y4, Y13
+	VUNPCKLPS  Y7, Y6, Y4
+	VUNPCKHPS  Y7, Y6, Y7
+	VUNPCKLPS  Y9, Y8, Y5
+	VUNPCKHPS  Y9, Y8, Y9
+	VUNPCKLPS  Y11, Y10, Y6
+	VUNPCKHPS  Y11, Y10, Y11
+	VUNPCKLPS  Y13, Y12, Y8
+	VUNPCKHPS  Y13, Y12, Y13
+	VUNPCKLPD  Y5, Y4, Y10
+	VUNPCKHPD  Y5, Y4, Y5
+	VUNPCKLPD  Y9, Y7, Y4
+	VUNPCKHPD  Y9, Y7, Y9
+	VUNPCKLPD  Y8, Y6, Y7
+	VUNPCKHPD  Y8, Y6, Y8
+	VUNPCKLPD  Y13, Y11, Y6
+	VUNPCKHPD  Y13, Y11, Y13
+	VPERM2F128 $0x20, Y7, Y10, Y11
+	VPERM2F128 $0x31, Y7, Y10, Y7
+	VPERM2F128 $0x20, Y8, Y5, Y10
+	VPERM2F128 $0x31, Y8, Y5, Y8
+	VPERM2F128 $0x20, Y6, Y4, Y5
+	VPERM2F128 $0x31, Y6, Y4, Y6
+	VPERM2F128 $0x20, Y13, Y9, Y4
+	VPERM2F128 $0x31, Y13, Y9, Y13
+	VMOVUPS    Y11, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y10, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y5, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y4, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y7, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y8, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y6, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y13, (CX)
+	ADDQ       BX, CX
+	SUBQ       $0x08, DX
+	JGE        loop
+
+few:
+	ADDQ $0x10, DX
+	JMP  tail
+
+masked:
+	SHLQ $0x02, BX
+
+tail:
+	MOVQ         $0x00000008, AX
+	CMPQ         DX, AX
+	CMOVQLT      DX, AX
+	VMOVQ        AX, X4
+	VPBROADCASTD X4, Y4
+	VPCMPGTD     iota<>+0(SB), Y4, Y4
+	VMASKMOVPS   (SI), Y4, Y5
+	ADDQ         $0x20, SI
+	VADDPS       (SP), Y5, Y5
+	VMULPS       Y5, Y1, Y6
+	VANDPS       Y2, Y6, Y6
+	VCMPPS       $0x12, Y3, Y5, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y7
+	VMASKMOVPS   (R8), Y4, Y5
+	ADDQ         $0x20, R8
+	VADDPS       32(SP), Y5, Y5
+	VMULPS       Y5, Y1, Y6
+	VANDPS       Y2, Y6, Y6
+	VCMPPS       $0x12, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y5, Y8
+	VMASKMOVPS   (R9), Y4, Y5
+	ADDQ         $0x20, R9
+	VADDPS       64(SP), Y5, Y5
+	VMULPS       Y5, Y1, Y6
+	VANDPS       Y2, Y6, Y6
+	VCMPPS       $0x12, Y3, Y5, Y9
+	VBLENDVPS    Y9, Y6, Y5, Y9
+	VMASKMOVPS   (R10), Y4, Y5
+	ADDQ         $0x20, R10
+	VADDPS       96(SP), Y5, Y5
+	VMULPS       Y5, Y1, Y6
+	VANDPS       Y2, Y6, Y6
+	VCMPPS       $0x12, Y3, Y5, Y10
+	VBLENDVPS    Y10, Y6, Y5, Y10
+	VMASKMOVPS   (R11), Y4, Y5
+	ADDQ         $0x20, R11
+	VADDPS       128(SP), Y5, Y5
+	VMULPS       Y5, Y1, Y6
+	VANDPS       Y2, Y6, Y6
+	VCMPPS       $0x12, Y3, Y5, Y11
+	VBLENDVPS    Y11, Y6, Y5, Y11
+	VMASKMOVPS   (R12), Y4, Y5
+	ADDQ         $0x20, R12
+	VADDPS       160(SP), Y5, Y5
+	VMULPS       Y5, Y1, Y6
+	VANDPS       Y2, Y6, Y6
+	VCMPPS       $0x12, Y3, Y5, Y12
+	VBLENDVPS    Y12, Y6, Y5, Y12
+	VMASKMOVPS   (R13), Y4, Y5
+	ADDQ         $0x20, R13
+	VADDPS       192(SP), Y5, Y5
+	VMULPS       Y5, Y1, Y6
+	VANDPS       Y2, Y6, Y6
+	VCMPPS       $0x12, Y3, Y5, Y13
+	VBLENDVPS    Y13, Y6, Y5, Y13
+	VMASKMOVPS   (DI), Y4, Y4
+	ADDQ         $0x20, DI
+	VADDPS       224(SP), Y4, Y4
+	VMULPS       Y4, Y1, Y5
+	VANDPS       Y2, Y5, Y5
+	VCMPPS       $0x12, Y3, Y4, Y6
+	VBLENDVPS    Y6, Y5, Y4, Y6
+	VUNPCKLPS    Y8, Y7, Y4
+	VUNPCKHPS    Y8, Y7, Y8
+	VUNPCKLPS    Y10, Y9, Y5
+	VUNPCKHPS    Y10, Y9, Y10
+	VUNPCKLPS    Y12, Y11, Y7
+	VUNPCKHPS    Y12, Y11, Y12
+	VUNPCKLPS    Y6, Y13, Y9
+	VUNPCKHPS    Y6, Y13, Y6
+	VUNPCKLPD    Y5, Y4, Y11
+	VUNPCKHPD    Y5, Y4, Y5
+	VUNPCKLPD    Y10, Y8, Y4
+	VUNPCKHPD    Y10, Y8, Y10
+	VUNPCKLPD    Y9, Y7, Y8
+	VUNPCKHPD    Y9, Y7, Y9
+	VUNPCKLPD    Y6, Y12, Y7
+	VUNPCKHPD    Y6, Y12, Y6
+	VPERM2F128   $0x20, Y8, Y11, Y12
+	VPERM2F128   $0x31, Y8, Y11, Y8
+	VPERM2F128   $0x20, Y9, Y5, Y11
+	VPERM2F128   $0x31, Y9, Y5, Y9
+	VPERM2F128   $0x20, Y7, Y4, Y5
+	VPERM2F128   $0x31, Y7, Y4, Y7
+	VPERM2F128   $0x20, Y6, Y10, Y4
+	VPERM2F128   $0x31, Y6, Y10, Y6
+	CMPQ         DX, $0x00
+	JLE          done
+	VMASKMOVPS   Y12, Y0, (CX)
+	ADDQ         BX, CX
+	CMPQ         DX, $0x01
+	JLE          done
+	VMASKMOVPS   Y11, Y0, (CX)
+	ADDQ         BX, CX
+	CMPQ         DX, $0x02
+	JLE          done
+	VMASKMOVPS   Y5, Y0, (CX)
+	ADDQ         BX, CX
+	CMPQ         DX, $0x03
+	JLE          done
+	VMASKMOVPS   Y4, Y0, (CX)
+	ADDQ         BX, CX
+	CMPQ         DX, $0x04
+	JLE          done
+	VMASKMOVPS   Y8, Y0, (CX)
+	ADDQ         BX, CX
+	CMPQ         DX, $0x05
+	JLE          done
+	VMASKMOVPS   Y9, Y0, (CX)
+	ADDQ         BX, CX
+	CMPQ         DX, $0x06
+	JLE          done
+	VMASKMOVPS   Y7, Y0, (CX)
+	ADDQ         BX, CX
+	CMPQ         DX, $0x07
+	JLE          done
+	VMASKMOVPS   Y6, Y0, (CX)
+	ADDQ         BX, CX
+	SUBQ         $0x08, DX
+	JG           tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func deinterleaveAVX2(dst []float32, src []float32, pixels int, width int, plane int, pitch int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·deinterleaveAVX2(SB), NOSPLIT, $0-80
+	MOVQ         width+56(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         plane+64(FP), DX
+	MOVQ         pitch+72(FP), BX
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	MOVQ         dst_base+0(FP), SI
+	LEAQ         (SI)(DX*1), DI
+	MOVQ         SI, R8
+	CMPQ         AX, $0x01
+	CMOVQGT      DI, R8
+	LEAQ         (R8)(DX*1), DI
+	MOVQ         R8, R9
+	CMPQ         AX, $0x02
+	CMOVQGT      DI, R9
+	LEAQ         (R9)(DX*1), DI
+	MOVQ         R9, R10
+	CMPQ         AX, $0x03
+	CMOVQGT      DI, R10
+	LEAQ         (R10)(DX*1), DI
+	MOVQ         R10, R11
+	CMPQ         AX, $0x04
+	CMOVQGT      DI, R11
+	LEAQ         (R11)(DX*1), DI
+	MOVQ         R11, R12
+	CMPQ         AX, $0x05
+	CMOVQGT      DI, R12
+	LEAQ         (R12)(DX*1), DI
+	MOVQ         R12, R13
+	CMPQ         AX, $0x06
+	CMOVQGT      DI, R13
+	LEAQ         (R13)(DX*1), DX
+	MOVQ         R13, DI
+	CMPQ         AX, $0x07
+	CMOVQGT      DX, DI
+	MOVQ         pixels+48(FP), DX
+	SUBQ         $0x10, DX
+	JL           few
+
+loop:
+	VMOVUPS    (CX), Y1
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y2
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y3
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y4
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y5
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y6
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y7
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y8
+	ADDQ       BX, CX
+	VUNPCKLPS  Y2, Y1, Y9
+	VUNPCKHPS  Y2, Y1, Y2
+	VUNPCKLPS  Y4, Y3, Y1
+	VUNPCKHPS  Y4, Y3, Y4
+	VUNPCKLPS  Y6, Y5, Y3
+	VUNPCKHPS  Y6, Y5, Y6
+	VUNPCKLPS  Y8, Y7, Y5
+	VUNPCKHPS  Y8, Y7, Y8
+	VUNPCKLPD  Y1, Y9, Y7
+	VUNPCKHPD  Y1, Y9, Y1
+	VUNPCKLPD  Y4, Y2, Y9
+	VUNPCKHPD  Y4, Y2, Y4
+	VUNPCKLPD  Y5, Y3, Y2
+	VUNPCKHPD  Y5, Y3, Y5
+	VUNPCKLPD  Y8, Y6, Y3
+	VUNPCKHPD  Y8, Y6, Y8
+	VPERM2F128 $0x20, Y2, Y7, Y6
+	VPERM2F128 $0x31, Y2, Y7, Y2
+	VPERM2F128 $0x20, Y5, Y1, Y7
+	VPERM2F128 $0x31, Y5, Y1, Y5
+	VPERM2F128 $0x20, Y3, Y9, Y1
+	VPERM2F128 $0x31, Y3, Y9, Y3
+	VPERM2F128 $0x20, Y8, Y4, Y9
+	VPERM2F128 $0x31, Y8, Y4, Y8
+	VMOVUPS    Y8, (DI)
+	ADDQ       $0x20, DI
+	VMOVUPS    Y3, (R13)
+	ADDQ       $0x20, R13
+	VMOVUPS    Y5, (R12)
+	ADDQ       $0x20, R12
+	VMOVUPS    Y2, (R11)
+	ADDQ       $0x20, R11
+	VMOVUPS    Y9, (R10)
+	ADDQ       $0x20, R10
+	VMOVUPS    Y1, (R9)
+	ADDQ       $0x20, R9
+	VMOVUPS    Y7, (R8)
+	ADDQ       $0x20, R8
+	VMOVUPS    Y6, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, DX
+	JGE        loop
+
+few:
+	ADDQ $0x10, DX
+
+tail:
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	CMPQ       DX, $0x00
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y1
+	ADDQ       BX, CX
+	CMPQ       DX, $0x01
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y2
+	ADDQ       BX, CX
+	CMPQ       DX, $0x02
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y3
+	ADDQ       BX, CX
+	CMPQ       DX, $0x03
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y4
+	ADDQ       BX, CX
+	CMPQ       DX, $0x04
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y5
+	ADDQ       BX, CX
+	CMPQ       DX, $0x05
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y6
+	ADDQ       BX, CX
+	CMPQ       DX, $0x06
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y7
+	ADDQ       BX, CX
+	CMPQ       DX, $0x07
+	JLE        loaded
+	VMASKMOVPS (CX), Y0, Y8
+	ADDQ       BX, CX
+
+loaded:
+	VUNPCKLPS    Y2, Y1, Y9
+	VUNPCKHPS    Y2, Y1, Y2
+	VUNPCKLPS    Y4, Y3, Y1
+	VUNPCKHPS    Y4, Y3, Y4
+	VUNPCKLPS    Y6, Y5, Y3
+	VUNPCKHPS    Y6, Y5, Y6
+	VUNPCKLPS    Y8, Y7, Y5
+	VUNPCKHPS    Y8, Y7, Y8
+	VUNPCKLPD    Y1, Y9, Y7
+	VUNPCKHPD    Y1, Y9, Y1
+	VUNPCKLPD    Y4, Y2, Y9
+	VUNPCKHPD    Y4, Y2, Y4
+	VUNPCKLPD    Y5, Y3, Y2
+	VUNPCKHPD    Y5, Y3, Y5
+	VUNPCKLPD    Y8, Y6, Y3
+	VUNPCKHPD    Y8, Y6, Y8
+	VPERM2F128   $0x20, Y2, Y7, Y6
+	VPERM2F128   $0x31, Y2, Y7, Y2
+	VPERM2F128   $0x20, Y5, Y1, Y7
+	VPERM2F128   $0x31, Y5, Y1, Y5
+	VPERM2F128   $0x20, Y3, Y9, Y1
+	VPERM2F128   $0x31, Y3, Y9, Y3
+	VPERM2F128   $0x20, Y8, Y4, Y9
+	VPERM2F128   $0x31, Y8, Y4, Y8
+	MOVQ         $0x00000008, AX
+	CMPQ         DX, AX
+	CMOVQLT      DX, AX
+	VMOVQ        AX, X4
+	VPBROADCASTD X4, Y4
+	VPCMPGTD     iota<>+0(SB), Y4, Y4
+	VMASKMOVPS   Y8, Y4, (DI)
+	ADDQ         $0x20, DI
+	VMASKMOVPS   Y3, Y4, (R13)
+	ADDQ         $0x20, R13
+	VMASKMOVPS   Y5, Y4, (R12)
+	ADDQ         $0x20, R12
+	VMASKMOVPS   Y2, Y4, (R11)
+	ADDQ         $0x20, R11
+	VMASKMOVPS   Y9, Y4, (R10)
+	ADDQ         $0x20, R10
+	VMASKMOVPS   Y1, Y4, (R9)
+	ADDQ         $0x20, R9
+	VMASKMOVPS   Y7, Y4, (R8)
+	ADDQ         $0x20, R8
+	VMASKMOVPS   Y6, Y4, (SI)
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, DX
+	JG           tail
+	VZEROUPPER
+	RET
+
+// func addRowsAVX2(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
+// Requires: AVX, AVX2
+TEXT ·addRowsAVX2(SB), NOSPLIT, $0-80
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         cols+56(FP), DX
+	MOVQ         rows+48(FP), BX
+	MOVQ         dstStride+64(FP), SI
+	MOVQ         srcStride+72(FP), DI
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVQ         DX, R8
+	ANDQ         $0x07, R8
+	VMOVQ        R8, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+
+row:
+	XORQ R9, R9
+	MOVQ DX, R8
+	SUBQ $0x08, R8
+	JL   tail
+
+loop:
+	VMOVUPS (CX)(R9*4), Y1
+	VMOVUPS (AX)(R9*4), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)(R9*4)
+	ADDQ    $0x08, R9
+	SUBQ    $0x08, R8
+	JGE     loop
+
+tail:
+	ADDQ       $0x08, R8
+	JZ         next
+	VMASKMOVPS (CX)(R9*4), Y0, Y1
+	VMASKMOVPS (AX)(R9*4), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(R9*4)
+
+next:
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ BX
+	JNZ  row
+	VZEROUPPER
+	RET

@@ -328,6 +328,24 @@ DATA c3f000000<>+56(SB)/4, $0x3f000000
 DATA c3f000000<>+60(SB)/4, $0x3f000000
 GLOBL c3f000000<>(SB), RODATA|NOPTR, $64
 
+DATA iota<>+0(SB)/4, $0x00000000
+DATA iota<>+4(SB)/4, $0x00000001
+DATA iota<>+8(SB)/4, $0x00000002
+DATA iota<>+12(SB)/4, $0x00000003
+DATA iota<>+16(SB)/4, $0x00000004
+DATA iota<>+20(SB)/4, $0x00000005
+DATA iota<>+24(SB)/4, $0x00000006
+DATA iota<>+28(SB)/4, $0x00000007
+DATA iota<>+32(SB)/4, $0x00000008
+DATA iota<>+36(SB)/4, $0x00000009
+DATA iota<>+40(SB)/4, $0x0000000a
+DATA iota<>+44(SB)/4, $0x0000000b
+DATA iota<>+48(SB)/4, $0x0000000c
+DATA iota<>+52(SB)/4, $0x0000000d
+DATA iota<>+56(SB)/4, $0x0000000e
+DATA iota<>+60(SB)/4, $0x0000000f
+GLOBL iota<>(SB), RODATA|NOPTR, $64
+
 // func addAVX512(dst []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·addAVX512(SB), NOSPLIT, $0-72
@@ -1373,5 +1391,653 @@ tail:
 	VMOVUPS     Z11, K1, (BX)(DI*4)
 
 done:
+	VZEROUPPER
+	RET
+
+// func interleaveAVX512(dst []float32, planes []float32, bias []float32, pixels int, plane int, pitch int, slope float32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, CMOV
+TEXT ·interleaveAVX512(SB), NOSPLIT, $256-100
+	MOVQ         bias_len+56(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         plane+80(FP), DX
+	MOVQ         pitch+88(FP), BX
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	SHLQ         $0x02, DX
+	VBROADCASTSS slope+96(FP), Y0
+	MOVL         slope+96(FP), SI
+	SHLL         $0x01, SI
+	NEGL         SI
+	SBBL         SI, SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         bias_base+48(FP), SI
+	LEAQ         -4(SI)(AX*4), DI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, (SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, 32(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, 64(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, 96(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, 128(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, 160(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, 192(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	VBROADCASTSS (SI), Y3
+	VMOVUPS      Y3, 224(SP)
+	ADDQ         $0x04, SI
+	CMPQ         SI, DI
+	CMOVQGT      DI, SI
+	MOVQ         planes_base+24(FP), SI
+	LEAQ         (SI)(DX*1), DI
+	MOVQ         SI, R8
+	CMPQ         AX, $0x01
+	CMOVQGT      DI, R8
+	LEAQ         (R8)(DX*1), DI
+	MOVQ         R8, R9
+	CMPQ         AX, $0x02
+	CMOVQGT      DI, R9
+	LEAQ         (R9)(DX*1), DI
+	MOVQ         R9, R10
+	CMPQ         AX, $0x03
+	CMOVQGT      DI, R10
+	LEAQ         (R10)(DX*1), DI
+	MOVQ         R10, R11
+	CMPQ         AX, $0x04
+	CMOVQGT      DI, R11
+	LEAQ         (R11)(DX*1), DI
+	MOVQ         R11, R12
+	CMPQ         AX, $0x05
+	CMOVQGT      DI, R12
+	LEAQ         (R12)(DX*1), DI
+	MOVQ         R12, R13
+	CMPQ         AX, $0x06
+	CMOVQGT      DI, R13
+	LEAQ         (R13)(DX*1), DX
+	MOVQ         R13, DI
+	CMPQ         AX, $0x07
+	CMOVQGT      DX, DI
+	MOVQ         pixels+72(FP), DX
+	CMPQ         AX, $0x08
+	JEQ          unmasked
+	CMPQ         AX, BX
+	JNE          masked
+
+unmasked:
+	SHLQ $0x02, BX
+	SUBQ $0x10, DX
+	JL   few
+
+loop:
+	VMOVUPS    (SI), Y3
+	ADDQ       $0x20, SI
+	VADDPS     (SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y4
+	VMOVUPS    (R8), Y3
+	ADDQ       $0x20, R8
+	VADDPS     32(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y5
+	VMOVUPS    (R9), Y3
+	ADDQ       $0x20, R9
+	VADDPS     64(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y6
+	VMOVUPS    (R10), Y3
+	ADDQ       $0x20, R10
+	VADDPS     96(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y7
+	VMOVUPS    (R11), Y3
+	ADDQ       $0x20, R11
+	VADDPS     128(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y8
+	VMOVUPS    (R12), Y3
+	ADDQ       $0x20, R12
+	VADDPS     160(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y9
+	VMOVUPS    (R13), Y3
+	ADDQ       $0x20, R13
+	VADDPS     192(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y10
+	VMOVUPS    (DI), Y3
+	ADDQ       $0x20, DI
+	VADDPS     224(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y20
+	VANDPS     Y1, Y20, Y20
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y20, Y3, K2, Y11
+	VUNPCKLPS  Y5, Y4, Y3
+	VUNPCKHPS  Y5, Y4, Y5
+	VUNPCKLPS  Y7, Y6, Y20
+	VUNPCKHPS  Y7, Y6, Y7
+	VUNPCKLPS  Y9, Y8, Y21
+	VUNPCKHPS  Y9, Y8, Y9
+	VUNPCKLPS  Y11, Y10, Y22
+	VUNPCKHPS  Y11, Y10, Y11
+	VUNPCKLPD  Y20, Y3, Y23
+	VUNPCKHPD  Y20, Y3, Y20
+	VUNPCKLPD  Y7, Y5, Y3
+	VUNPCKHPD  Y7, Y5, Y7
+	VUNPCKLPD  Y22, Y21, Y24
+	VUNPCKHPD  Y22, Y21, Y22
+	VUNPCKLPD  Y11, Y9, Y21
+	VUNPCKHPD  Y11, Y9, Y11
+	VSHUFF32X4 $0x00, Y24, Y23, Y25
+	VSHUFF32X4 $0x03, Y24, Y23, Y24
+	VSHUFF32X4 $0x00, Y22, Y20, Y23
+	VSHUFF32X4 $0x03, Y22, Y20, Y22
+	VSHUFF32X4 $0x00, Y21, Y3, Y20
+	VSHUFF32X4 $0x03, Y21, Y3, Y21
+	VSHUFF32X4 $0x00, Y11, Y7, Y3
+	VSHUFF32X4 $0x03, Y11, Y7, Y11
+	VMOVUPS    Y25, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y23, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y20, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y3, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y24, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y22, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y21, (CX)
+	ADDQ       BX, CX
+	VMOVUPS    Y11, (CX)
+	ADDQ       BX, CX
+	SUBQ       $0x08, DX
+	JGE        loop
+
+few:
+	ADDQ $0x10, DX
+	JMP  tail
+
+masked:
+	SHLQ $0x02, BX
+
+tail:
+	MOVQ       $0x00000008, AX
+	CMPQ       DX, AX
+	CMOVQLT    DX, AX
+	MOVQ       $-1, R14
+	BZHIQ      AX, R14, R14
+	KMOVW      R14, K2
+	VMOVUPS.Z  (SI), K2, Y3
+	ADDQ       $0x20, SI
+	VADDPS     (SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K3
+	VBLENDMPS  Y4, Y3, K3, Y12
+	VMOVUPS.Z  (R8), K2, Y3
+	ADDQ       $0x20, R8
+	VADDPS     32(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K3
+	VBLENDMPS  Y4, Y3, K3, Y13
+	VMOVUPS.Z  (R9), K2, Y3
+	ADDQ       $0x20, R9
+	VADDPS     64(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K3
+	VBLENDMPS  Y4, Y3, K3, Y14
+	VMOVUPS.Z  (R10), K2, Y3
+	ADDQ       $0x20, R10
+	VADDPS     96(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K3
+	VBLENDMPS  Y4, Y3, K3, Y15
+	VMOVUPS.Z  (R11), K2, Y3
+	ADDQ       $0x20, R11
+	VADDPS     128(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K3
+	VBLENDMPS  Y4, Y3, K3, Y16
+	VMOVUPS.Z  (R12), K2, Y3
+	ADDQ       $0x20, R12
+	VADDPS     160(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K3
+	VBLENDMPS  Y4, Y3, K3, Y17
+	VMOVUPS.Z  (R13), K2, Y3
+	ADDQ       $0x20, R13
+	VADDPS     192(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K3
+	VBLENDMPS  Y4, Y3, K3, Y18
+	VMOVUPS.Z  (DI), K2, Y3
+	ADDQ       $0x20, DI
+	VADDPS     224(SP), Y3, Y3
+	VMULPS     Y3, Y0, Y4
+	VANDPS     Y1, Y4, Y4
+	VCMPPS     $0x12, Y2, Y3, K2
+	VBLENDMPS  Y4, Y3, K2, Y19
+	VUNPCKLPS  Y13, Y12, Y3
+	VUNPCKHPS  Y13, Y12, Y13
+	VUNPCKLPS  Y15, Y14, Y4
+	VUNPCKHPS  Y15, Y14, Y15
+	VUNPCKLPS  Y17, Y16, Y5
+	VUNPCKHPS  Y17, Y16, Y17
+	VUNPCKLPS  Y19, Y18, Y6
+	VUNPCKHPS  Y19, Y18, Y19
+	VUNPCKLPD  Y4, Y3, Y7
+	VUNPCKHPD  Y4, Y3, Y4
+	VUNPCKLPD  Y15, Y13, Y3
+	VUNPCKHPD  Y15, Y13, Y15
+	VUNPCKLPD  Y6, Y5, Y8
+	VUNPCKHPD  Y6, Y5, Y6
+	VUNPCKLPD  Y19, Y17, Y5
+	VUNPCKHPD  Y19, Y17, Y19
+	VSHUFF32X4 $0x00, Y8, Y7, Y9
+	VSHUFF32X4 $0x03, Y8, Y7, Y8
+	VSHUFF32X4 $0x00, Y6, Y4, Y7
+	VSHUFF32X4 $0x03, Y6, Y4, Y6
+	VSHUFF32X4 $0x00, Y5, Y3, Y4
+	VSHUFF32X4 $0x03, Y5, Y3, Y5
+	VSHUFF32X4 $0x00, Y19, Y15, Y3
+	VSHUFF32X4 $0x03, Y19, Y15, Y19
+	CMPQ       DX, $0x00
+	JLE        done
+	VMOVUPS    Y9, K1, (CX)
+	ADDQ       BX, CX
+	CMPQ       DX, $0x01
+	JLE        done
+	VMOVUPS    Y7, K1, (CX)
+	ADDQ       BX, CX
+	CMPQ       DX, $0x02
+	JLE        done
+	VMOVUPS    Y4, K1, (CX)
+	ADDQ       BX, CX
+	CMPQ       DX, $0x03
+	JLE        done
+	VMOVUPS    Y3, K1, (CX)
+	ADDQ       BX, CX
+	CMPQ       DX, $0x04
+	JLE        done
+	VMOVUPS    Y8, K1, (CX)
+	ADDQ       BX, CX
+	CMPQ       DX, $0x05
+	JLE        done
+	VMOVUPS    Y6, K1, (CX)
+	ADDQ       BX, CX
+	CMPQ       DX, $0x06
+	JLE        done
+	VMOVUPS    Y5, K1, (CX)
+	ADDQ       BX, CX
+	CMPQ       DX, $0x07
+	JLE        done
+	VMOVUPS    Y19, K1, (CX)
+	ADDQ       BX, CX
+	SUBQ       $0x08, DX
+	JG         tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func deinterleaveAVX512(dst []float32, src []float32, pixels int, width int, plane int, pitch int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, CMOV
+TEXT ·deinterleaveAVX512(SB), NOSPLIT, $0-80
+	MOVQ    width+56(FP), AX
+	MOVQ    src_base+24(FP), CX
+	MOVQ    plane+64(FP), DX
+	MOVQ    pitch+72(FP), BX
+	MOVQ    $-1, SI
+	BZHIQ   AX, SI, SI
+	KMOVW   SI, K1
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, BX
+	MOVQ    dst_base+0(FP), SI
+	LEAQ    (SI)(DX*1), DI
+	MOVQ    SI, R8
+	CMPQ    AX, $0x01
+	CMOVQGT DI, R8
+	LEAQ    (R8)(DX*1), DI
+	MOVQ    R8, R9
+	CMPQ    AX, $0x02
+	CMOVQGT DI, R9
+	LEAQ    (R9)(DX*1), DI
+	MOVQ    R9, R10
+	CMPQ    AX, $0x03
+	CMOVQGT DI, R10
+	LEAQ    (R10)(DX*1), DI
+	MOVQ    R10, R11
+	CMPQ    AX, $0x04
+	CMOVQGT DI, R11
+	LEAQ    (R11)(DX*1), DI
+	MOVQ    R11, R12
+	CMPQ    AX, $0x05
+	CMOVQGT DI, R12
+	LEAQ    (R12)(DX*1), DI
+	MOVQ    R12, R13
+	CMPQ    AX, $0x06
+	CMOVQGT DI, R13
+	LEAQ    (R13)(DX*1), DX
+	MOVQ    R13, DI
+	CMPQ    AX, $0x07
+	CMOVQGT DX, DI
+	MOVQ    pixels+48(FP), DX
+	SUBQ    $0x10, DX
+	JL      few
+
+loop:
+	VMOVUPS    (CX), Y0
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y1
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y2
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y3
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y4
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y5
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y6
+	ADDQ       BX, CX
+	VMOVUPS    (CX), Y7
+	ADDQ       BX, CX
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y1
+	VUNPCKLPS  Y3, Y2, Y0
+	VUNPCKHPS  Y3, Y2, Y3
+	VUNPCKLPS  Y5, Y4, Y2
+	VUNPCKHPS  Y5, Y4, Y5
+	VUNPCKLPS  Y7, Y6, Y4
+	VUNPCKHPS  Y7, Y6, Y7
+	VUNPCKLPD  Y0, Y8, Y6
+	VUNPCKHPD  Y0, Y8, Y0
+	VUNPCKLPD  Y3, Y1, Y8
+	VUNPCKHPD  Y3, Y1, Y3
+	VUNPCKLPD  Y4, Y2, Y1
+	VUNPCKHPD  Y4, Y2, Y4
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y7
+	VSHUFF32X4 $0x00, Y1, Y6, Y5
+	VSHUFF32X4 $0x03, Y1, Y6, Y1
+	VSHUFF32X4 $0x00, Y4, Y0, Y6
+	VSHUFF32X4 $0x03, Y4, Y0, Y4
+	VSHUFF32X4 $0x00, Y2, Y8, Y0
+	VSHUFF32X4 $0x03, Y2, Y8, Y2
+	VSHUFF32X4 $0x00, Y7, Y3, Y8
+	VSHUFF32X4 $0x03, Y7, Y3, Y7
+	VMOVUPS    Y7, (DI)
+	ADDQ       $0x20, DI
+	VMOVUPS    Y2, (R13)
+	ADDQ       $0x20, R13
+	VMOVUPS    Y4, (R12)
+	ADDQ       $0x20, R12
+	VMOVUPS    Y1, (R11)
+	ADDQ       $0x20, R11
+	VMOVUPS    Y8, (R10)
+	ADDQ       $0x20, R10
+	VMOVUPS    Y0, (R9)
+	ADDQ       $0x20, R9
+	VMOVUPS    Y6, (R8)
+	ADDQ       $0x20, R8
+	VMOVUPS    Y5, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, DX
+	JGE        loop
+
+few:
+	ADDQ $0x10, DX
+
+tail:
+	VXORPS    Y0, Y0, Y0
+	VXORPS    Y1, Y1, Y1
+	VXORPS    Y2, Y2, Y2
+	VXORPS    Y3, Y3, Y3
+	VXORPS    Y4, Y4, Y4
+	VXORPS    Y5, Y5, Y5
+	VXORPS    Y6, Y6, Y6
+	VXORPS    Y7, Y7, Y7
+	CMPQ      DX, $0x00
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y0
+	ADDQ      BX, CX
+	CMPQ      DX, $0x01
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y1
+	ADDQ      BX, CX
+	CMPQ      DX, $0x02
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y2
+	ADDQ      BX, CX
+	CMPQ      DX, $0x03
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y3
+	ADDQ      BX, CX
+	CMPQ      DX, $0x04
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y4
+	ADDQ      BX, CX
+	CMPQ      DX, $0x05
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y5
+	ADDQ      BX, CX
+	CMPQ      DX, $0x06
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y6
+	ADDQ      BX, CX
+	CMPQ      DX, $0x07
+	JLE       loaded
+	VMOVUPS.Z (CX), K1, Y7
+	ADDQ      BX, CX
+
+loaded:
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y1
+	VUNPCKLPS  Y3, Y2, Y0
+	VUNPCKHPS  Y3, Y2, Y3
+	VUNPCKLPS  Y5, Y4, Y2
+	VUNPCKHPS  Y5, Y4, Y5
+	VUNPCKLPS  Y7, Y6, Y4
+	VUNPCKHPS  Y7, Y6, Y7
+	VUNPCKLPD  Y0, Y8, Y6
+	VUNPCKHPD  Y0, Y8, Y0
+	VUNPCKLPD  Y3, Y1, Y8
+	VUNPCKHPD  Y3, Y1, Y3
+	VUNPCKLPD  Y4, Y2, Y1
+	VUNPCKHPD  Y4, Y2, Y4
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y7
+	VSHUFF32X4 $0x00, Y1, Y6, Y5
+	VSHUFF32X4 $0x03, Y1, Y6, Y1
+	VSHUFF32X4 $0x00, Y4, Y0, Y6
+	VSHUFF32X4 $0x03, Y4, Y0, Y4
+	VSHUFF32X4 $0x00, Y2, Y8, Y0
+	VSHUFF32X4 $0x03, Y2, Y8, Y2
+	VSHUFF32X4 $0x00, Y7, Y3, Y8
+	VSHUFF32X4 $0x03, Y7, Y3, Y7
+	MOVQ       $0x00000008, AX
+	CMPQ       DX, AX
+	CMOVQLT    DX, AX
+	MOVQ       $-1, R14
+	BZHIQ      AX, R14, R14
+	KMOVW      R14, K2
+	VMOVUPS    Y7, K2, (DI)
+	ADDQ       $0x20, DI
+	VMOVUPS    Y2, K2, (R13)
+	ADDQ       $0x20, R13
+	VMOVUPS    Y4, K2, (R12)
+	ADDQ       $0x20, R12
+	VMOVUPS    Y1, K2, (R11)
+	ADDQ       $0x20, R11
+	VMOVUPS    Y8, K2, (R10)
+	ADDQ       $0x20, R10
+	VMOVUPS    Y0, K2, (R9)
+	ADDQ       $0x20, R9
+	VMOVUPS    Y6, K2, (R8)
+	ADDQ       $0x20, R8
+	VMOVUPS    Y5, K2, (SI)
+	ADDQ       $0x20, SI
+	SUBQ       $0x08, DX
+	JG         tail
+	VZEROUPPER
+	RET
+
+// func addRowsAVX512(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addRowsAVX512(SB), NOSPLIT, $0-80
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  src_base+24(FP), CX
+	MOVQ  cols+56(FP), DX
+	MOVQ  rows+48(FP), BX
+	MOVQ  dstStride+64(FP), SI
+	MOVQ  srcStride+72(FP), DI
+	SHLQ  $0x02, SI
+	SHLQ  $0x02, DI
+	MOVQ  DX, R8
+	ANDQ  $0x0f, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+
+row:
+	XORQ R9, R9
+	MOVQ DX, R8
+	SUBQ $0x10, R8
+	JL   tail
+
+loop:
+	VMOVUPS (CX)(R9*4), Z0
+	VMOVUPS (AX)(R9*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(R9*4)
+	ADDQ    $0x10, R9
+	SUBQ    $0x10, R8
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, R8
+	JZ        next
+	VMOVUPS.Z (CX)(R9*4), K1, Z0
+	VMOVUPS.Z (AX)(R9*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(R9*4)
+
+next:
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ BX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func slideRowsAVX512(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideRowsAVX512(SB), NOSPLIT, $0-80
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         cols+56(FP), DX
+	MOVQ         dstStride+64(FP), BX
+	MOVQ         srcStride+72(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         $-1, DI
+	BZHIQ        DX, DI, R8
+	KMOVW        R8, K1
+	SHRQ         $0x10, R8
+	KMOVW        R8, K2
+	MOVQ         $-1, R8
+	BZHIQ        BX, R8, R8
+	KMOVW        R8, K3
+	MOVQ         DX, R8
+	SUBQ         BX, R8
+	BZHIQ        DX, DI, DX
+	BZHIQ        R8, DI, DI
+	XORQ         DI, DX
+	KMOVW        DX, K4
+	SHRQ         $0x10, DX
+	KMOVW        DX, K5
+	VPBROADCASTD BX, Z0
+	VPADDD       iota<>+0(SB), Z0, Z0
+	VMOVUPS      iota<>+0(SB), Z2
+	VPBROADCASTD R8, Z1
+	VPSUBD       Z1, Z2, Z1
+	SHLQ         $0x02, BX
+	MOVQ         rows+48(FP), DX
+	VMOVUPS.Z    (AX), K1, Z2
+	VMOVUPS.Z    64(AX), K2, Z3
+	DECQ         DX
+	JZ           last
+
+loop:
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(CX), K2, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS   Z2, K3, (AX)
+	ADDQ      SI, CX
+	ADDQ      BX, AX
+	VMOVUPS.Z (AX)(R8*4), K3, Z4
+	VPERMPS   Z4, Z1, Z4
+	VPERMT2PS Z3, Z0, Z2
+	VPERMPS   Z3, Z0, Z3
+	VMOVAPS   Z4, K4, Z2
+	VMOVAPS   Z4, K5, Z3
+	DECQ      DX
+	JNZ       loop
+
+last:
+	VMOVUPS.Z (CX), K1, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS.Z 64(CX), K2, Z0
+	VADDPS    Z0, Z3, Z3
+	VMOVUPS   Z2, K1, (AX)
+	VMOVUPS   Z3, K2, 64(AX)
 	VZEROUPPER
 	RET

@@ -88,3 +88,23 @@ func momentumAVX512(w []float32, v []float32, g []float32, rate float32, momentu
 //
 //go:noescape
 func adamAVX512(w []float32, m []float32, v []float32, g []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32)
+
+// interleaveAVX512 does dst[p·pitch+k] = ReLU(planes[k·plane+p] + bias[k]) for p < pixels and k < len(bias) ≤ 8.
+//
+//go:noescape
+func interleaveAVX512(dst []float32, planes []float32, bias []float32, pixels int, plane int, pitch int, slope float32)
+
+// deinterleaveAVX512 does dst[k·plane+p] = src[p·pitch+k] for p < pixels and k < width ≤ 8.
+//
+//go:noescape
+func deinterleaveAVX512(dst []float32, src []float32, pixels int, width int, plane int, pitch int)
+
+// addRowsAVX512 does dst[i·dstStride+j] += src[i·srcStride+j].
+//
+//go:noescape
+func addRowsAVX512(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
+
+// slideRowsAVX512 does dst[i·dstStride+j] += src[i·srcStride+j] for cols ≤ 32 and dstStride ≤ 16, dstStride ≤ cols.
+//
+//go:noescape
+func slideRowsAVX512(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)

@@ -22,6 +22,18 @@ type Kernel struct {
 	tanhGrad    func(dx, dy, y []float32)
 	momentum    func(w, v, g []float32, s *Momentum)
 	adam        func(w, m, v, g []float32, s *Adam)
+
+	addRows      func(dst, src []float32, rows, cols, dstStride, srcStride int)
+	interleave   func(dst, planes, bias []float32, pixels, plane, pitch int, slope float32)
+	deinterleave func(dst, src []float32, pixels, width, plane, pitch int)
+}
+
+// variant returns a Kernel whose loops are the portable ones, but for those that set replaces.
+func variant(name string, set func(k *Kernel)) Kernel {
+	k := portable
+	k.name = name
+	set(&k)
+	return k
 }
 
 // Kernels returns the implementations that run on this machine, fastest first; the portable one is last and always there.

@@ -18,56 +18,62 @@ func machineKernels() []*Kernel {
 	return ks
 }
 
-var avx512 = Kernel{
-	name: "avx512",
-
-	add:         addAVX512,
-	mul:         mulAVX512,
-	scale:       scaleAVX512,
-	axpy:        axpyAVX512,
-	sum:         sumAVX512,
-	dot:         dotAVX512,
-	max:         maxPortable,
-	columns:     columnsAVX512,
-	biasReLU:    biasReLUAVX512,
-	relu:        reluAVX512,
-	reluGrad:    reluGradAVX512,
-	exp:         expAVX512,
-	sigmoid:     sigmoidAVX512,
-	tanh:        tanhAVX512,
-	sigmoidGrad: sigmoidGradAVX512,
-	tanhGrad:    tanhGradAVX512,
-	momentum: func(w, v, g []float32, s *Momentum) {
+var avx512 = variant("avx512", func(k *Kernel) {
+	k.add = addAVX512
+	k.mul = mulAVX512
+	k.scale = scaleAVX512
+	k.axpy = axpyAVX512
+	k.sum = sumAVX512
+	k.dot = dotAVX512
+	k.columns = columnsAVX512
+	k.biasReLU = biasReLUAVX512
+	k.relu = reluAVX512
+	k.reluGrad = reluGradAVX512
+	k.exp = expAVX512
+	k.sigmoid = sigmoidAVX512
+	k.tanh = tanhAVX512
+	k.sigmoidGrad = sigmoidGradAVX512
+	k.tanhGrad = tanhGradAVX512
+	k.interleave = interleaveAVX512
+	k.deinterleave = deinterleaveAVX512
+	k.addRows = func(dst, src []float32, rows, cols, dstStride, srcStride int) {
+		if cols <= 32 && dstStride <= min(cols, 16) {
+			slideRowsAVX512(dst, src, rows, cols, dstStride, srcStride)
+		} else {
+			addRowsAVX512(dst, src, rows, cols, dstStride, srcStride)
+		}
+	}
+	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumAVX512(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)
-	},
-	adam: func(w, m, v, g []float32, s *Adam) {
+	}
+	k.adam = func(w, m, v, g []float32, s *Adam) {
 		adamAVX512(w, m, v, g, s.Keep, s.Decay, s.Beta1, s.Rest1, s.Beta2, s.Rest2, s.Rate, s.Correction, s.Epsilon)
-	},
-}
+	}
+})
 
-var avx2 = Kernel{
-	name: "avx2",
-
-	add:         addAVX2,
-	mul:         mulAVX2,
-	scale:       scaleAVX2,
-	axpy:        axpyAVX2,
-	sum:         sumAVX2,
-	dot:         dotAVX2,
-	max:         maxPortable,
-	columns:     columnsAVX2,
-	biasReLU:    biasReLUAVX2,
-	relu:        reluAVX2,
-	reluGrad:    reluGradAVX2,
-	exp:         expAVX2,
-	sigmoid:     sigmoidAVX2,
-	tanh:        tanhAVX2,
-	sigmoidGrad: sigmoidGradAVX2,
-	tanhGrad:    tanhGradAVX2,
-	momentum: func(w, v, g []float32, s *Momentum) {
+var avx2 = variant("avx2", func(k *Kernel) {
+	k.add = addAVX2
+	k.mul = mulAVX2
+	k.scale = scaleAVX2
+	k.axpy = axpyAVX2
+	k.sum = sumAVX2
+	k.dot = dotAVX2
+	k.columns = columnsAVX2
+	k.biasReLU = biasReLUAVX2
+	k.relu = reluAVX2
+	k.reluGrad = reluGradAVX2
+	k.exp = expAVX2
+	k.sigmoid = sigmoidAVX2
+	k.tanh = tanhAVX2
+	k.sigmoidGrad = sigmoidGradAVX2
+	k.tanhGrad = tanhGradAVX2
+	k.interleave = interleaveAVX2
+	k.deinterleave = deinterleaveAVX2
+	k.addRows = addRowsAVX2
+	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumAVX2(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)
-	},
-	adam: func(w, m, v, g []float32, s *Adam) {
+	}
+	k.adam = func(w, m, v, g []float32, s *Adam) {
 		adamAVX2(w, m, v, g, s.Keep, s.Decay, s.Beta1, s.Rest1, s.Beta2, s.Rest2, s.Rate, s.Correction, s.Epsilon)
-	},
-}
+	}
+})

@@ -23,6 +23,10 @@ var portable = Kernel{
 	tanhGrad:    tanhGradPortable,
 	momentum:    momentumPortable,
 	adam:        adamPortable,
+
+	addRows:      addRowsPortable,
+	interleave:   interleavePortable,
+	deinterleave: deinterleavePortable,
 }
 
 func addPortable(dst, x, y []float32) {
