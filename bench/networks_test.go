@@ -25,27 +25,33 @@ var (
 // BenchmarkTraining measures training steps: a batch is written, then forward pass,
 // softmax cross-entropy, backward pass and Adam.
 func BenchmarkTraining(b *testing.B) {
-	const batch = 64
 	for _, model := range models {
-		b.Run(fmt.Sprintf("%s/%d", model.Name, batch), func(b *testing.B) {
-			net := network(b, model)
-			trainer, err := train.NewTrainer(net, train.TrainerConfig{Loss: nn.SoftmaxCrossEntropy, Optimizer: adam})
-			require.NoError(b, err)
-			b.Cleanup(func() { require.NoError(b, trainer.Close()) })
-			r := rand.New(rand.NewPCG(1, 2))
-			images := normal(r, append([]int{batch}, model.Input...)...)
-			labels := tensor.New(tensor.WithShape(batch), tensor.Of(tensor.Int32))
-			for i := range labels.Int32s() {
-				labels.Int32s()[i] = r.Int32N(classes)
-			}
-			weights := tensor.Ones(tensor.Float32, batch)
-			perSecond := measure(b, net.Backend, trainingCost(b, net, batch),
-				func() error { return trainer.Step(context.Background(), images, labels, weights) },
-				func() error { _, err := trainer.Loss(); return err })
-			b.ReportMetric(batch*perSecond, "images/s")
-			b.ReportMetric(float64(net.Backend.Memory().Peak)/(1<<20), "MiB")
-		})
+		for _, batch := range []int{64, 8, 512} {
+			b.Run(fmt.Sprintf("%s/%d", model.Name, batch), func(b *testing.B) {
+				net := network(b, model)
+				trainer, err := train.NewTrainer(net, train.TrainerConfig{Loss: nn.SoftmaxCrossEntropy, Optimizer: adam})
+				require.NoError(b, err)
+				b.Cleanup(func() { require.NoError(b, trainer.Close()) })
+				images, labels, weights := examples(model, batch)
+				perSecond := measure(b, net.Backend, trainingCost(b, net, batch),
+					func() error { return trainer.Step(context.Background(), images, labels, weights) },
+					func() error { _, err := trainer.Loss(); return err })
+				b.ReportMetric(float64(batch)*perSecond, "images/s")
+				b.ReportMetric(float64(net.Backend.Memory().Peak)/(1<<20), "MiB")
+			})
+		}
 	}
+}
+
+// examples draws a batch of images with labels, all of weight 1.
+func examples(model *nn.Model, batch int) (images, labels, weights *tensor.Dense) {
+	r := rand.New(rand.NewPCG(1, 2))
+	images = normal(r, append([]int{batch}, model.Input...)...)
+	labels = tensor.New(tensor.WithShape(batch), tensor.Of(tensor.Int32))
+	for i := range labels.Int32s() {
+		labels.Int32s()[i] = r.Int32N(classes)
+	}
+	return images, labels, tensor.Ones(tensor.Float32, batch)
 }
 
 // BenchmarkInference measures predictions, from a batch on the host to its
