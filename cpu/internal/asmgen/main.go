@@ -31,7 +31,8 @@ var packages = map[string]map[string]func(*build.Context){
 
 // neonPackages lists what fills the file neon of each package.
 var neonPackages = map[string]func(*neon){
-	"vec": vecNEON,
+	"gemm": gemmNEON,
+	"vec":  vecNEON,
 }
 
 func main() {

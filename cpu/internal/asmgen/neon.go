@@ -107,7 +107,6 @@ func (n *neon) interleaved(pieces int, piece func(i int)) {
 
 // begin starts a function without a frame.
 func (n *neon) begin(name, signature, doc string) {
-	name += "NEON"
 	s, err := gotypes.ParseSignature(signature)
 	if err != nil {
 		panic(err)
@@ -120,6 +119,11 @@ func (n *neon) begin(name, signature, doc string) {
 // end returns, and ends the function.
 func (n *neon) end() {
 	n.op("RET")
+	n.flush()
+}
+
+// flush ends the function, whose last instruction has been written.
+func (n *neon) flush() {
 	for _, line := range n.lines {
 		n.text.WriteString(line + "\n")
 	}
@@ -151,14 +155,16 @@ func (n *neon) length(slice string) greg {
 // integer returns a register with a parameter of type int, or with a pointer.
 func (n *neon) integer(name string) greg {
 	r := n.register()
-	n.op("MOVD", n.address(n.signature.Params().Lookup(name)), r)
+	n.op("MOVD", n.parameter(name), r)
 	return r
 }
+
+func (n *neon) parameter(name string) string { return n.address(n.signature.Params().Lookup(name)) }
 
 // scalar returns a register whose lanes all hold a parameter of type float32.
 func (n *neon) scalar(name string) vreg {
 	v := n.vector()
-	n.op("FMOVS", n.address(n.signature.Params().Lookup(name)), v.float())
+	n.op("FMOVS", n.parameter(name), v.float())
 	n.op("VDUP", fmt.Sprintf("V%d.S[0]", int(v)), v)
 	return v
 }
@@ -199,7 +205,7 @@ func (n *neon) store(v vreg, at string, lanes int) { n.op(moveLanes[lanes], v.fl
 // elements writes a function that treats each element of slices alike, some registers of them at a time. The body gets a register loaded from each slice,
 // and returns one to store in each of those at the front.
 func (n *neon) elements(name, signature, doc string, slices []string, unroll int, setup func() func(in []vreg) []vreg) {
-	n.begin(name, signature, doc)
+	n.begin(name+"NEON", signature, doc)
 	count := n.length(slices[0])
 	bases := make([]greg, len(slices))
 	for i, slice := range slices {

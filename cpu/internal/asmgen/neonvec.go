@@ -58,7 +58,7 @@ func (n *neon) reductions() {
 // reduction writes a sum over slices, in four registers: element i goes to register i/4 mod 4 while there are enough for all four, and to the first after
 // that. Then they are added up, and their lanes.
 func (n *neon) reduction(name, signature, doc string, slices []string, add func(sum vreg, in []vreg), join func(d, x, y vreg), lanes func(v vreg)) {
-	n.begin(name, signature, doc)
+	n.begin(name+"NEON", signature, doc)
 	count := n.length(slices[0])
 	bases := make([]greg, len(slices))
 	for i, slice := range slices {
@@ -93,7 +93,7 @@ func (n *neon) joinAll(s []vreg, join func(d, x, y vreg)) {
 
 // maximum takes tails as vectors whose missing lanes repeat the first element.
 func (n *neon) maximum() {
-	n.begin("max", "func(x []float32) float32", "max x[i], or NaN if there is one.")
+	n.begin("maxNEON", "func(x []float32) float32", "max x[i], or NaN if there is one.")
 	count, x := n.length("x"), n.base("x")
 	s := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
 	n.op("VLD1R", fmt.Sprintf("(%s)", x), fmt.Sprintf("[%s]", s[0]))
@@ -124,7 +124,7 @@ func (n *neon) maximum() {
 // columns takes four registers of columns at a time, a cache line, down all rows, four rows at once; then one register, two lanes and one.
 func (n *neon) columns() {
 	const most = 4
-	n.begin("columns", "func(dst, x []float32, rows, stride int)", "dst[j] += Σᵢ x[i·stride+j].")
+	n.begin("columnsNEON", "func(dst, x []float32, rows, stride int)", "dst[j] += Σᵢ x[i·stride+j].")
 	count, dst, x := n.length("dst"), n.base("dst"), n.base("x")
 	rows, stride, at, left := n.integer("rows"), n.integer("stride"), n.register(), n.register()
 	n.op("LSL", 2, stride)
@@ -239,7 +239,7 @@ func (n *neon) activations() {
 
 // biasReLU takes four registers of columns at a time down all rows, then one, two lanes and one.
 func (n *neon) biasReLU() {
-	n.begin("biasReLU", "func(c, bias []float32, rows, stride int, slope float32)", "c[i·stride+j] = ReLU(c[i·stride+j] + bias[j]).")
+	n.begin("biasReLUNEON", "func(c, bias []float32, rows, stride int, slope float32)", "c[i·stride+j] = ReLU(c[i·stride+j] + bias[j]).")
 	count, bias, out := n.length("bias"), n.base("bias"), n.base("c")
 	rows, stride, at, left := n.integer("rows"), n.integer("stride"), n.register(), n.register()
 	n.op("LSL", 2, stride)

@@ -52,6 +52,16 @@ func (n *neon) mulAddLane(d, x, y vreg, lane int) {
 	n.word(0x4f801000|(l&1)<<21|uint32(y)<<16|(l>>1)<<11|uint32(x)<<5|uint32(d), fmt.Sprintf("fmla v%%d.4s, v%%d.4s, v%%d.s[%d]", lane), d, x, y)
 }
 
+// loadAt reads a whole register from base + offset.
+func (n *neon) loadAt(v vreg, base, offset greg) { n.moveAt(0x3ce06800, "ldr", v, base, offset) }
+
+// storeAt writes a whole register to base + offset.
+func (n *neon) storeAt(v vreg, base, offset greg) { n.moveAt(0x3ca06800, "str", v, base, offset) }
+
+func (n *neon) moveAt(code uint32, name string, v vreg, base, offset greg) {
+	n.op("WORD", fmt.Sprintf("$0x%08x // %s q%d, [x%d, x%d]", code|uint32(offset)<<16|uint32(base)<<5|uint32(v), name, int(v), int(base), int(offset)))
+}
+
 // The rest is known to Go's assembler.
 
 func (n *neon) mulAdd(d, x, y vreg) { n.op("VFMLA", y, x, d) } // d += x·y

@@ -1,0 +1,359 @@
+package main
+
+import "fmt"
+
+// gemmNEON writes the tiles of 1 to 12 rows by 8 and 4 columns. 12×8 takes 24 of the 32 registers for sums, which keeps four pipelines with a latency of
+// four cycles busy and one and a half times that; two more hold a row of B, and what is left the elements of A on their way. A step reads 5 registers if A is packed, or 14, for 24
+// multiply-adds of whole registers: two load ports suffice beside two pipelines, three beside four.
+func gemmNEON(n *neon) {
+	for rows := 1; rows <= 12; rows++ {
+		for _, vectors := range []int{2, 1} {
+			t := &neonTile{neon: n, rows: rows, vectors: vectors}
+			t.write()
+		}
+	}
+	n.peak(24)
+	n.transpose4()
+	n.copyRows()
+}
+
+// neonTile is one micro-kernel: rows×(vectors·4) elements of C, held in rows·vectors registers.
+type neonTile struct {
+	*neon
+	rows, vectors int
+
+	sums                          [][]vreg
+	a, aStep, b, bStep, runs, rem greg // rem is for what one piece of code needs alone
+	depth                         greg
+	rowAt                         []greg // distance of each row of A but the first
+
+	// last is the distance in bytes from the first column's address to where the last register of a tile that is eight wide begins: one that lacks columns
+	// overlaps the one before it, so that nothing beyond the columns is touched.
+	last greg
+	// second and third are those of the elements in tiles with less than four columns, of which the last is repeated.
+	second, third greg
+}
+
+// write writes the micro-kernel. For what it does, see microKernel in package gemm.
+func (t *neonTile) write() {
+	width := t.vectors * neonLanes
+	t.begin(fmt.Sprintf("microNEONx%dx%d", t.rows, width),
+		"func(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)",
+		fmt.Sprintf("what microKernel says, for %d×%d tiles.", t.rows, width))
+	t.a, t.aStep, t.b, t.bStep, t.runs = t.integer("a"), t.integer("aStep"), t.integer("b"), t.integer("bStep"), t.integer("runs")
+	t.depth, t.rem = t.register(), t.register()
+	cols := t.integer("cols")
+	aRow := t.integer("aRow")
+	t.rowAt = []greg{0, aRow}
+	for i := 2; i < t.rows; i++ {
+		r := t.register()
+		t.op("ADD", aRow, t.rowAt[i-1], r)
+		t.rowAt = append(t.rowAt, r)
+	}
+	t.sums = nil
+	for range t.rows {
+		var row []vreg
+		for range t.vectors {
+			row = append(row, t.zero())
+		}
+		t.sums = append(t.sums, row)
+	}
+
+	if t.vectors == 1 {
+		t.op("CMP", neonLanes, cols)
+		t.op("BLT", "narrow")
+	} else {
+		t.last = cols
+		t.op("SUB", neonLanes, cols)
+		t.op("LSL", 2, cols)
+	}
+	if t.rows > 1 {
+		t.op("CMP", 4, aRow)
+		t.op("BEQ", "packed")
+	}
+	t.loops("", t.loadB, t.spreadRows)
+	if t.rows > 1 {
+		t.op("B", "sums")
+		t.label("packed")
+		t.loops("packed_", t.loadB, t.adjacentRows)
+		t.label("sums")
+	}
+	t.finish("", t.loadC, t.storeC)
+	if t.vectors == 1 {
+		t.label("narrow")
+		t.second, t.third = t.register(), t.register()
+		t.op("SUB", 1, cols)
+		t.op("LSL", 2, cols, t.third)
+		t.op("CMP", 0, cols)
+		t.op("CSET", "NE", t.second)
+		t.op("LSL", 2, t.second)
+		t.loops("narrow_", t.loadNarrowB, t.spreadRows)
+		t.finish("narrow_", t.loadNarrow, t.storeNarrow)
+	}
+	t.flush()
+}
+
+// loops writes the loops over runs and depth with one way to read each operand.
+func (t *neonTile) loops(prefix string, right func() []vreg, multiply func(right []vreg)) {
+	t.label(prefix + "run")
+	t.op("MOVD", t.parameter("depth"), t.depth)
+	t.label(prefix + "step")
+	t.release(func() {
+		multiply(right())
+	})
+	t.op("SUBS", 1, t.depth)
+	t.op("BNE", prefix+"step")
+	t.op("MOVD", t.parameter("aJump"), t.rem)
+	t.op("ADD", t.rem, t.a)
+	t.op("MOVD", t.parameter("bJump"), t.rem)
+	t.op("ADD", t.rem, t.b)
+	t.op("SUBS", 1, t.runs)
+	t.op("BNE", prefix+"run")
+}
+
+// loadB reads a row of B and steps to the next.
+func (t *neonTile) loadB() []vreg {
+	right := []vreg{t.vector()}
+	t.load(right[0], t.b.at(0), neonLanes)
+	if t.vectors == 2 {
+		right = append(right, t.vector())
+		t.loadAt(right[1], t.b, t.last)
+	}
+	t.op("ADD", t.bStep, t.b)
+	return right
+}
+
+func (t *neonTile) loadNarrowB() []vreg {
+	right := t.vector()
+	t.loadNarrow([]vreg{right}, t.b)
+	t.op("ADD", t.bStep, t.b)
+	return []vreg{right}
+}
+
+// spreadRows multiplies by elements of A that each lie somewhere else. They are read four rows ahead.
+func (t *neonTile) spreadRows(right []vreg) {
+	const ahead = 4
+	elements := make([]vreg, min(t.rows, ahead+1))
+	for i := range elements {
+		elements[i] = t.vector()
+	}
+	read := func(i int) {
+		from := t.a.at(0)
+		if i > 0 {
+			from = fmt.Sprintf("(%s)(%s)", t.a, t.rowAt[i])
+		}
+		t.load(elements[i%len(elements)], from, 1)
+	}
+	for i := range min(t.rows, ahead) {
+		read(i)
+	}
+	for i, row := range t.sums {
+		if i+ahead < t.rows {
+			read(i + ahead)
+		}
+		if i+ahead == max(t.rows, ahead) {
+			t.op("ADD", t.aStep, t.a)
+		}
+		for v, sum := range row {
+			t.mulAddLane(sum, right[v], elements[i%len(elements)], 0)
+		}
+	}
+}
+
+// adjacentRows multiplies by elements of A that lie side by side, as in a packed panel: four, two or one in a register.
+func (t *neonTile) adjacentRows(right []vreg) {
+	type element struct {
+		register vreg
+		lane     int
+	}
+	var elements []element
+	for i := 0; i < t.rows; {
+		lanes := neonLanes
+		for lanes > t.rows-i {
+			lanes /= 2
+		}
+		v := t.vector()
+		t.load(v, t.a.at(4*i), lanes)
+		for l := range lanes {
+			elements = append(elements, element{v, l})
+		}
+		i += lanes
+	}
+	t.op("ADD", t.aStep, t.a)
+	for i, row := range t.sums {
+		for v, sum := range row {
+			t.mulAddLane(sum, right[v], elements[i].register, elements[i].lane)
+		}
+	}
+}
+
+// finish writes the sums to C, or adds them, and returns.
+func (t *neonTile) finish(prefix string, load, store func(row []vreg, at greg)) {
+	general := t.general
+	c, cRow, accumulate := t.integer("c"), t.integer("cRow"), t.register()
+	t.op("MOVBU", t.parameter("accumulate"), accumulate)
+	t.op("CBNZ", accumulate, prefix+"add")
+	for i, row := range t.sums {
+		store(row, c)
+		if i < t.rows-1 {
+			t.op("ADD", cRow, c)
+		}
+	}
+	t.op("RET")
+	t.label(prefix + "add")
+	for i, row := range t.sums {
+		t.release(func() {
+			old := make([]vreg, len(row))
+			for v := range old {
+				old[v] = t.vector()
+			}
+			load(old, c)
+			for v, sum := range row {
+				t.add(sum, old[v], sum)
+			}
+			store(row, c)
+		})
+		if i < t.rows-1 {
+			t.op("ADD", cRow, c)
+		}
+	}
+	t.op("RET")
+	t.general = general
+}
+
+func (t *neonTile) loadC(row []vreg, at greg) {
+	t.load(row[0], at.at(0), neonLanes)
+	if t.vectors == 2 {
+		t.loadAt(row[1], at, t.last)
+	}
+}
+
+func (t *neonTile) storeC(row []vreg, at greg) {
+	t.store(row[0], at.at(0), neonLanes)
+	if t.vectors == 2 {
+		t.storeAt(row[1], at, t.last)
+	}
+}
+
+// loadNarrow reads one, two or three elements.
+func (t *neonTile) loadNarrow(row []vreg, at greg) {
+	t.load(row[0], at.at(0), 1)
+	t.op("ADD", t.second, at, t.rem)
+	t.op("VLD1", fmt.Sprintf("(%s)", t.rem), fmt.Sprintf("V%d.S[1]", int(row[0])))
+	t.op("ADD", t.third, at, t.rem)
+	t.op("VLD1", fmt.Sprintf("(%s)", t.rem), fmt.Sprintf("V%d.S[2]", int(row[0])))
+}
+
+// storeNarrow writes one, two or three elements.
+func (t *neonTile) storeNarrow(row []vreg, at greg) {
+	t.store(row[0], at.at(0), 1)
+	t.op("ADD", t.second, at, t.rem)
+	t.op("VST1", fmt.Sprintf("V%d.S[1]", int(row[0])), fmt.Sprintf("(%s)", t.rem))
+	t.op("ADD", t.third, at, t.rem)
+	t.op("VST1", fmt.Sprintf("V%d.S[2]", int(row[0])), fmt.Sprintf("(%s)", t.rem))
+}
+
+// peak writes a loop of independent multiply-adds.
+func (n *neon) peak(sums int) {
+	n.begin("peakNEON", "func(iterations int)", fmt.Sprintf("%d independent multiply-adds of whole registers, iterations times.", sums))
+	count, factor := n.integer("iterations"), n.zero()
+	all := make([]vreg, sums)
+	for i := range all {
+		all[i] = n.zero()
+	}
+	n.label("loop")
+	for _, v := range all {
+		n.mulAdd(v, factor, factor)
+	}
+	n.op("SUBS", 1, count)
+	n.op("BNE", "loop")
+	n.end()
+}
+
+// transpose4 writes the packing of four lanes that each lie in one piece, four depth indices at a time. The last block overlaps the one before where depth is not a
+// multiple of four.
+func (n *neon) transpose4() {
+	n.begin("transpose4NEON", "func(dst *float32, width int, src *float32, stride, depth int)",
+		"dst[p*width+l] = src[l*stride+p] for l < 4 and p < depth, which is at least 4. It reads and writes nothing else.")
+	dst, width, src, stride, depth := n.integer("dst"), n.integer("width"), n.integer("src"), n.integer("stride"), n.integer("depth")
+	at, to, back := n.register(), n.register(), n.register()
+	n.op("LSL", 2, width)
+	n.op("LSL", 2, stride)
+	n.label("loop")
+	in := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
+	pairs := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
+	n.op("MOVD", src, at)
+	for i, v := range in {
+		n.load(v, at.at(0), neonLanes)
+		if i < 3 {
+			n.op("ADD", stride, at)
+		}
+	}
+	for i := 0; i < 4; i += 2 {
+		n.op("VTRN1", in[i+1], in[i], pairs[i])
+		n.op("VTRN2", in[i+1], in[i], pairs[i+1])
+	}
+	double := func(v vreg) string { return fmt.Sprintf("V%d.D2", int(v)) }
+	for j := range 2 {
+		n.op("VTRN1", double(pairs[2+j]), double(pairs[j]), double(in[j]))
+		n.op("VTRN2", double(pairs[2+j]), double(pairs[j]), double(in[2+j]))
+	}
+	n.op("MOVD", dst, to)
+	for i, v := range in {
+		n.store(v, to.at(0), neonLanes)
+		if i < 3 {
+			n.op("ADD", width, to)
+		}
+	}
+	n.op("SUBS", 4, depth)
+	n.op("BEQ", "done")
+	n.op("ADD", width, to, dst)
+	n.op("ADD", 16, src)
+	n.op("CMP", 4, depth)
+	n.op("BGE", "loop")
+	n.op("MOVD", 4, back) // steps back so far that four are left
+	n.op("SUB", depth, back)
+	n.op("SUB", fmt.Sprintf("%s<<2", back), src)
+	n.op("MSUB", width, dst, back, dst)
+	n.op("MOVD", 4, depth)
+	n.op("B", "loop")
+	n.label("done")
+	n.end()
+}
+
+// copyRows writes the packing of lanes that are neighbours in memory: a loop over rows for each number of registers that a row takes, the last of which
+// overlaps the one before.
+func (n *neon) copyRows() {
+	n.begin("copyRowsNEON", "func(dst *float32, width int, src *float32, stride, lanes, depth int)",
+		"dst[p*width+l] = src[p*stride+l] for l < lanes, which is 4 to 16, and p < depth. It reads and writes nothing else.")
+	dst, width, src, stride, lanes, depth := n.integer("dst"), n.integer("width"), n.integer("src"), n.integer("stride"), n.integer("lanes"), n.integer("depth")
+	n.op("LSL", 2, width)
+	n.op("LSL", 2, stride)
+	last := n.register()
+	n.op("SUB", 4, lanes, last)
+	n.op("LSL", 2, last)
+	for vectors := 1; vectors < 4; vectors++ {
+		n.op("CMP", neonLanes*vectors, lanes)
+		n.op("BLE", fmt.Sprintf("loop%d", vectors))
+	}
+	for vectors := 4; vectors >= 1; vectors-- {
+		label := fmt.Sprintf("loop%d", vectors)
+		n.label(label)
+		n.interleaved(vectors, func(v int) {
+			r := n.vector()
+			if v == vectors-1 {
+				n.loadAt(r, src, last)
+				n.storeAt(r, dst, last)
+			} else {
+				n.load(r, src.at(16*v), neonLanes)
+				n.store(r, dst.at(16*v), neonLanes)
+			}
+		})
+		n.op("ADD", stride, src)
+		n.op("ADD", width, dst)
+		n.op("SUBS", 1, depth)
+		n.op("BNE", label)
+		n.op("RET")
+	}
+	n.flush()
+}
