@@ -127,6 +127,7 @@ func (e *executable) run(ctx context.Context, what string, times []time.Duration
 	for _, d := range e.kept {
 		d.begin()
 	}
+	e.device.workers.enter(e.job)
 	if times == nil {
 		e.do(e.steps)
 	}
@@ -135,6 +136,7 @@ func (e *executable) run(ctx context.Context, what string, times []time.Duration
 		e.do(e.steps[e.work[i].from:e.work[i].to])
 		times[i] = time.Since(start)
 	}
+	e.device.workers.leave(e.job)
 	for i, t := range e.tensors {
 		if e.accesses[i].Writes() {
 			t.version.Add(1)

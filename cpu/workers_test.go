@@ -1,9 +1,11 @@
 package cpu
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -17,6 +19,8 @@ func TestWorkersDoEveryPartOnce(t *testing.T) {
 		for range 4 {
 			callers.Go(func() {
 				j := newJob()
+				w.enter(j)
+				defer w.leave(j)
 				for step := range 200 {
 					parts := step%17 + 1
 					counts := make([]atomic.Int32, parts)
@@ -46,7 +50,10 @@ func TestWorkersDoNotWaitForHelpers(t *testing.T) {
 	inside := make(chan struct{}, 3)
 	var blocked sync.WaitGroup
 	blocked.Go(func() {
-		w.do(newJob(), 3, func(int, int) {
+		j := newJob()
+		w.enter(j)
+		defer w.leave(j)
+		w.do(j, 3, func(int, int) {
 			inside <- struct{}{}
 			<-release
 		})
@@ -55,7 +62,10 @@ func TestWorkersDoNotWaitForHelpers(t *testing.T) {
 		<-inside
 	}
 	done := 0
-	w.do(newJob(), 10, func(_, worker int) {
+	j := newJob()
+	w.enter(j)
+	defer w.leave(j)
+	w.do(j, 10, func(_, worker int) {
 		assert.Zero(t, worker)
 		done++
 	})
@@ -68,6 +78,8 @@ func TestWorkersAllocateNothing(t *testing.T) {
 	w := newWorkers(2)
 	defer w.close()
 	j := newJob()
+	w.enter(j)
+	defer w.leave(j)
 	work := func(int, int) {}
 	assert.Zero(t, testing.AllocsPerRun(100, func() { w.do(j, 8, work) }))
 }
@@ -87,5 +99,39 @@ func TestCut(t *testing.T) {
 		assert.Equal(t, []int{c.parts, c.size}, []int{parts, size}, "%+v", c)
 		assert.GreaterOrEqual(t, parts*size, c.n)
 		assert.Less(t, (parts-1)*size, c.n, "no part is empty")
+	}
+}
+
+// BenchmarkHandOver measures how long a step takes whose two parts do nothing but meet,
+// when steps follow each other at once and after a while.
+func BenchmarkHandOver(b *testing.B) {
+	for _, pause := range []time.Duration{0, 10 * time.Microsecond, time.Millisecond} {
+		b.Run(pause.String(), func(b *testing.B) {
+			w := newWorkers(2)
+			defer w.close()
+			j := newJob()
+			w.enter(j)
+			defer w.leave(j)
+			// Both parts take as long as it takes the other goroutine to come.
+			var arrived [2]atomic.Int64
+			round := int64(0)
+			work := func(part, worker int) {
+				arrived[part].Store(round)
+				for arrived[1-part].Load() != round {
+				}
+			}
+			var times []time.Duration
+			for b.Loop() {
+				round++
+				for start := time.Now(); time.Since(start) < pause; {
+				}
+				start := time.Now()
+				w.do(j, 2, work)
+				times = append(times, time.Since(start))
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2].Nanoseconds()), "median-ns/step")
+			b.ReportMetric(float64(times[len(times)*9/10].Nanoseconds()), "90%-ns/step")
+		})
 	}
 }

@@ -1,6 +1,6 @@
 // Command asmgen writes the assembly of fovea's CPU kernels: with avo that of amd64, from loops that are stated once for all its instruction sets, and that of arm64.
 //
-//	asmgen [-dir ..] gemm vec
+//	asmgen [-dir ..] gemm spin vec
 //
 // The files of package P go to dir/P. It is a module of its own, so that users of fovea do not depend on avo.
 package main
@@ -22,6 +22,9 @@ var packages = map[string]map[string]func(*build.Context){
 	"gemm": {
 		"avx512": gemmAVX512,
 		"avx2":   gemmAVX2,
+	},
+	"spin": {
+		"pause": spinPause,
 	},
 	"vec": {
 		"avx512": vecAVX512,
