@@ -1,0 +1,639 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The points of F(4×4, 3×3) are 0, ±a, ±b and ∞, as in package winograd, which explains the matrices.
+const (
+	pointA = 5. / 8
+	pointB = 3. / 2
+)
+
+func winogradAVX512(c *build.Context) { newAVX512(c).writeWinograd() }
+func winogradAVX2(c *build.Context)   { newAVX2(c).writeWinograd() }
+
+// writeWinograd writes the transforms. Each takes a register of channels at a time. In two dimensions, a transform is the one of a line done to all columns and then to
+// all rows of the result; some rows at a time, so that these fit the registers.
+func (s *isa) writeWinograd() {
+	k := &points{isa: s, registers: map[float64]vecOp{}}
+	all := []float64{
+		pointA, pointB, k.square(pointA), k.square(pointB), pointA * k.square(pointA), pointB * k.square(pointB),
+		k.sum(), k.product(), 1 / k.product(), k.norm(pointA, pointB), k.norm(pointB, pointA), pointA * k.norm(pointA, pointB), pointB * k.norm(pointB, pointA),
+	}
+	for _, x := range all {
+		s.float(x)
+	}
+	k.transform(line{6, 6, [][]int{{0}, {1, 2}, {3, 4}, {5}}, k.input}, "input", "V = Bᵀ·d·B")
+	k.transform(line{4, 6, [][]int{{0}, {1, 2}, {3, 4}, {5}}, k.gradient}, "gradient", "M = A·d·Aᵀ")
+	k.filter()
+	k.filterGrad()
+	k.outputs("output", "", nil)
+	k.outputs("outputBias", "bias", func() func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp {
+		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		return func(v vecOp, m *mask, _, bias operand.Mem) vecOp {
+			s.c.VADDPS(s.load(bias, m), v, v)
+			return k.damp(lessOrEqual, v, zero, v, slope, keep)
+		}
+	})
+	k.outputs("outputGrad", "y", func() func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp {
+		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		return func(v vecOp, m *mask, _, y operand.Mem) vecOp {
+			return k.damp(notGreater, s.load(y, m), zero, v, slope, keep)
+		}
+	})
+}
+
+// points makes the transforms of lines. Their factors are kept in registers where there are enough, and are operands in memory elsewhere.
+type points struct {
+	*isa
+	registers map[float64]vecOp // those of the function that is being written
+}
+
+func (k *points) square(x float64) float64 { return x * x }
+
+// sum and product are those of the squares.
+func (k *points) sum() float64     { return pointA*pointA + pointB*pointB }
+func (k *points) product() float64 { return pointA * pointA * pointB * pointB }
+
+// norm is the factor of the filters at ±x, the other points being ±y.
+func (k *points) norm(x, y float64) float64 { return 1 / (2 * x * x * (x*x - y*y)) }
+
+// prepare loads factors at the begin of a function.
+func (k *points) prepare(factors ...float64) {
+	clear(k.registers)
+	if k.masked() {
+		for _, x := range factors {
+			k.registers[x] = k.load(k.float(x), nil)
+		}
+	}
+}
+
+func (k *points) factor(x float64) operand.Op {
+	if r, ok := k.registers[x]; ok {
+		return r
+	}
+	return k.float(x)
+}
+
+// notGreater is true for NaN.
+const notGreater = 0x1a
+
+// damp returns slope·v, or +0 if slope is 0, where x and y satisfy the predicate, v elsewhere: keep is unlessZero(slope). It overwrites v.
+func (k *points) damp(predicate uint64, x, y, v, slope, keep vecOp) vecOp {
+	if !k.masked() {
+		out, t := k.vector(), k.negative(v, slope, keep)
+		k.c.VCMPPS(operand.Imm(predicate), y, x, out)
+		k.c.VBLENDVPS(out, t, v, out)
+		return out
+	}
+	some := k.c.K()
+	k.c.VCMPPS(operand.Imm(predicate), y, x, some)
+	k.c.VMULPS(slope, v, some, v)
+	k.c.VANDPS(keep, v, some, v)
+	return v
+}
+
+// line is a transform of one dimension. It computes a group of outputs at a time.
+type line struct {
+	inputs, outputs int
+	groups          [][]int
+	apply           func(group []int, in source, out func(i int, v vecOp))
+}
+
+// source gives the inputs of a line: take for a register that may be overwritten, look for one that may not.
+type source struct{ take, look func(i int) vecOp }
+
+// registers is the source of values that have further use.
+func (k *points) copies(values []vecOp) source {
+	return source{
+		take: func(i int) vecOp { return k.copyOf(values[i]) },
+		look: func(i int) vecOp { return values[i] },
+	}
+}
+
+func (k *points) copyOf(v vecOp) vecOp {
+	t := k.vector()
+	k.c.VMOVAPS(v, t)
+	return t
+}
+
+// add does v += x·factor, subtract v −= x·factor.
+func (k *points) add(v vecOp, factor float64, x vecOp)      { k.c.VFMADD231PS(k.factor(factor), x, v) }
+func (k *points) subtract(v vecOp, factor float64, x vecOp) { k.c.VFNMADD231PS(k.factor(factor), x, v) }
+
+func (k *points) times(factor float64, x vecOp) vecOp {
+	t := k.vector()
+	k.c.VMULPS(k.factor(factor), x, t)
+	return t
+}
+
+func (k *points) plus(x, y vecOp) vecOp {
+	t := k.vector()
+	k.c.VADDPS(y, x, t)
+	return t
+}
+
+func (k *points) minus(x, y vecOp) vecOp {
+	t := k.vector()
+	k.c.VSUBPS(y, x, t)
+	return t
+}
+
+// pair gives even ± x·odd, the values at ±x.
+func (k *points) pair(i int, x float64, even, odd vecOp, out func(i int, v vecOp)) {
+	v := k.copyOf(even)
+	k.add(v, x, odd)
+	out(i, v)
+	k.subtract(even, x, odd)
+	out(i+1, even)
+}
+
+// input is Bᵀ.
+func (k *points) input(group []int, in source, out func(i int, v vecOp)) {
+	switch group[0] {
+	case 0, 5:
+		first := group[0] / 5
+		v := in.take(4 + first)
+		k.subtract(v, k.sum(), in.look(2+first))
+		k.add(v, k.product(), in.look(first))
+		out(group[0], v)
+	default:
+		x, y := pointA, pointB
+		if group[0] == 3 {
+			x, y = y, x
+		}
+		even, odd := in.take(4), in.take(3)
+		k.subtract(even, y*y, in.look(2))
+		k.subtract(odd, y*y, in.look(1))
+		k.pair(group[0], x, even, odd, out)
+	}
+}
+
+// gradient is A.
+func (k *points) gradient(group []int, in source, out func(i int, v vecOp)) {
+	switch group[0] {
+	case 0:
+		out(0, in.take(0))
+	case 5:
+		out(5, in.take(3))
+	default:
+		x := pointA
+		if group[0] == 3 {
+			x = pointB
+		}
+		even, odd := in.take(0), in.take(1)
+		k.add(even, x*x, in.look(2))
+		k.add(odd, x*x, in.look(3))
+		k.pair(group[0], x, even, odd, out)
+	}
+}
+
+// output is Aᵀ.
+func (k *points) output(group []int, in source, out func(i int, v vecOp)) {
+	if group[0]%2 == 0 {
+		a, b := k.plus(in.look(1), in.look(2)), k.plus(in.look(3), in.look(4))
+		for _, i := range group {
+			if i == 0 {
+				v := k.plus(in.look(0), a)
+				k.c.VADDPS(b, v, v)
+				out(0, v)
+				continue
+			}
+			v := k.times(pointA*pointA, a)
+			k.add(v, pointB*pointB, b)
+			out(2, v)
+		}
+		return
+	}
+	a, b := k.minus(in.look(1), in.look(2)), k.minus(in.look(3), in.look(4))
+	for _, i := range group {
+		if i == 1 {
+			v := k.times(pointA, a)
+			k.add(v, pointB, b)
+			out(1, v)
+			continue
+		}
+		v := in.take(5)
+		k.add(v, pointA*pointA*pointA, a)
+		k.add(v, pointB*pointB*pointB, b)
+		out(3, v)
+	}
+}
+
+// filters is G.
+func (k *points) filters(group []int, in source, out func(i int, v vecOp)) {
+	switch group[0] {
+	case 0:
+		out(0, k.times(1/k.product(), in.look(0)))
+	case 5:
+		out(5, in.take(2))
+	default:
+		x, y := pointA, pointB
+		if group[0] == 3 {
+			x, y = y, x
+		}
+		even := in.take(0)
+		k.add(even, x*x, in.look(2))
+		k.c.VMULPS(k.factor(k.norm(x, y)), even, even)
+		k.pair(group[0], x*k.norm(x, y), even, in.look(1), out)
+	}
+}
+
+// filterSums is Gᵀ.
+func (k *points) filterSums(group []int, in source, out func(i int, v vecOp)) {
+	na, nb := k.norm(pointA, pointB), k.norm(pointB, pointA)
+	if group[0] == 1 {
+		v := k.times(pointA*na, k.minus(in.look(1), in.look(2)))
+		k.add(v, pointB*nb, k.minus(in.look(3), in.look(4)))
+		out(1, v)
+		return
+	}
+	a, b := k.times(na, k.plus(in.look(1), in.look(2))), k.times(nb, k.plus(in.look(3), in.look(4)))
+	for _, i := range group {
+		if i == 0 {
+			v := k.plus(a, b)
+			k.add(v, 1/k.product(), in.look(0))
+			out(0, v)
+			continue
+		}
+		v := in.take(5)
+		k.add(v, pointA*pointA, a)
+		k.add(v, pointB*pointB, b)
+		out(2, v)
+	}
+}
+
+// square writes one register of channels of a transform in two dimensions. column begins column j: its inputs come from load, or are zero where zeros jumps. Outputs go
+// to out, a row after the other, within a row in the order of the groups; row begins a row.
+func (k *points) square2D(l line, label string, m *mask, column func(j int), zeros func(j int, label string), load func(i int, m *mask) vecOp, row func(i int), out func(i, j int, v vecOp)) {
+	for _, group := range l.groups {
+		half := map[int][]vecOp{}
+		for j := range l.inputs {
+			column(j)
+			zero := fmt.Sprintf("%s_zero%d_%d", label, group[0], j)
+			if zeros != nil {
+				zeros(j, zero)
+			}
+			read := func(i int) vecOp { return load(i, m) }
+			var made []vecOp
+			l.apply(group, source{take: read, look: read}, func(i int, v vecOp) {
+				half[i] = append(half[i], v)
+				made = append(made, v)
+			})
+			if zeros != nil {
+				done := zero + "_done"
+				k.c.JMP(operand.LabelRef(done))
+				k.c.Label(zero)
+				for _, v := range made {
+					k.c.VXORPS(v, v, v)
+				}
+				k.c.Label(done)
+			}
+		}
+		for _, i := range group {
+			row(i)
+			for _, g := range l.groups {
+				l.apply(g, k.copies(half[i]), func(j int, v vecOp) { out(i, j, v) })
+			}
+		}
+	}
+}
+
+// channels writes the loop over n channels, a register of them at a time, and ends the function. Body advances its pointers.
+func (k *points) channels(n reg.Register, body func(m *mask, label string)) {
+	c := k.c
+	lanes := operand.Imm(uint64(k.lanes))
+	c.SUBQ(lanes, n)
+	c.JL(operand.LabelRef("tail"))
+	c.Label("channels")
+	body(nil, "whole")
+	c.SUBQ(lanes, n)
+	c.JGE(operand.LabelRef("channels"))
+	c.Label("tail")
+	c.ADDQ(lanes, n)
+	c.JZ(operand.LabelRef("done"))
+	body(k.first(n), "tail")
+	c.Label("done")
+	k.end()
+}
+
+// rowsOf returns pointers to n rows that are step bytes apart, a parameter.
+func (k *points) rowsOf(n int, base, step reg.Register) []reg.GPVirtual {
+	rows := make([]reg.GPVirtual, n)
+	for i := range rows {
+		rows[i] = k.c.GP64()
+		if i == 0 {
+			k.c.MOVQ(base, rows[i])
+		} else {
+			k.c.LEAQ(operand.Mem{Base: rows[i-1], Index: step, Scale: 1}, rows[i])
+		}
+	}
+	return rows
+}
+
+// grid is a square of values whose rows and columns lie some bytes apart.
+type grid struct {
+	base   reg.GPVirtual // where the row begins that is being written
+	third  reg.GPVirtual // three columns behind it
+	stride reg.Register
+}
+
+// grid returns the grid of the transformed values: element (i, j) lies 6·i + j strides behind base.
+func (k *points) grid(base string, stride reg.Register) grid {
+	g := grid{k.c.GP64(), k.c.GP64(), stride}
+	k.c.Load(k.c.Param(base), g.base)
+	return g
+}
+
+// row moves to row i, after row i−1.
+func (k *points) row(g grid, i int) {
+	if i > 0 {
+		k.c.LEAQ(operand.Mem{Base: g.third, Index: g.stride, Scale: 1}, g.base)
+		k.c.LEAQ(operand.Mem{Base: g.base, Index: g.stride, Scale: 2}, g.base)
+	}
+	k.c.LEAQ(operand.Mem{Base: g.base, Index: g.stride, Scale: 2}, g.third)
+	k.c.ADDQ(g.stride, g.third)
+}
+
+// at is column j of the row.
+func (g grid) at(j int) operand.Mem {
+	base := g.base
+	if j >= 3 {
+		base, j = g.third, j-3
+	}
+	if j == 0 {
+		return operand.Mem{Base: base}
+	}
+	return operand.Mem{Base: base, Index: g.stride, Scale: uint8(j)}
+}
+
+// restart moves from the last row to the next channels.
+func (k *points) restart(g grid, bytes int) {
+	k.c.IMUL3Q(operand.Imm(30), g.stride, g.third)
+	k.c.SUBQ(g.third, g.base)
+	k.c.ADDQ(operand.Imm(uint64(bytes)), g.base)
+}
+
+// transform writes the transform of a piece of an image.
+func (k *points) transform(l line, name, doc string) {
+	c := k.c
+	k.begin(name, "func(v *float32, stride int, x *float32, at, pitch, step int, zero *float32, rows, cols, n int)",
+		doc+" for n channels of the pixels d of a tile; those whose bit is not set in rows and cols are zero. All distances are in bytes.")
+	base, pitch, zero, bits := c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	c.Load(c.Param("x"), base)
+	c.ADDQ(k.address("at"), base)
+	c.Load(c.Param("pitch"), pitch)
+	rows := k.rowsOf(l.inputs, base, pitch)
+	c.Load(c.Param("zero"), zero)
+	c.Load(c.Param("rows"), bits)
+	for i, r := range rows {
+		c.TESTL(operand.U32(1<<i), bits.As32())
+		c.CMOVQEQ(zero, r)
+	}
+	n, step, cols, stride, at := c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	c.Load(c.Param("n"), n)
+	c.Load(c.Param("step"), step)
+	c.Load(c.Param("cols"), cols)
+	c.Load(c.Param("stride"), stride)
+	out := k.grid("v", stride)
+	k.prepare(pointA, pointB, pointA*pointA, pointB*pointB, k.sum(), k.product())
+	k.channels(n, func(m *mask, label string) {
+		k.square2D(l, label, m,
+			func(j int) {
+				if j == 0 {
+					c.XORQ(at, at)
+				} else {
+					c.ADDQ(step, at)
+				}
+			},
+			func(j int, zero string) {
+				c.TESTL(operand.U32(1<<j), cols.As32())
+				c.JZ(operand.LabelRef(zero))
+			},
+			func(i int, m *mask) vecOp { return k.load(operand.Mem{Base: rows[i], Index: at, Scale: 1}, m) },
+			func(i int) { k.row(out, i) },
+			func(_, j int, v vecOp) { k.store(v, out.at(j), m) })
+		k.restart(out, 4*k.lanes)
+		for _, r := range rows {
+			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
+		}
+	})
+}
+
+// filter writes G·w·Gᵀ. A step or pitch may be negative.
+func (k *points) filter() {
+	c := k.c
+	k.begin("filter", "func(u *float32, stride int, w *float32, at, pitch, step int, n int)",
+		"U = G·w·Gᵀ for n channels of the taps w, the first of them at bytes behind w. All distances are in bytes.")
+	base, pitch, n, step, stride, at := c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	c.Load(c.Param("w"), base)
+	c.ADDQ(k.address("at"), base)
+	c.Load(c.Param("pitch"), pitch)
+	rows := k.rowsOf(3, base, pitch)
+	c.Load(c.Param("n"), n)
+	c.Load(c.Param("step"), step)
+	c.Load(c.Param("stride"), stride)
+	out := k.grid("u", stride)
+	na, nb := k.norm(pointA, pointB), k.norm(pointB, pointA)
+	k.prepare(pointA*pointA, pointB*pointB, 1/k.product(), na, nb, pointA*na, pointB*nb)
+	k.channels(n, func(m *mask, label string) {
+		k.square2D(line{3, 6, [][]int{{0}, {1, 2}, {3, 4}, {5}}, k.filters}, label, m,
+			func(j int) {
+				if j == 0 {
+					c.XORQ(at, at)
+				} else {
+					c.ADDQ(step, at)
+				}
+			},
+			nil,
+			func(i int, m *mask) vecOp { return k.load(operand.Mem{Base: rows[i], Index: at, Scale: 1}, m) },
+			func(i int) { k.row(out, i) },
+			func(_, j int, v vecOp) { k.store(v, out.at(j), m) })
+		k.restart(out, 4*k.lanes)
+		for _, r := range rows {
+			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
+		}
+	})
+}
+
+// filterGrad writes Gᵀ·U·G.
+func (k *points) filterGrad() {
+	c := k.c
+	k.begin("filterGrad", "func(w *float32, pitch, step int, u *float32, stride, n int, accumulate bool)",
+		"w = Gᵀ·U·G, or w += Gᵀ·U·G, for n channels. All distances are in bytes.")
+	rows, stride := k.transformed("u")
+	to, pitch, step, n, at, place := c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	c.Load(c.Param("w"), to)
+	c.Load(c.Param("pitch"), pitch)
+	c.Load(c.Param("step"), step)
+	c.Load(c.Param("n"), n)
+	na, nb := k.norm(pointA, pointB), k.norm(pointB, pointA)
+	k.prepare(pointA*pointA, pointB*pointB, 1/k.product(), na, nb, pointA*na, pointB*nb)
+	accumulate := k.address("accumulate")
+	k.channels(n, func(m *mask, label string) {
+		k.square2D(line{6, 3, k.groups([]int{0, 2}, []int{1}), k.filterSums}, label, m,
+			func(j int) { k.column(at, stride, j) },
+			nil,
+			func(i int, m *mask) vecOp { return k.load(operand.Mem{Base: rows[i], Index: at, Scale: 1}, m) },
+			func(i int) {
+				c.MOVQ(to, at)
+				for range i {
+					c.ADDQ(pitch, at)
+				}
+			},
+			func(i, j int, v vecOp) {
+				c.MOVQ(at, place)
+				for range j {
+					c.ADDQ(step, place)
+				}
+				store := fmt.Sprintf("%s_store%d_%d", label, i, j)
+				c.CMPB(accumulate, operand.Imm(0))
+				c.JEQ(operand.LabelRef(store))
+				c.VADDPS(k.load(operand.Mem{Base: place}, m), v, v)
+				c.Label(store)
+				k.store(v, operand.Mem{Base: place}, m)
+			})
+		c.ADDQ(operand.Imm(uint64(4*k.lanes)), to)
+		for _, r := range rows {
+			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
+		}
+	})
+}
+
+// transformed returns pointers to the six rows of transformed values, and where their stride lies.
+func (k *points) transformed(name string) ([]reg.GPVirtual, operand.Mem) {
+	base, six := k.c.GP64(), k.c.GP64()
+	k.c.Load(k.c.Param(name), base)
+	stride := k.address("stride")
+	k.c.MOVQ(stride, six)
+	k.c.IMUL3Q(operand.Imm(6), six, six)
+	return k.rowsOf(6, base, six), stride
+}
+
+func (k *points) column(at reg.Register, stride operand.Mem, j int) {
+	if j == 0 {
+		k.c.XORQ(at, at)
+	} else {
+		k.c.ADDQ(stride, at)
+	}
+}
+
+// groups are those given where there are registers for them, else single outputs.
+func (k *points) groups(groups ...[]int) [][]int {
+	if k.masked() {
+		return groups
+	}
+	var single [][]int
+	for _, g := range groups {
+		for _, i := range g {
+			single = append(single, []int{i})
+		}
+	}
+	return single
+}
+
+// outputs writes Aᵀ·M·A and what finishes it: a function of the sums, where they go, and the same place of another operand.
+func (k *points) outputs(name, other string, finish func() func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp) {
+	c := k.c
+	signature, doc := "func(x *float32, pitch, step int, m *float32, stride, rows, cols, n int", "x = Aᵀ·M·A"
+	switch other {
+	case "bias":
+		doc = "x = ReLU(Aᵀ·M·A + bias)"
+	case "y":
+		doc = "x = Aᵀ·M·A where y > 0, slope times that elsewhere,"
+	}
+	switch other {
+	case "bias":
+		signature += ", bias *float32, slope float32"
+	case "y":
+		signature += ", y *float32, slope float32"
+	}
+	k.begin(name, signature+")", doc+" for n channels of the first rows and cols of a tile. All distances are in bytes.")
+	rows, stride := k.transformed("m")
+	to, pitch, step, n, at, line4 := c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	c.Load(c.Param("x"), to)
+	c.Load(c.Param("pitch"), pitch)
+	c.Load(c.Param("step"), step)
+	c.Load(c.Param("n"), n)
+	var second reg.GPVirtual
+	if other != "" {
+		second = c.GP64()
+		c.Load(c.Param(other), second)
+		if other == "y" {
+			c.SUBQ(to, second)
+		}
+	}
+	k.prepare(pointA, pointB, pointA*pointA, pointB*pointB, pointA*pointA*pointA, pointB*pointB*pointB)
+	var end func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp
+	if finish != nil {
+		end = finish()
+	}
+	height, width := k.address("rows"), k.address("cols")
+	k.channels(n, func(m *mask, label string) {
+		last := ""
+		k.square2D(lineOf(k), label, m,
+			func(j int) {
+				if j == 0 && last != "" {
+					c.Label(last)
+					last = ""
+				}
+				k.column(at, stride, j)
+			},
+			nil,
+			func(i int, m *mask) vecOp { return k.load(operand.Mem{Base: rows[i], Index: at, Scale: 1}, m) },
+			func(i int) {
+				if last != "" {
+					c.Label(last)
+				}
+				last = fmt.Sprintf("%s_row%d", label, i)
+				c.CMPQ(height, operand.Imm(uint64(i)))
+				c.JLE(operand.LabelRef(last))
+				c.MOVQ(to, line4)
+				for range i {
+					c.ADDQ(pitch, line4)
+				}
+			},
+			func(i, j int, v vecOp) {
+				skip := fmt.Sprintf("%s_pixel%d_%d", label, i, j)
+				if j > 0 {
+					c.CMPQ(width, operand.Imm(uint64(j)))
+					c.JLE(operand.LabelRef(skip))
+				}
+				place := operand.Mem{Base: line4, Index: step, Scale: uint8(j)}
+				switch j {
+				case 0:
+					place = operand.Mem{Base: line4}
+				case 3:
+					c.LEAQ(operand.Mem{Base: line4, Index: step, Scale: 2}, at)
+					place = operand.Mem{Base: at, Index: step, Scale: 1}
+				}
+				switch other {
+				case "bias":
+					v = end(v, m, place, operand.Mem{Base: second})
+				case "y":
+					c.LEAQ(place, at)
+					place = operand.Mem{Base: at}
+					v = end(v, m, place, operand.Mem{Base: at, Index: second, Scale: 1})
+				}
+				k.store(v, place, m)
+				if j > 0 {
+					c.Label(skip)
+				}
+			})
+		c.Label(last)
+		c.ADDQ(operand.Imm(uint64(4*k.lanes)), to)
+		if other == "bias" {
+			c.ADDQ(operand.Imm(uint64(4*k.lanes)), second)
+		}
+		for _, r := range rows {
+			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
+		}
+	})
+}
+
+func lineOf(k *points) line { return line{6, 4, k.groups([]int{0, 2}, []int{1, 3}), k.output} }
