@@ -1,6 +1,6 @@
 // Command asmgen writes the assembly of fovea's CPU kernels: with avo that of amd64, from loops that are stated once for all its instruction sets, and that of arm64.
 //
-//	asmgen [-dir ..] gemm spin vec
+//	asmgen [-dir ..] gemm spin vec winograd
 //
 // The files of package P go to dir/P. It is a module of its own, so that users of fovea do not depend on avo.
 package main
@@ -29,6 +29,10 @@ var packages = map[string]map[string]func(*build.Context){
 	"vec": {
 		"avx512": vecAVX512,
 		"avx2":   vecAVX2,
+	},
+	"winograd": {
+		"avx512": winogradAVX512,
+		"avx2":   winogradAVX2,
 	},
 }
 
