@@ -7,17 +7,24 @@ import (
 
 // convolution computes, for some of the pixels of an output, the products of
 // patches with filters. A Conv2D is one of them; a Conv2DInputGrad is one for each
-// pixel of a stride by stride square.
+// pixel of a stride by stride square. Patches are multiplied where they lie in the
+// image or its frame: the rows of a product are the pixels of a row of output.
 type convolution struct {
 	*patches
 	kernel  *gemm.Kernel
-	strips  []strip
 	groups  int
 	lanes   int // output channels of a group
 	target  target
-	depth   int         // of a block of the patches
 	filters gemm.Source // lanes of all groups, group after group
 	finish  finisher
+	late    bool // finish likes whole pixels
+
+	strips []strip
+	pieces []piece
+	panels int // of filters, in a group
+	blocks int // parts of the panels of all groups
+	packed *derived
+	frames region
 }
 
 // target tells where the pixels go: pixel (u, v) to row top + u·stepH and column
@@ -28,132 +35,122 @@ type target struct {
 	top, left, stepH, stepW int
 }
 
-// finisher finishes elements of the output, a stretch of whole pixels that begins
-// at element at; nil if there is nothing to do.
-type finisher func(y []float32, at int)
+// finisher finishes a block of a dense output: rows×cols elements that begin at
+// element at, where y begins, whose rows are pixels.
+type finisher func(y []float32, at, rows, cols int)
 
 // dense reports whether the target is all of the output in order.
 func (t *target) dense() bool { return t.stepH == 1 && t.stepW == 1 }
 
-// element returns where pixel l of a strip goes.
-func (t *target) element(s strip, l, cols int) int {
-	line := l / cols
-	image, u := s.image+line/s.rows, s.row+line%s.rows
-	return ((image*t.height+t.top+u*t.stepH)*t.width + t.left + l%cols*t.stepW) * t.channels
+// element returns where the first pixel of a strip goes.
+func (t *target) element(s *strip) int {
+	return ((s.image*t.height+t.top+s.row*t.stepH)*t.width + t.left + s.col*t.stepW) * t.channels
 }
 
-// workspace of a convolution.
-type convolutionWorkspace struct {
-	filters, patches, frames region
-}
-
-// packedFilters is the size of all filters of a group, packed.
-func (v *convolution) packedFilters() int {
-	n := 0
-	for d := 0; d < v.patches.size(); d += v.depth {
-		n += v.kernel.SizeB(v.lanes, min(v.depth, v.patches.size()-d))
-	}
-	return n
-}
-
-// batch is how many pixels are multiplied at once: whole rows of output, as many
-// as make a full panel.
-func (v *convolution) batch() int {
-	if !v.target.dense() {
-		return v.cols
-	}
-	return v.cols * max(v.kernel.MR()/v.cols, 1)
-}
-
-// packedPatches is the size of the packed patches of a strip, for one block of
-// their depth.
-func (v *convolution) packedPatches() int {
-	pixels := v.strips[0].images * v.strips[0].rows * v.cols
-	batch := v.batch()
-	return ceil(pixels, batch) * v.kernel.SizeA(min(batch, pixels), min(v.depth, v.patches.size()))
-}
-
-// reserve plans the workspace.
-func (v *convolution) reserve(c *compiler, p *plan) convolutionWorkspace {
-	v.strips = v.patches.strips()
-	v.depth = v.kernel.Depth(v.patches.size())
-	w := convolutionWorkspace{
-		filters: p.floats(v.groups * v.packedFilters()),
-		patches: p.reserve(c.threads, v.packedPatches(), 4),
-	}
-	if n := v.patches.frames(v.strips); n > 0 {
-		w.frames = p.reserve(c.threads, n, 4)
-	}
-	return w
-}
-
-// bind adds the steps: one that packs the filters, one that computes the strips.
-func (v *convolution) bind(c *compiler, work []byte, w convolutionWorkspace, x []float32) {
-	packed := in[float32](work, w.filters)
-	size := v.packedFilters()
-	blocks := ceil(v.patches.size(), v.depth)
-	c.split(v.groups*blocks, grainFor(2*size/blocks), 1, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			group, d := i/blocks, i%blocks*v.depth
-			depth := min(v.depth, v.patches.size()-d)
-			at := group*size + d/v.depth*v.kernel.SizeB(v.lanes, v.depth)
-			v.kernel.PackB(packed[at:at+v.kernel.SizeB(v.lanes, depth)], v.filters, group*v.lanes, v.lanes, d, depth)
-		}
-	})
-
-	panels := each[float32](work, w.patches)
-	views := make([]*view, c.threads)
-	sources := make([]gemm.Source, c.threads)
-	for i := range views {
-		views[i] = &view{patches: v.patches, x: x}
-		sources[i] = byPixel{views[i]}
-	}
-	if w.frames.owners > 0 {
-		for i, f := range each[float32](work, w.frames) {
-			views[i].frame = f
-		}
-	}
-	flop := 2 * v.groups * v.lanes * v.patches.size() * v.strips[0].images * v.strips[0].rows * v.cols
-	c.split(len(v.strips), ceil(flopGrain, flop), 1, func(lo, hi, worker int) {
-		for _, s := range v.strips[lo:hi] {
-			views[worker].focus(s)
-			v.compute(views[worker], sources[worker], packed, panels[worker])
-		}
-	})
-}
+// pieceDepth bounds the depth of a product: so much of a panel of filters stays in
+// the nearest caches.
+const pieceDepth = 384
 
 // flopGrain is how many floating-point operations are worth a part.
 const flopGrain = 1 << 20
 
-// compute multiplies the patches of a strip by the filters.
-func (v *convolution) compute(view *view, source gemm.Source, filters, panels []float32) {
-	k, t, s := v.kernel, &v.target, view.strip
-	pixels, batch, nr := view.pixels(), v.batch(), v.kernel.NR()
-	ldc := t.stepW * t.channels
-	for group := range v.groups {
-		view.first = group * v.patches.depth
-		for d := 0; d < v.patches.size(); d += v.depth {
-			depth := min(v.depth, v.patches.size()-d)
-			stride := k.SizeA(min(batch, pixels), depth)
-			for l := 0; l < pixels; l += batch {
-				k.PackA(panels[l/batch*stride:], source, l, min(batch, pixels-l), d, depth)
+// packedFilters is the size of all filters of a group, packed.
+func (v *convolution) packedFilters() int { return v.kernel.SizeB(v.lanes, v.patches.size()) }
+
+// reserve decides how the work is cut, and plans the workspace. The filters are
+// made of w.
+func (v *convolution) reserve(c *compiler, p *plan, w backend.View) {
+	v.strips = v.patches.strips()
+	v.pieces = v.patches.pieces(pieceDepth)
+	v.panels = ceil(v.lanes, v.kernel.NR())
+	v.blocks = 1
+	if parts := v.flop(v.images*v.rows*v.patches.cols) / flopGrain; parts > len(v.strips) {
+		v.blocks = min(ceil(min(parts, maxParts/2), len(v.strips)), v.groups*v.panels)
+	}
+	v.packed = c.derive(p, w, v.groups*v.packedFilters())
+	if n := v.patches.frames(v.strips); n > 0 {
+		v.frames = p.reserve(c.threads, n, 4)
+	}
+}
+
+// flop is how many floating-point operations some pixels take.
+func (v *convolution) flop(pixels int) int { return 2 * v.groups * v.lanes * v.patches.size() * pixels }
+
+// bind adds the steps: one that packs the filters, one that computes the strips.
+func (v *convolution) bind(c *compiler, work []byte, x []float32) {
+	packed := v.packed.floats(work)
+	c.making(v.packed, func() {
+		size := v.packedFilters()
+		c.split(v.groups*len(v.pieces), grainFor(2*size/len(v.pieces)), 1, func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				group, q := i/len(v.pieces), &v.pieces[i%len(v.pieces)]
+				at := group*size + v.kernel.SizeB(v.lanes, q.first)
+				v.kernel.PackB(packed[at:at+v.kernel.SizeB(v.lanes, q.size())], v.filters, group*v.lanes, v.lanes, q.first, q.size())
 			}
-			// The filters of a few channels stay in the first-level cache while all
-			// patches pass.
-			for j := 0; j < v.lanes; j += nr {
-				cols := min(nr, v.lanes-j)
-				b := filters[j*depth:]
-				for l := 0; l < pixels; l += batch {
-					y := t.y[t.element(s, l, v.cols)+group*v.lanes+j:]
-					k.Macro(min(batch, pixels-l), cols, depth, panels[l/batch*stride:], b, y, ldc, d > 0)
-				}
-			}
-			filters = filters[k.SizeB(v.lanes, depth):]
+		})
+	})
+	views := newViews(v.patches, x, work, v.frames, c.threads)
+	block := ceil(v.groups*v.panels, v.blocks)
+	grain := ceil(flopGrain, v.flop(v.strips[0].pixels())/v.blocks)
+	c.split(len(v.strips)*v.blocks, grain, 1, func(lo, hi, worker int) {
+		for i := lo; i < hi; i++ {
+			views[worker].focus(v.strips[i/v.blocks])
+			first := i % v.blocks * block
+			v.compute(views[worker], packed, first, min(first+block, v.groups*v.panels))
+		}
+	})
+}
+
+// compute multiplies the patches of a strip by the panels lo to hi−1 of filters.
+func (v *convolution) compute(view *view, packed []float32, lo, hi int) {
+	k, t := v.kernel, &v.target
+	at, pixels := t.element(&view.strip), view.strip.pixels()
+	late := v.finish != nil && v.late && hi-lo == v.groups*v.panels
+	for i := lo; i < hi; i++ {
+		group, j := i/v.panels, i%v.panels*k.NR()
+		lane, cols := group*v.lanes+j, min(k.NR(), v.lanes-j)
+		for n := range v.pieces {
+			q := &v.pieces[n]
+			filters := packed[group*v.packedFilters()+k.SizeB(v.lanes, q.first)+j*q.size():]
+			v.multiply(view, q, group, filters, at+lane, cols, n > 0)
+		}
+		if v.finish != nil && !late {
+			v.finish(t.y[at+lane:at+(pixels-1)*t.channels+lane+cols], at+lane, pixels, cols)
 		}
 	}
-	if v.finish != nil {
-		at := t.element(s, 0, v.cols)
-		v.finish(t.y[at:at+pixels*t.channels], at)
+	if late {
+		v.finish(t.y[at:at+pixels*t.channels], at, pixels, t.channels)
+	}
+}
+
+// multiply multiplies a piece of the patches of a strip by a panel of filters. The
+// first product goes to element to.
+func (v *convolution) multiply(view *view, q *piece, group int, filters []float32, to, cols int, accumulate bool) {
+	k, t := v.kernel, &v.target
+	from, run := view.at(q)
+	from += group * v.depth
+	image, row, pixel := view.axes(t.height*t.width*t.channels, t.stepH*t.width*t.channels, t.stepW*t.channels)
+	f := gemm.Block{
+		Rows: pixel.n, Cols: cols, Depth: q.depth, Runs: q.runs,
+		ARow: pixel.x, AStep: 1, ARun: run, CRow: pixel.y, Accumulate: accumulate,
+	}
+	for i := range image.n {
+		for j := range row.n {
+			x, y := from+i*image.x+j*row.x, to+i*image.y+j*row.y
+			if !v.apart {
+				k.Block(&f, view.data[x:], filters, t.y[y:])
+				continue
+			}
+			lo, hi := view.clip(q, j)
+			if !accumulate {
+				for l := range pixel.n {
+					clear(t.y[y+l*pixel.y : y+l*pixel.y+cols])
+				}
+			}
+			if f.Rows, f.Accumulate = hi-lo, true; f.Rows > 0 {
+				k.Block(&f, view.data[x+lo*pixel.x:], filters, t.y[y+lo*pixel.y:])
+			}
+		}
 	}
 }
 
@@ -161,16 +158,23 @@ func (c *compiler) conv2D(p *plan, o *backend.Conv2D) {
 	v := &convolution{
 		kernel: c.device.gemm, patches: forward(o.X.Shape, o.W.Shape, o.Y.Shape, o.Window),
 		groups: o.Groups, lanes: o.W.Shape[0] / o.Groups,
-		target: target{height: o.Y.Shape[1], width: o.Y.Shape[2], channels: o.Y.Shape[3], stepH: 1, stepW: 1},
 	}
-	w := v.reserve(c, p)
+	v.flatten()
+	v.target = target{height: v.rows, width: v.patches.cols, channels: o.Y.Shape[3], stepH: 1, stepW: 1}
+	v.reserve(c, p, o.W)
 	p.bind = func(work []byte) {
 		filters := gemm.Right(c.floats(o.W), v.patches.size(), true)
 		v.filters, v.target.y = &filters, c.floats(o.Y)
 		bias, a, channels := c.floats(o.B), c.activation(o.Activation), v.target.channels
 		if bias != nil || a.f != backend.Identity {
-			v.finish = func(y []float32, _ int) { a.biased(y, bias, len(y)/channels, channels, channels) }
+			v.finish = func(y []float32, at, rows, cols int) {
+				part := bias
+				if bias != nil {
+					part = bias[at%channels:][:cols]
+				}
+				a.biased(y, part, rows, cols, channels)
+			}
 		}
-		v.bind(c, work, w, c.floats(o.X))
+		v.bind(c, work, c.floats(o.X))
 	}
 }

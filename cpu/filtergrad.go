@@ -5,37 +5,39 @@ import (
 	"fovea/cpu/internal/gemm"
 )
 
-// filterGrad computes the gradients of filters: the product of DYᵀ, whose lanes
-// are output channels, with the patches of X, whose lanes are their elements; its
-// depth are all output pixels. They are cut into slices, each with its own sums.
+// filterGrad computes the gradients of filters: the product of the patches of X
+// with DY, whose depth are all output pixels. They are cut into slices, each with
+// its own sums. Both factors are multiplied where they lie, for each run of taps.
 type filterGrad struct {
 	*patches
 	kernel  *gemm.Kernel
-	strips  []strip
 	groups  int
 	outputs int // channels of DY in a group
+	// wide tells that the lanes of the product are the elements of a run, and its
+	// rows the outputs; else it is the other way round, and sums are transposed:
+	// for each element of a patch, those of all outputs.
+	wide bool
 
+	strips            []strip
 	slices, sliceSize int // strips
-	blocks, blockSize int // elements of patches
-	depth             int // pixels multiplied at once
+	panels            int // of lanes
+	blocks, blockSize int // products of one run and one panel
 }
-
-// filterGradWorkspace is the workspace of a filterGrad.
-type filterGradWorkspace struct {
-	sums, biases, left, right, row, frames region
-}
-
-// cutDepth is how many pixels are multiplied at once at most.
-const cutDepth = 256
 
 func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
 	v := &filterGrad{
 		kernel: c.device.gemm, patches: forward(o.X.Shape, o.DW.Shape, o.DY.Shape, o.Window),
 		groups: o.Groups, outputs: o.DW.Shape[0] / o.Groups,
 	}
+	v.flatten()
 	v.strips = v.patches.strips()
-	pixels := v.strips[0].images * v.strips[0].rows * v.cols
-	v.depth = min(pixels, cutDepth)
+	length := v.runs[0].length
+	v.wide = v.cost(v.outputs, length) < v.cost(length, v.outputs)
+	lanes := v.outputs
+	if v.wide {
+		lanes = length
+	}
+	v.panels = ceil(lanes, v.kernel.NR())
 
 	// As many parts as there is work for, slices first; but the sums of all slices
 	// together shall not outgrow a cache.
@@ -45,82 +47,66 @@ func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
 	v.slices = min(wanted, len(v.strips), max((1<<20)/weights, 1))
 	v.sliceSize = ceil(len(v.strips), v.slices)
 	v.slices = ceil(len(v.strips), v.sliceSize)
-	nr := v.kernel.NR()
-	v.blocks, v.blockSize = 1, v.patches.size()
-	if more := ceil(wanted, v.slices); more > 1 {
-		v.blockSize = max(ceil(ceil(v.patches.size(), more), nr)*nr, 4*nr)
-		v.blocks = ceil(v.patches.size(), v.blockSize)
-	}
+	products := v.groups * v.panels * len(v.runs)
+	v.blockSize = ceil(products, ceil(wanted, v.slices))
+	v.blocks = ceil(products, v.blockSize)
 	return v
 }
 
+// cost estimates the work for a pixel in multiply-adds. A product of few rows and
+// lanes takes as long as one that keeps enough of them in flight.
+func (v *filterGrad) cost(rows, lanes int) int { return max(rows*v.kernel.SizeB(lanes, 1), 64) }
+
 func (c *compiler) conv2DFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 	v := newFilterGrad(c, o)
-	k := v.kernel
 	weights, channels := o.DW.Shape.Elements(), o.DW.Shape[0]
-	w := filterGradWorkspace{
-		left:  p.reserve(c.threads, k.SizeA(v.outputs, v.depth), 4),
-		right: p.reserve(c.threads, k.SizeB(v.blockSize, v.depth), 4),
-	}
-	direct := v.slices == 1 && !o.Accumulate
+	direct := v.wide && v.slices == 1 && !o.Accumulate
+	var sums, turned, biases, row, frames region
 	if !direct {
-		w.sums = p.floats(v.slices * weights)
+		sums = p.floats(v.slices * weights)
+	}
+	if !v.wide && o.Accumulate {
+		turned = p.floats(weights)
 	}
 	if o.DB.Present() {
-		w.biases = p.doubles(v.slices * channels)
-		w.row = p.reserve(c.threads, channels, 4)
+		biases = p.doubles(v.slices * channels)
+		row = p.reserve(c.threads, channels, 4)
 	}
 	if n := v.patches.frames(v.strips); n > 0 {
-		w.frames = p.reserve(c.threads, n, 4)
+		frames = p.reserve(c.threads, n, 4)
 	}
 	p.bind = func(work []byte) {
-		dw, db, dy, x := c.floats(o.DW), c.floats(o.DB), c.floats(o.DY), c.floats(o.X)
-		sums := dw
-		if !direct {
-			sums = in[float32](work, w.sums)
+		dw, db, dy := c.floats(o.DW), c.floats(o.DB), c.floats(o.DY)
+		sums, turned := some[float32](work, sums), some[float32](work, turned)
+		if direct {
+			sums = dw
 		}
-		left, right := each[float32](work, w.left), each[float32](work, w.right)
-		var biases []float64
-		var rows [][]float32
-		if db != nil {
-			biases, rows = in[float64](work, w.biases), each[float32](work, w.row)
-		}
-		views, sources := make([]*view, c.threads), make([]gemm.Source, c.threads)
-		for i := range views {
-			views[i] = &view{patches: v.patches, x: x}
-			sources[i] = byElement{views[i]}
-		}
-		if w.frames.owners > 0 {
-			for i, f := range each[float32](work, w.frames) {
-				views[i].frame = f
-			}
-		}
-		gradients := make([]gemm.Strided, c.threads)
-
+		biases, rows := some[float64](work, biases), each[float32](work, row)
+		views := newViews(v.patches, c.floats(o.X), work, frames, c.threads)
 		c.parallel(v.slices*v.blocks, func(part, worker int) {
 			slice, block := part/v.blocks, part%v.blocks
 			sum := sums[slice*weights : (slice+1)*weights]
 			strips := v.strips[slice*v.sliceSize : min((slice+1)*v.sliceSize, len(v.strips))]
-			lo := block * v.blockSize
-			cols := min(v.blockSize, v.patches.size()-lo)
 			var bias []float64
 			if db != nil && block == 0 {
 				bias = biases[slice*channels : (slice+1)*channels]
 				clear(bias)
 			}
-			clear(right[worker]) // lanes that do not exist shall hold numbers
+			lo, hi := block*v.blockSize, min((block+1)*v.blockSize, v.groups*v.panels*len(v.runs))
+			view := views[worker]
 			for i, s := range strips {
-				view := views[worker]
 				view.focus(s)
-				at := (s.image*v.rows + s.row) * v.cols * channels
-				g := dy[at : at+view.pixels()*channels]
+				g := dy[((s.image*v.rows+s.row)*v.cols+s.col)*channels:][:s.pixels()*channels]
 				if bias != nil {
 					addColumns(c, bias, g, rows[worker])
 				}
-				v.compute(sum, i > 0, view, sources[worker], &gradients[worker], g, lo, cols, left[worker], right[worker])
+				v.compute(sum, i > 0, view, g, lo, hi)
 			}
 		})
-		if !direct {
+		switch {
+		case !v.wide:
+			v.turnSums(c, dw, sums, turned)
+		case !direct:
 			c.addSums(dw, sums, v.slices, o.Accumulate)
 		}
 		if db != nil {
@@ -132,21 +118,88 @@ func (c *compiler) conv2DFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 	}
 }
 
-// compute multiplies the gradients g of a strip by its patches, of which the
-// elements lo to lo+cols−1 are used.
-func (v *filterGrad) compute(sum []float32, accumulate bool, view *view, source gemm.Source, gradients *gemm.Strided, g []float32,
-	lo, cols int, left, right []float32) {
-	k, channels, size := v.kernel, v.groups*v.outputs, v.patches.size()
-	for group := range v.groups {
-		view.first = group * v.patches.depth
-		*gradients = gemm.Left(g[group*v.outputs:], channels, true)
-		for d := 0; d < view.pixels(); d += v.depth {
-			depth := min(v.depth, view.pixels()-d)
-			k.PackA(left, gradients, 0, v.outputs, d, depth)
-			k.PackB(right, source, lo, cols, d, depth)
-			k.Macro(v.outputs, cols, depth, left, right, sum[group*v.outputs*size+lo:], size, accumulate || d > 0)
+// compute adds the products lo to hi−1 of the patches of a strip with its gradients
+// g to sum, which they overwrite unless accumulate is set.
+func (v *filterGrad) compute(sum []float32, accumulate bool, view *view, g []float32, lo, hi int) {
+	k, channels, size, length := v.kernel, v.groups*v.outputs, v.patches.size(), v.runs[0].length
+	image, row, pixel := view.axes(v.rows*v.cols*channels, v.cols*channels, channels)
+	for i := lo; i < hi; i++ {
+		group, j := i/(v.panels*len(v.runs)), i/len(v.runs)%v.panels*k.NR()
+		r := &v.runs[i%len(v.runs)]
+		q := piece{dy: r.dy, dx: r.dx}
+		x, _ := view.at(&q)
+		x, y := x+group*v.depth, group*v.outputs
+		f := gemm.Block{Depth: pixel.n, Runs: row.n, ARow: 1, Accumulate: accumulate}
+		var to int
+		if v.wide {
+			f.Rows, f.Cols, f.CRow = v.outputs, min(k.NR(), length-j), size
+			f.AStep, f.ARun, f.BStep, f.BRun = pixel.y, row.y, pixel.x, row.x
+			x, to = x+j, group*v.outputs*size+r.first+j
+		} else {
+			f.Rows, f.Cols, f.CRow = length, min(k.NR(), v.outputs-j), v.outputs
+			f.AStep, f.ARun, f.BStep, f.BRun = pixel.x, row.x, pixel.y, row.y
+			y, to = y+j, (group*size+r.first)*v.outputs+j
+		}
+		if v.apart && !accumulate {
+			for i := range f.Rows {
+				clear(sum[to+i*f.CRow:][:f.Cols])
+			}
+		}
+		for n := range image.n {
+			if v.apart {
+				v.multiplyInside(&f, view, &q, row, pixel, x+n*image.x, g[y+n*image.y:], sum[to:])
+				continue
+			}
+			a, b := view.data[x+n*image.x:], g[y+n*image.y:]
+			if v.wide {
+				a, b = b, a
+			}
+			k.Block(&f, a, b, sum[to:])
+			f.Accumulate = true
 		}
 	}
+}
+
+// multiplyInside multiplies, row by row, the pixels of an image that take a tap
+// from inside of it.
+func (v *filterGrad) multiplyInside(f *gemm.Block, view *view, q *piece, row, pixel axis, x int, g, sum []float32) {
+	line := *f
+	line.Runs, line.Accumulate = 1, true
+	for u := range row.n {
+		lo, hi := view.clip(q, u)
+		if line.Depth = hi - lo; line.Depth == 0 {
+			continue
+		}
+		a, b := view.data[x+u*row.x+lo*pixel.x:], g[u*row.y+lo*pixel.y:]
+		if v.wide {
+			a, b = b, a
+		}
+		v.kernel.Block(&line, a, b, sum)
+	}
+}
+
+// turnSums adds the step that adds up the slices of transposed sums, in order, and
+// stores them to dw or, if there is memory to turn them in, adds them to it.
+func (v *filterGrad) turnSums(c *compiler, dw, sums, turned []float32) {
+	n, size := len(dw), v.patches.size()
+	c.split(v.groups*size, grainFor(v.outputs*(v.slices+4)), 16, func(lo, hi, _ int) {
+		to := sums[lo*v.outputs : hi*v.outputs]
+		for s := 1; s < v.slices; s++ {
+			c.device.vec.Add(to, to, sums[s*n+lo*v.outputs:s*n+hi*v.outputs])
+		}
+		for lo < hi {
+			group, first := lo/size, lo%size
+			elements := min(hi-lo, size-first)
+			at := group*v.outputs*size + first
+			if turned == nil {
+				gemm.Interleave(dw[at:], size, sums[lo*v.outputs:], v.outputs, elements, v.outputs)
+			} else {
+				gemm.Interleave(turned[at:], size, sums[lo*v.outputs:], v.outputs, elements, v.outputs)
+				c.device.vec.AddRows(dw[at:], turned[at:], v.outputs, elements, size, size)
+			}
+			lo += elements
+		}
+	})
 }
 
 // addColumns adds the column sums of g, rows as long as sum, to sum; row is scratch.
@@ -178,4 +231,12 @@ func (c *compiler) addSums(y, sums []float32, slices int, accumulate bool) {
 			copy(y[lo:hi], to)
 		}
 	})
+}
+
+// some returns the region of the first owner; nil if there is none.
+func some[T element](work []byte, r region) []T {
+	if r.owners == 0 {
+		return nil
+	}
+	return in[T](work, r)
 }

@@ -46,7 +46,6 @@ func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 	dx := o.DX.Shape
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
 	var phases []*convolution
-	var works []convolutionWorkspace
 	untouched := false // some pixels get no gradient
 	for top := range min(o.StrideH, dx[1]) {
 		for left := range min(o.StrideW, dx[2]) {
@@ -55,8 +54,8 @@ func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 				untouched = true
 				continue
 			}
+			v.reserve(c, p, o.W)
 			phases = append(phases, v)
-			works = append(works, v.reserve(c, p))
 		}
 	}
 	p.bind = func(work []byte) {
@@ -66,14 +65,14 @@ func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 			c.split(len(y), elementGrain, 16, func(lo, hi, _ int) { clear(y[lo:hi]) })
 		}
 		filters := &transposedFilters{w: c.floats(o.W), channels: o.W.Shape[3], pixels: o.W.Shape[1] * o.W.Shape[2], outputs: o.W.Shape[0] / o.Groups}
-		for i, v := range phases {
+		for _, v := range phases {
 			own := *filters
 			own.taps = v.taps
 			v.filters, v.target.y = &own, y
 			if v.target.dense() && !epilogue.none() {
-				v.finish = epilogue.apply
+				v.late, v.finish = true, func(y []float32, at, rows, cols int) { epilogue.applyRows(y, at, rows, cols, v.target.channels) }
 			}
-			v.bind(c, work, works[i], c.floats(o.DY))
+			v.bind(c, work, c.floats(o.DY))
 		}
 		if len(phases) != 1 || phases[0].finish == nil {
 			epilogue.finish(c)
@@ -135,5 +134,17 @@ func (s *transposedFilters) Pack(dst []float32, width, lane, lanes, p, depth int
 		from := (group*s.outputs+output)*stride + s.taps[t].pixel*s.channels + channel
 		gemm.CopyLanes(dst[q*width:], width, s.w[from:], stride, lanes, n)
 		q += n
+	}
+}
+
+// applyRows finishes rows of dx, stride apart, the first of which begins at element
+// at.
+func (g *gradEpilogue) applyRows(dx []float32, at, rows, cols, stride int) {
+	if cols == stride {
+		g.apply(dx[:rows*cols], at)
+		return
+	}
+	for i := range rows {
+		g.apply(dx[i*stride:i*stride+cols], at+i*stride)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"sort"
 
 	"fovea/backend"
-	"fovea/cpu/internal/gemm"
 )
 
 // patches tells what the output pixels of a convolution are made of. Output pixel
@@ -20,6 +19,7 @@ type patches struct {
 	depth                           int   // channels of a tap: those of one group
 	runs                            []run // the taps, neighbours made one
 	top, left, spanH, spanW         int   // the least dy and dx, and how far the greatest lie from them
+	apart                           bool  // patches reach beyond the image, and too far to make a frame
 }
 
 // tap is one pixel of a filter.
@@ -47,15 +47,18 @@ func (p *patches) prepare() {
 	})
 	p.top, p.left = p.taps[0].dy, p.taps[0].dx
 	right := p.left
-	for i, t := range p.taps {
+	for _, t := range p.taps {
 		p.left, right = min(p.left, t.dx), max(right, t.dx)
-		if last := len(p.runs) - 1; i > 0 && p.depth == p.channels && t.dy == p.taps[i-1].dy && t.dx == p.taps[i-1].dx+1 {
+	}
+	p.spanH, p.spanW = p.taps[len(p.taps)-1].dy-p.top, right-p.left
+	p.apart = !p.inside() && p.frameSize(1) > hugeFrame
+	for i, t := range p.taps {
+		if last := len(p.runs) - 1; i > 0 && !p.apart && p.depth == p.channels && t.dy == p.taps[i-1].dy && t.dx == p.taps[i-1].dx+1 {
 			p.runs[last].length += p.depth
 		} else {
 			p.runs = append(p.runs, run{t.dy, t.dx, i * p.depth, p.depth})
 		}
 	}
-	p.spanH, p.spanW = p.taps[len(p.taps)-1].dy-p.top, right-p.left
 }
 
 // forward returns the patches of a convolution of x.
@@ -73,17 +76,57 @@ func forward(x, w, y backend.Shape, win backend.Window) *patches {
 	return p
 }
 
-// strip is a piece of the output: some rows of one image, or all rows of some
-// images.
+// piece is a part of a patch that one product covers: runs stretches of depth
+// elements. The first stretch begins skip elements after pixel (dy, dx), and each
+// (stepY, stepX) pixels after the one before.
+type piece struct {
+	first        int // element of the patch
+	dy, dx, skip int
+	stepY, stepX int
+	runs, depth  int
+}
+
+// size is how many elements of a patch the piece covers.
+func (q *piece) size() int { return q.runs * q.depth }
+
+// pieces cuts a patch into pieces of up to most elements.
+func (p *patches) pieces(most int) []piece {
+	var all []piece
+	for i := 0; i < len(p.runs); {
+		r := &p.runs[i]
+		parts := ceil(r.length, most)
+		for skip, depth := 0, ceil(r.length, parts); skip < r.length; skip += depth {
+			all = append(all, piece{first: r.first + skip, dy: r.dy, dx: r.dx, skip: skip, runs: 1, depth: min(depth, r.length-skip)})
+		}
+		last := &all[len(all)-1]
+		for i++; i < len(p.runs) && parts == 1 && !p.apart && p.runs[i].length == last.depth && last.size()+last.depth <= most; i++ {
+			stepY, stepX := p.runs[i].dy-p.runs[i-1].dy, p.runs[i].dx-p.runs[i-1].dx
+			if last.runs == 1 {
+				last.stepY, last.stepX = stepY, stepX
+			} else if stepY != last.stepY || stepX != last.stepX {
+				break
+			}
+			last.runs++
+		}
+	}
+	return all
+}
+
+// strip is a part of the output: some rows of one image, or all rows of some
+// images; or some pixels of one row.
 type strip struct {
 	image, images int
 	row, rows     int
+	col, cols     int
 }
+
+// pixels is how many output pixels the strip has.
+func (s *strip) pixels() int { return s.images * s.rows * s.cols }
 
 // Sizes of strips.
 const (
 	// stripPixels is about how many output pixels are worked on together: enough
-	// to make use of the packed filters that are fetched for them.
+	// to make use of the filters that are fetched for them.
 	stripPixels = 128
 	// maxFrame bounds the elements of a frame, unless one row of output needs more.
 	maxFrame = 1 << 16
@@ -99,6 +142,14 @@ func (p *patches) frameSize(rows int) int {
 
 // strips cuts the output.
 func (p *patches) strips() []strip {
+	var all []strip
+	if p.images*p.rows == 1 {
+		cols := ceil(p.cols, ceil(p.cols, 2*stripPixels))
+		for c := 0; c < p.cols; c += cols {
+			all = append(all, strip{0, 1, 0, 1, c, min(cols, p.cols-c)})
+		}
+		return all
+	}
 	rows := min(ceil(stripPixels, p.cols), p.rows)
 	for rows > 1 && p.frameSize(rows) > maxFrame {
 		rows--
@@ -109,13 +160,21 @@ func (p *patches) strips() []strip {
 	} else {
 		rows = ceil(p.rows, ceil(p.rows, rows)) // of like size
 	}
-	var all []strip
 	for n := 0; n < p.images; n += images {
 		for r := 0; r < p.rows; r += rows {
-			all = append(all, strip{n, min(images, p.images-n), r, min(rows, p.rows-r)})
+			all = append(all, strip{n, min(images, p.images-n), r, min(rows, p.rows-r), 0, p.cols})
 		}
 	}
 	return all
+}
+
+// flatten makes all pixels one row, if each is a patch of its own.
+func (p *patches) flatten() {
+	if len(p.taps) == 1 && p.top == 0 && p.left == 0 && p.stepH == 1 && p.stepW == 1 && p.rows == p.height && p.cols == p.width {
+		p.cols = p.images * p.rows * p.cols
+		p.width = p.cols
+		p.images, p.rows, p.height = 1, 1, 1
+	}
 }
 
 // inside reports whether all patches lie inside the image.
@@ -127,7 +186,7 @@ func (p *patches) inside() bool {
 // frames is how many elements a view needs to hold the pixels of a strip; 0 if it
 // can look at the images themselves.
 func (p *patches) frames(strips []strip) int {
-	if p.inside() || p.frameSize(1) > hugeFrame {
+	if p.inside() || p.apart {
 		return 0
 	}
 	return strips[0].images * p.frameSize(strips[0].rows)
@@ -145,21 +204,32 @@ type view struct {
 	pitch  int       // elements from one row to the next
 	size   int       // elements from one image to the next
 	origin int       // the element that the first output pixel takes from (top, left)
-	check  bool      // pixels must be looked up one by one, since some lie outside
-	first  int       // channel at which the group begins
+}
+
+// newViews returns a view of the images x for each thread, with the frames that
+// were reserved, if any.
+func newViews(p *patches, x []float32, work []byte, frames region, threads int) []*view {
+	views := make([]*view, threads)
+	for i := range views {
+		views[i] = &view{patches: p, x: x}
+	}
+	if frames.owners > 0 {
+		for i, f := range each[float32](work, frames) {
+			views[i].frame = f
+		}
+	}
+	return views
 }
 
 // focus turns the view to a strip.
 func (v *view) focus(s strip) {
 	v.strip = s
-	v.check = false
-	if v.inside() || v.frame == nil {
-		v.check = !v.inside()
+	if v.frame == nil {
 		v.data, v.pitch, v.size = v.x, v.width*v.channels, v.height*v.width*v.channels
-		v.origin = s.image*v.size + (s.row*v.stepH+v.top)*v.pitch + v.left*v.channels
+		v.origin = s.image*v.size + (s.row*v.stepH+v.top)*v.pitch + (s.col*v.stepW+v.left)*v.channels
 		return
 	}
-	rows, cols := (s.rows-1)*v.stepH+v.spanH+1, (v.cols-1)*v.stepW+v.spanW+1
+	rows, cols := (s.rows-1)*v.stepH+v.spanH+1, (v.patches.cols-1)*v.stepW+v.spanW+1
 	v.pitch = cols * v.channels
 	v.size = rows * v.pitch
 	v.origin = 0
@@ -181,104 +251,35 @@ func (v *view) focus(s strip) {
 	}
 }
 
-// at returns the element that output pixel l of the strip takes from (top, left),
-// and how many pixels from l on lie in the same row.
-func (v *view) at(l int) (from, row int) {
-	line := l / v.cols
-	image, u, w := line/v.strip.rows, line%v.strip.rows, l%v.cols
-	return v.origin + image*v.size + u*v.stepH*v.pitch + w*v.stepW*v.channels + v.first, v.cols - w
+// at returns where the first output pixel of the strip takes the first element of
+// a piece from, and how far the piece's runs lie apart.
+func (v *view) at(q *piece) (from, run int) {
+	return v.origin + (q.dy-v.top)*v.pitch + (q.dx-v.left)*v.channels + q.skip, q.stepY*v.pitch + q.stepX*v.channels
 }
 
-// pixels is how many output pixels the strip has.
-func (v *view) pixels() int { return v.strip.images * v.strip.rows * v.cols }
+// axis is a direction in which output pixels lie: how many there are, and how far
+// they are apart in the input and in the output.
+type axis struct{ n, x, y int }
 
-// lookUp returns an element of a patch of the strip, zero outside the image.
-func (v *view) lookUp(pixel, element int) float32 {
-	line := pixel / v.cols
-	t := v.taps[element/v.depth]
-	y := (v.strip.row+line%v.strip.rows)*v.stepH + t.dy
-	x := pixel%v.cols*v.stepW + t.dx
-	if y < 0 || y >= v.height || x < 0 || x >= v.width {
-		return 0
+// axes returns those of the strip, outermost first: images, rows and columns, but
+// that images come last if rows are short. Output images, rows and pixels are as
+// far apart as given.
+func (v *view) axes(image, row, pixel int) (a, b, c axis) {
+	a, b, c = axis{v.strip.images, v.size, image}, axis{v.strip.rows, v.stepH * v.pitch, row}, axis{v.strip.cols, v.stepW * v.channels, pixel}
+	if c.n < 4 && a.n > c.n && !v.apart {
+		return b, c, a
 	}
-	image := v.strip.image + line/v.strip.rows
-	return v.x[((image*v.height+y)*v.width+x)*v.channels+v.first+element%v.depth]
+	return a, b, c
 }
 
-// firstRun returns the run that holds an element of a patch.
-func (p *patches) firstRun(element int) int {
-	if len(p.runs) == 1 {
-		return 0
+// clip returns which pixels of a row of the strip, from lo to hi−1, take the piece
+// from inside the image, where taps lie apart.
+func (v *view) clip(q *piece, row int) (lo, hi int) {
+	y := (v.strip.row+row)*v.stepH + q.dy
+	if y < 0 || y >= v.height || q.dx >= v.width {
+		return 0, 0
 	}
-	return sort.Search(len(p.runs), func(i int) bool { return p.runs[i].first > element }) - 1
-}
-
-// byPixel is a view as the left factor of a product: a lane is an output pixel of
-// the strip, the depth is its patch.
-type byPixel struct{ *view }
-
-// Pack implements gemm.Source.
-func (v byPixel) Pack(dst []float32, width, lane, lanes, p, depth int) {
-	if lanes < width {
-		gemm.ZeroLanes(dst[lanes:], width, width-lanes, depth)
-	}
-	if v.check {
-		for l := range lanes {
-			for q := range depth {
-				dst[q*width+l] = v.lookUp(lane+l, p+q)
-			}
-		}
-		return
-	}
-	step := v.stepW * v.channels
-	start := v.firstRun(p)
-	for l := 0; l < lanes; {
-		from, n := v.at(lane + l)
-		n = min(n, lanes-l)
-		for i, q := start, 0; q < depth; i++ {
-			r := &v.runs[i]
-			skip := p + q - r.first
-			length := min(r.length-skip, depth-q)
-			src := v.data[from+(r.dy-v.top)*v.pitch+(r.dx-v.left)*v.channels+skip:]
-			if step == 1 {
-				gemm.CopyLanes(dst[q*width+l:], width, src, 1, n, length)
-			} else {
-				gemm.Interleave(dst[q*width+l:], width, src, step, n, length)
-			}
-			q += length
-		}
-		l += n
-	}
-}
-
-// byElement is a view as the right factor of a product: a lane is an element of
-// the patches, the depth are the output pixels of the strip.
-type byElement struct{ *view }
-
-// Pack implements gemm.Source but for the zeros: lanes that do not exist keep what
-// they held. Their products go nowhere.
-func (v byElement) Pack(dst []float32, width, lane, lanes, p, depth int) {
-	if v.check {
-		for q := range depth {
-			for l := range lanes {
-				dst[q*width+l] = v.lookUp(p+q, lane+l)
-			}
-		}
-		return
-	}
-	step := v.stepW * v.channels
-	start := v.firstRun(lane)
-	for q := 0; q < depth; {
-		from, n := v.at(p + q)
-		n = min(n, depth-q)
-		for i, l := start, 0; l < lanes; i++ {
-			r := &v.runs[i]
-			skip := lane + l - r.first
-			length := min(r.length-skip, lanes-l)
-			src := v.data[from+(r.dy-v.top)*v.pitch+(r.dx-v.left)*v.channels+skip:]
-			gemm.CopyLanes(dst[q*width+l:], width, src, step, length, n)
-			l += length
-		}
-		q += n
-	}
+	lo = max(ceil(-q.dx, v.stepW)-v.strip.col, 0)
+	hi = min((v.width-1-q.dx)/v.stepW+1-v.strip.col, v.strip.cols)
+	return lo, max(lo, hi)
 }
