@@ -135,6 +135,15 @@ func (g *gradEpilogue) none() bool {
 	return !g.e.Addend.Present() && !g.e.Output.Present()
 }
 
+// positive returns the output of a ReLU, if all that is left to do is to set the
+// gradient to zero wherever it is not positive.
+func (g *gradEpilogue) positive() []float32 {
+	if g.addend != nil || g.derivative.f != backend.ReLU {
+		return nil
+	}
+	return g.output
+}
+
 // apply finishes a stretch of dx that begins at element at and holds g.
 func (g *gradEpilogue) apply(dx []float32, at int) {
 	if g.addend != nil {

@@ -1,6 +1,9 @@
 package cpu
 
-import "fovea/backend"
+import (
+	"fovea/backend"
+	"fovea/cpu/internal/vec"
+)
 
 // gradRows adds the step that computes a gradient row by row: f adds to g, row h
 // of an image's gradient, which is zero before.
@@ -48,71 +51,39 @@ func (c *compiler) maxPool2DGrad(p *plan, o *backend.MaxPool2DGrad) {
 }
 
 // tiles reports whether the windows are 2×2 pixels side by side, the usual case.
-func (v pooling) tiles() bool {
-	return v.kh == 2 && v.kw == 2 && v.Window == backend.Window{StrideH: 2, StrideW: 2, DilationH: 1, DilationW: 1}
-}
+func (v pooling) tiles() bool { return v.inside() && v.StrideH == 2 && v.StrideW == 2 }
 
 // maxGradTiles is the step of maxPool2DGrad for tiles: each pixel is under one
-// window at most and gets its gradient or zero, without a branch.
+// window at most and gets its gradient or zero.
 func (c *compiler) maxGradTiles(v pooling, o *backend.MaxPool2DGrad, epilogue *gradEpilogue) {
-	length := v.w * v.c
-	dx := c.floats(o.DX)
-	bits, dy, argmax := c.ints(asInts(o.DX)), c.ints(asInts(o.DY)), c.ints(o.Argmax)
+	k, length := c.device.vec, v.w*v.c
+	dx, dy, argmax := c.floats(o.DX), c.floats(o.DY), c.ints(o.Argmax)
+	output := epilogue.positive()
 	// An item is a pair of rows; the last of an image may be a single one, under no
 	// window.
 	pairs := ceil(v.h, 2)
-	c.split(v.n*pairs, grainFor(2*length), 1, func(lo, hi, _ int) {
-		for item := lo; item < hi; item++ {
-			image, y := item/pairs, item%pairs
-			from := (image*v.h + 2*y) * length
-			to := from + min(2, v.h-2*y)*length
-			if y < v.oh {
-				at := (image*v.oh + y) * v.ow * v.c
-				v.maxGradPair(bits[from:to], dy[at:at+v.ow*v.c], argmax[at:at+v.ow*v.c], int32(2*y*v.w))
-			} else {
-				clear(dx[from:to])
+	c.split(v.n*pairs, grainFor(4*length), 1, func(lo, hi, _ int) {
+		images(lo, hi, pairs, func(image, pair, n int) {
+			from := (image*v.h + 2*pair) * length
+			to := (image*v.h + min(2*(pair+n), v.h)) * length
+			rows := max(min(n, v.oh-pair), 0)
+			under := from + rows*2*length
+			if rows > 0 {
+				at := (image*v.oh + pair) * v.ow * v.c
+				size := rows * v.ow * v.c
+				k.MaxPool2x2Grad(dx[from:under], dy[at:at+size], argmax[at:at+size], part(output, from, under), v.windows(pair, rows))
+				if 2*v.ow < v.w {
+					for row := from; row < under; row += length {
+						clear(dx[row+2*v.ow*v.c : row+length])
+					}
+				}
 			}
-			epilogue.apply(dx[from:to], from)
-		}
+			clear(dx[under:to])
+			if output == nil {
+				epilogue.apply(dx[from:to], from)
+			}
+		})
 	})
-}
-
-// asInts returns a view as the bits of its elements.
-func asInts(v backend.View) backend.View {
-	v.DType = backend.Int32
-	return v
-}
-
-// maxGradPair writes two rows of pixels under a row of tiles; all numbers are
-// bits of float32, place is that of the first pixel.
-func (v pooling) maxGradPair(g, dy, argmax []int32, place int32) {
-	length, below := v.w*v.c, int32(v.w)
-	for x := range v.ow {
-		upper := g[2*x*v.c:][:2*v.c]
-		lower := g[length+2*x*v.c:][:2*v.c]
-		d, at := dy[x*v.c:(x+1)*v.c], argmax[x*v.c:(x+1)*v.c]
-		for k, bits := range d {
-			i := at[k] - place
-			var p, q, r, s int32
-			if i == 0 {
-				p = bits
-			}
-			if i == 1 {
-				q = bits
-			}
-			if i == below {
-				r = bits
-			}
-			if i == below+1 {
-				s = bits
-			}
-			upper[k], upper[k+v.c] = p, q
-			lower[k], lower[k+v.c] = r, s
-		}
-		place += 2
-	}
-	clear(g[2*v.ow*v.c : length])
-	clear(g[length+2*v.ow*v.c:])
 }
 
 // maxGradRow adds the gradients of one row of output pixels to those pixels of
@@ -134,14 +105,14 @@ func (c *compiler) avgPool2DGrad(p *plan, o *backend.AvgPool2DGrad) {
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
 	p.bind = func(work []byte) {
 		epilogue.bind(c, work)
-		dx, dy := c.floats(o.DX), c.floats(o.DY)
+		dx, dy, k := c.floats(o.DX), c.floats(o.DY), c.device.vec
 		cost := v.w * v.c * (1 + v.kh*v.kw*scalarCost/v.StrideH/v.StrideW)
 		c.gradRows(epilogue, dx, v.n, v.h, v.w*v.c, cost, func(g []float32, image, h int) {
 			lo, hi := covering(h, v.PadTop, v.kh, v.DilationH, v.StrideH, v.oh)
 			for y := lo; y < hi; y++ {
 				if lands(h, y, v.PadTop, v.DilationH, v.StrideH) {
 					at := (image*v.oh + y) * v.ow * v.c
-					v.avgGradRow(g, dy[at:at+v.ow*v.c], y, o.CountPadding)
+					v.avgGradRow(k, g, dy[at:at+v.ow*v.c], y, o.CountPadding)
 				}
 			}
 		})
@@ -150,20 +121,14 @@ func (c *compiler) avgPool2DGrad(p *plan, o *backend.AvgPool2DGrad) {
 
 // avgGradRow spreads the gradients of output row y over a row of pixels under its
 // windows.
-func (v pooling) avgGradRow(g, dy []float32, y int, countPadding bool) {
+func (v pooling) avgGradRow(k *vec.Kernel, g, dy []float32, y int, countPadding bool) {
 	iLo, iHi := reach(y*v.StrideH-v.PadTop, v.kh, v.DilationH, v.h)
 	for x := range v.ow {
 		left := x*v.StrideW - v.PadLeft
 		jLo, jHi := reach(left, v.kw, v.DilationW, v.w)
-		divisor := float32((iHi - iLo) * (jHi - jLo))
-		if countPadding {
-			divisor = float32(v.kh * v.kw)
-		}
+		share := 1 / v.divisor(iHi-iLo, jHi-jLo, countPadding)
 		for j := jLo; j < jHi; j++ {
-			pixel := g[(left+j*v.DilationW)*v.c:][:v.c]
-			for k, d := range dy[x*v.c : (x+1)*v.c] {
-				pixel[k] += d / divisor
-			}
+			k.Axpy(g[(left+j*v.DilationW)*v.c:][:v.c], dy[x*v.c:(x+1)*v.c], share)
 		}
 	}
 }

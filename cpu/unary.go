@@ -126,7 +126,7 @@ func (c *compiler) unaryGrad(p *plan, o *backend.UnaryGrad) {
 }
 
 // part returns x[lo:hi], but nil of nil.
-func part(x []float32, lo, hi int) []float32 {
+func part[T any](x []T, lo, hi int) []T {
 	if x == nil {
 		return nil
 	}

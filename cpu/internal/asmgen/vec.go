@@ -19,6 +19,7 @@ func (s *isa) writeVec() {
 	s.activations(m)
 	s.optimizers()
 	s.moves()
+	s.pooling()
 }
 
 func (s *isa) arithmetic() {

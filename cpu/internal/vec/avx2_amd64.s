@@ -1851,3 +1851,653 @@ next:
 	JNZ  row
 	VZEROUPPER
 	RET
+
+// func maxPoolAVX2(y []float32, places []int32, x []float32, rows int, cols int, channels int, stepX int, stepY int, below int, width int, place int, placeX int, placeY int)
+// Requires: AVX, AVX2
+TEXT ·maxPoolAVX2(SB), NOSPLIT, $0-152
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+48(FP), CX
+	MOVQ         channels+88(FP), DX
+	MOVQ         below+112(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         DX, SI
+	ANDQ         $0x07, SI
+	VMOVQ        SI, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	MOVQ         width+120(FP), SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Y1
+	INCQ         SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         $0x00000001, SI
+	VMOVD        SI, X3
+	VPBROADCASTD X3, Y3
+	MOVQ         places_base+24(FP), SI
+	TESTQ        SI, SI
+	JZ           without
+	MOVQ         place+128(FP), DI
+	VMOVD        DI, X4
+	VPBROADCASTD X4, Y4
+	MOVQ         placeY+144(FP), DI
+	VMOVD        DI, X5
+	VPBROADCASTD X5, Y5
+	MOVQ         placeX+136(FP), DI
+	VMOVD        DI, X6
+	VPBROADCASTD X6, Y6
+	MOVQ         rows+72(FP), R9
+
+with_row:
+	MOVQ    CX, DI
+	VMOVAPS Y4, Y7
+	MOVQ    cols+80(FP), R10
+
+with_column:
+	LEAQ (DI)(BX*1), R8
+	XORQ R11, R11
+	MOVQ DX, R12
+	SUBQ $0x08, R12
+	JL   with_tail
+
+with_chunk:
+	LEAQ      (R11)(DX*1), R13
+	VMOVUPS   (DI)(R11*4), Y8
+	VMOVUPS   (DI)(R13*4), Y9
+	VMOVUPS   (R8)(R11*4), Y10
+	VMOVUPS   (R8)(R13*4), Y11
+	VCMPPS    $0x16, Y8, Y9, Y12
+	VCMPPS    $0x07, Y8, Y8, Y13
+	VANDPS    Y13, Y12, Y12
+	VBLENDVPS Y12, Y9, Y8, Y8
+	VCMPPS    $0x16, Y10, Y11, Y9
+	VCMPPS    $0x07, Y10, Y10, Y13
+	VANDPS    Y13, Y9, Y9
+	VBLENDVPS Y9, Y11, Y10, Y10
+	VCMPPS    $0x16, Y8, Y10, Y11
+	VCMPPS    $0x07, Y8, Y8, Y13
+	VANDPS    Y13, Y11, Y11
+	VBLENDVPS Y11, Y10, Y8, Y8
+	VBLENDVPS Y9, Y2, Y1, Y9
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPS Y12, Y3, Y10, Y10
+	VBLENDVPS Y11, Y9, Y10, Y9
+	VPADDD    Y7, Y9, Y9
+	VMOVUPS   Y8, (AX)(R11*4)
+	VMOVUPS   Y9, (SI)(R11*4)
+	ADDQ      $0x08, R11
+	SUBQ      $0x08, R12
+	JGE       with_chunk
+
+with_tail:
+	ADDQ       $0x08, R12
+	JZ         with_whole
+	LEAQ       (R11)(DX*1), R12
+	VMASKMOVPS (DI)(R11*4), Y0, Y8
+	VMASKMOVPS (DI)(R12*4), Y0, Y9
+	VMASKMOVPS (R8)(R11*4), Y0, Y10
+	VMASKMOVPS (R8)(R12*4), Y0, Y11
+	VCMPPS     $0x16, Y8, Y9, Y12
+	VCMPPS     $0x07, Y8, Y8, Y13
+	VANDPS     Y13, Y12, Y12
+	VBLENDVPS  Y12, Y9, Y8, Y8
+	VCMPPS     $0x16, Y10, Y11, Y9
+	VCMPPS     $0x07, Y10, Y10, Y13
+	VANDPS     Y13, Y9, Y9
+	VBLENDVPS  Y9, Y11, Y10, Y10
+	VCMPPS     $0x16, Y8, Y10, Y11
+	VCMPPS     $0x07, Y8, Y8, Y13
+	VANDPS     Y13, Y11, Y11
+	VBLENDVPS  Y11, Y10, Y8, Y8
+	VBLENDVPS  Y9, Y2, Y1, Y9
+	VXORPS     Y10, Y10, Y10
+	VBLENDVPS  Y12, Y3, Y10, Y10
+	VBLENDVPS  Y11, Y9, Y10, Y9
+	VPADDD     Y7, Y9, Y9
+	VMASKMOVPS Y8, Y0, (AX)(R11*4)
+	VMASKMOVPS Y9, Y0, (SI)(R11*4)
+
+with_whole:
+	LEAQ   (AX)(DX*4), AX
+	MOVQ   stepX+96(FP), R8
+	LEAQ   (DI)(R8*4), DI
+	LEAQ   (SI)(DX*4), SI
+	VPADDD Y6, Y7, Y7
+	DECQ   R10
+	JNZ    with_column
+	MOVQ   stepY+104(FP), DI
+	LEAQ   (CX)(DI*4), CX
+	VPADDD Y5, Y4, Y4
+	DECQ   R9
+	JNZ    with_row
+	VZEROUPPER
+	RET
+
+without:
+	MOVQ rows+72(FP), R8
+
+without_row:
+	MOVQ CX, SI
+	MOVQ cols+80(FP), R9
+
+without_column:
+	LEAQ (SI)(BX*1), DI
+	XORQ R10, R10
+	MOVQ DX, R11
+	SUBQ $0x08, R11
+	JL   without_tail
+
+without_chunk:
+	LEAQ      (R10)(DX*1), R12
+	VMOVUPS   (SI)(R10*4), Y1
+	VMOVUPS   (SI)(R12*4), Y2
+	VMOVUPS   (DI)(R10*4), Y3
+	VMOVUPS   (DI)(R12*4), Y4
+	VCMPPS    $0x16, Y1, Y2, Y5
+	VCMPPS    $0x07, Y1, Y1, Y6
+	VANDPS    Y6, Y5, Y5
+	VBLENDVPS Y5, Y2, Y1, Y1
+	VCMPPS    $0x16, Y3, Y4, Y2
+	VCMPPS    $0x07, Y3, Y3, Y5
+	VANDPS    Y5, Y2, Y2
+	VBLENDVPS Y2, Y4, Y3, Y2
+	VCMPPS    $0x16, Y1, Y2, Y3
+	VCMPPS    $0x07, Y1, Y1, Y4
+	VANDPS    Y4, Y3, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (AX)(R10*4)
+	ADDQ      $0x08, R10
+	SUBQ      $0x08, R11
+	JGE       without_chunk
+
+without_tail:
+	ADDQ       $0x08, R11
+	JZ         without_whole
+	LEAQ       (R10)(DX*1), R11
+	VMASKMOVPS (SI)(R10*4), Y0, Y1
+	VMASKMOVPS (SI)(R11*4), Y0, Y2
+	VMASKMOVPS (DI)(R10*4), Y0, Y3
+	VMASKMOVPS (DI)(R11*4), Y0, Y4
+	VCMPPS     $0x16, Y1, Y2, Y5
+	VCMPPS     $0x07, Y1, Y1, Y6
+	VANDPS     Y6, Y5, Y5
+	VBLENDVPS  Y5, Y2, Y1, Y1
+	VCMPPS     $0x16, Y3, Y4, Y2
+	VCMPPS     $0x07, Y3, Y3, Y5
+	VANDPS     Y5, Y2, Y2
+	VBLENDVPS  Y2, Y4, Y3, Y2
+	VCMPPS     $0x16, Y1, Y2, Y3
+	VCMPPS     $0x07, Y1, Y1, Y4
+	VANDPS     Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(R10*4)
+
+without_whole:
+	LEAQ (AX)(DX*4), AX
+	MOVQ stepX+96(FP), DI
+	LEAQ (SI)(DI*4), SI
+	DECQ R9
+	JNZ  without_column
+	MOVQ stepY+104(FP), SI
+	LEAQ (CX)(SI*4), CX
+	DECQ R8
+	JNZ  without_row
+	VZEROUPPER
+	RET
+
+// func maxPoolGradAVX2(dx []float32, dy []float32, places []int32, output []float32, rows int, cols int, channels int, length int, width int, place int)
+// Requires: AVX, AVX2
+TEXT ·maxPoolGradAVX2(SB), NOSPLIT, $0-144
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         places_base+48(FP), DX
+	MOVQ         channels+112(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $0x07, SI
+	VMOVQ        SI, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	MOVQ         width+128(FP), SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Y1
+	INCQ         SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         $0x00000001, SI
+	VMOVD        SI, X3
+	VPBROADCASTD X3, Y3
+	VXORPS       Y4, Y4, Y4
+	VPADDD       Y3, Y3, Y5
+	MOVQ         place+136(FP), SI
+	VMOVD        SI, X7
+	VPBROADCASTD X7, Y7
+	MOVQ         output_base+72(FP), SI
+	TESTQ        SI, SI
+	JZ           without
+	SUBQ         AX, SI
+	MOVQ         rows+96(FP), R9
+
+with_row:
+	MOVQ    AX, DI
+	VMOVAPS Y7, Y6
+	MOVQ    cols+104(FP), R10
+
+with_column:
+	MOVQ length+120(FP), R8
+	LEAQ (DI)(R8*4), R8
+	XORQ R11, R11
+	MOVQ BX, R12
+	SUBQ $0x08, R12
+	JL   with_tail
+
+with_chunk:
+	LEAQ     (R11)(BX*1), R13
+	VMOVUPS  (CX)(R11*4), Y8
+	VMOVUPS  (DX)(R11*4), Y9
+	VPSUBD   Y6, Y9, Y9
+	LEAQ     (DI)(SI*1), R14
+	VPCMPEQD Y4, Y9, Y10
+	VMOVUPS  (R14)(R11*4), Y11
+	VCMPPS   $0x1e, Y4, Y11, Y11
+	VANDPS   Y11, Y10, Y10
+	VANDPS   Y10, Y8, Y10
+	VMOVUPS  Y10, (DI)(R11*4)
+	LEAQ     (DI)(SI*1), R14
+	VPCMPEQD Y3, Y9, Y10
+	VMOVUPS  (R14)(R13*4), Y11
+	VCMPPS   $0x1e, Y4, Y11, Y11
+	VANDPS   Y11, Y10, Y10
+	VANDPS   Y10, Y8, Y10
+	VMOVUPS  Y10, (DI)(R13*4)
+	LEAQ     (R8)(SI*1), R14
+	VPCMPEQD Y1, Y9, Y10
+	VMOVUPS  (R14)(R11*4), Y11
+	VCMPPS   $0x1e, Y4, Y11, Y11
+	VANDPS   Y11, Y10, Y10
+	VANDPS   Y10, Y8, Y10
+	VMOVUPS  Y10, (R8)(R11*4)
+	LEAQ     (R8)(SI*1), R14
+	VPCMPEQD Y2, Y9, Y9
+	VMOVUPS  (R14)(R13*4), Y10
+	VCMPPS   $0x1e, Y4, Y10, Y10
+	VANDPS   Y10, Y9, Y9
+	VANDPS   Y9, Y8, Y8
+	VMOVUPS  Y8, (R8)(R13*4)
+	ADDQ     $0x08, R11
+	SUBQ     $0x08, R12
+	JGE      with_chunk
+
+with_tail:
+	ADDQ       $0x08, R12
+	JZ         with_whole
+	LEAQ       (R11)(BX*1), R12
+	VMASKMOVPS (CX)(R11*4), Y0, Y8
+	VMASKMOVPS (DX)(R11*4), Y0, Y9
+	VPSUBD     Y6, Y9, Y9
+	LEAQ       (DI)(SI*1), R13
+	VPCMPEQD   Y4, Y9, Y10
+	VMASKMOVPS (R13)(R11*4), Y0, Y11
+	VCMPPS     $0x1e, Y4, Y11, Y11
+	VANDPS     Y11, Y10, Y10
+	VANDPS     Y10, Y8, Y10
+	VMASKMOVPS Y10, Y0, (DI)(R11*4)
+	LEAQ       (DI)(SI*1), R13
+	VPCMPEQD   Y3, Y9, Y10
+	VMASKMOVPS (R13)(R12*4), Y0, Y11
+	VCMPPS     $0x1e, Y4, Y11, Y11
+	VANDPS     Y11, Y10, Y10
+	VANDPS     Y10, Y8, Y10
+	VMASKMOVPS Y10, Y0, (DI)(R12*4)
+	LEAQ       (R8)(SI*1), R13
+	VPCMPEQD   Y1, Y9, Y10
+	VMASKMOVPS (R13)(R11*4), Y0, Y11
+	VCMPPS     $0x1e, Y4, Y11, Y11
+	VANDPS     Y11, Y10, Y10
+	VANDPS     Y10, Y8, Y10
+	VMASKMOVPS Y10, Y0, (R8)(R11*4)
+	LEAQ       (R8)(SI*1), R11
+	VPCMPEQD   Y2, Y9, Y9
+	VMASKMOVPS (R11)(R12*4), Y0, Y10
+	VCMPPS     $0x1e, Y4, Y10, Y10
+	VANDPS     Y10, Y9, Y9
+	VANDPS     Y9, Y8, Y8
+	VMASKMOVPS Y8, Y0, (R8)(R12*4)
+
+with_whole:
+	LEAQ   (CX)(BX*4), CX
+	LEAQ   (DX)(BX*4), DX
+	LEAQ   (DI)(BX*8), DI
+	VPADDD Y5, Y6, Y6
+	DECQ   R10
+	JNZ    with_column
+	MOVQ   length+120(FP), DI
+	LEAQ   (AX)(DI*8), AX
+	VPADDD Y1, Y7, Y7
+	VPADDD Y1, Y7, Y7
+	DECQ   R9
+	JNZ    with_row
+	VZEROUPPER
+	RET
+
+without:
+	MOVQ rows+96(FP), R8
+
+without_row:
+	MOVQ    AX, SI
+	VMOVAPS Y7, Y6
+	MOVQ    cols+104(FP), R9
+
+without_column:
+	MOVQ length+120(FP), DI
+	LEAQ (SI)(DI*4), DI
+	XORQ R10, R10
+	MOVQ BX, R11
+	SUBQ $0x08, R11
+	JL   without_tail
+
+without_chunk:
+	LEAQ     (R10)(BX*1), R12
+	VMOVUPS  (CX)(R10*4), Y8
+	VMOVUPS  (DX)(R10*4), Y9
+	VPSUBD   Y6, Y9, Y9
+	VPCMPEQD Y4, Y9, Y10
+	VANDPS   Y10, Y8, Y10
+	VMOVUPS  Y10, (SI)(R10*4)
+	VPCMPEQD Y3, Y9, Y10
+	VANDPS   Y10, Y8, Y10
+	VMOVUPS  Y10, (SI)(R12*4)
+	VPCMPEQD Y1, Y9, Y10
+	VANDPS   Y10, Y8, Y10
+	VMOVUPS  Y10, (DI)(R10*4)
+	VPCMPEQD Y2, Y9, Y9
+	VANDPS   Y9, Y8, Y8
+	VMOVUPS  Y8, (DI)(R12*4)
+	ADDQ     $0x08, R10
+	SUBQ     $0x08, R11
+	JGE      without_chunk
+
+without_tail:
+	ADDQ       $0x08, R11
+	JZ         without_whole
+	LEAQ       (R10)(BX*1), R11
+	VMASKMOVPS (CX)(R10*4), Y0, Y8
+	VMASKMOVPS (DX)(R10*4), Y0, Y9
+	VPSUBD     Y6, Y9, Y9
+	VPCMPEQD   Y4, Y9, Y10
+	VANDPS     Y10, Y8, Y10
+	VMASKMOVPS Y10, Y0, (SI)(R10*4)
+	VPCMPEQD   Y3, Y9, Y10
+	VANDPS     Y10, Y8, Y10
+	VMASKMOVPS Y10, Y0, (SI)(R11*4)
+	VPCMPEQD   Y1, Y9, Y10
+	VANDPS     Y10, Y8, Y10
+	VMASKMOVPS Y10, Y0, (DI)(R10*4)
+	VPCMPEQD   Y2, Y9, Y9
+	VANDPS     Y9, Y8, Y8
+	VMASKMOVPS Y8, Y0, (DI)(R11*4)
+
+without_whole:
+	LEAQ   (CX)(BX*4), CX
+	LEAQ   (DX)(BX*4), DX
+	LEAQ   (SI)(BX*8), SI
+	VPADDD Y5, Y6, Y6
+	DECQ   R9
+	JNZ    without_column
+	MOVQ   length+120(FP), SI
+	LEAQ   (AX)(SI*8), AX
+	VPADDD Y1, Y7, Y7
+	VPADDD Y1, Y7, Y7
+	DECQ   R8
+	JNZ    without_row
+	VZEROUPPER
+	RET
+
+// func maxWindowAVX2(y []float32, places []int32, x []float32, rows int, cols int, stepX int, stepY int, place int, placeX int, placeY int)
+// Requires: AVX, AVX2
+TEXT ·maxWindowAVX2(SB), NOSPLIT, $0-128
+	MOVQ         y_len+8(FP), AX
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         AX, BX
+	ANDQ         $0x07, BX
+	VMOVQ        BX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	MOVQ         places_base+24(FP), BX
+	TESTQ        BX, BX
+	JZ           without
+	XORQ         SI, SI
+	SUBQ         $0x08, AX
+	JL           with_tail
+
+with_chunk:
+	LEAQ         (DX)(SI*4), DI
+	VMOVUPS      (DI), Y1
+	MOVQ         place+104(FP), R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Y4
+	MOVQ         placeX+112(FP), R8
+	VMOVD        R8, X5
+	VPBROADCASTD X5, Y5
+	MOVQ         placeY+120(FP), R8
+	VMOVD        R8, X6
+	VPBROADCASTD X6, Y6
+	VMOVAPS      Y4, Y3
+	VMOVAPS      Y3, Y2
+	MOVQ         rows+72(FP), R9
+
+with_row:
+	MOVQ DI, R8
+	MOVQ cols+80(FP), R10
+
+with_column:
+	VMOVUPS   (R8), Y7
+	VCMPPS    $0x16, Y1, Y7, Y8
+	VCMPPS    $0x07, Y1, Y1, Y9
+	VANDPS    Y9, Y8, Y8
+	VBLENDVPS Y8, Y7, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VBLENDVPS Y8, Y3, Y2, Y2
+	VMOVAPS   Y2, Y2
+	VPADDD    Y5, Y3, Y3
+	MOVQ      stepX+88(FP), R11
+	LEAQ      (R8)(R11*4), R8
+	DECQ      R10
+	JNZ       with_column
+	VPADDD    Y6, Y4, Y4
+	VMOVAPS   Y4, Y3
+	MOVQ      stepY+96(FP), R11
+	LEAQ      (DI)(R11*4), DI
+	DECQ      R9
+	JNZ       with_row
+	VMOVUPS   Y1, (CX)(SI*4)
+	VMOVUPS   Y2, (BX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       with_chunk
+
+with_tail:
+	ADDQ         $0x08, AX
+	JZ           with_whole
+	LEAQ         (DX)(SI*4), AX
+	VMASKMOVPS   (AX), Y0, Y1
+	MOVQ         place+104(FP), DX
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Y4
+	MOVQ         placeX+112(FP), DX
+	VMOVD        DX, X5
+	VPBROADCASTD X5, Y5
+	MOVQ         placeY+120(FP), DX
+	VMOVD        DX, X6
+	VPBROADCASTD X6, Y6
+	VMOVAPS      Y4, Y3
+	VMOVAPS      Y3, Y2
+	MOVQ         rows+72(FP), DI
+
+with_tail_row:
+	MOVQ AX, DX
+	MOVQ cols+80(FP), R8
+
+with_tail_column:
+	VMASKMOVPS (DX), Y0, Y7
+	VCMPPS     $0x16, Y1, Y7, Y8
+	VCMPPS     $0x07, Y1, Y1, Y9
+	VANDPS     Y9, Y8, Y8
+	VBLENDVPS  Y8, Y7, Y1, Y1
+	VMOVAPS    Y1, Y1
+	VBLENDVPS  Y8, Y3, Y2, Y2
+	VMOVAPS    Y2, Y2
+	VPADDD     Y5, Y3, Y3
+	MOVQ       stepX+88(FP), R9
+	LEAQ       (DX)(R9*4), DX
+	DECQ       R8
+	JNZ        with_tail_column
+	VPADDD     Y6, Y4, Y4
+	VMOVAPS    Y4, Y3
+	MOVQ       stepY+96(FP), R9
+	LEAQ       (AX)(R9*4), AX
+	DECQ       DI
+	JNZ        with_tail_row
+	VMASKMOVPS Y1, Y0, (CX)(SI*4)
+	VMASKMOVPS Y2, Y0, (BX)(SI*4)
+
+with_whole:
+	VZEROUPPER
+	RET
+
+without:
+	XORQ BX, BX
+	SUBQ $0x08, AX
+	JL   without_tail
+
+without_chunk:
+	LEAQ    (DX)(BX*4), SI
+	VMOVUPS (SI), Y1
+	MOVQ    rows+72(FP), R8
+
+without_row:
+	MOVQ SI, DI
+	MOVQ cols+80(FP), R9
+
+without_column:
+	VMOVUPS   (DI), Y2
+	VCMPPS    $0x16, Y1, Y2, Y3
+	VCMPPS    $0x07, Y1, Y1, Y4
+	VANDPS    Y4, Y3, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVAPS   Y1, Y1
+	MOVQ      stepX+88(FP), R10
+	LEAQ      (DI)(R10*4), DI
+	DECQ      R9
+	JNZ       without_column
+	MOVQ      stepY+96(FP), R10
+	LEAQ      (SI)(R10*4), SI
+	DECQ      R8
+	JNZ       without_row
+	VMOVUPS   Y1, (CX)(BX*4)
+	ADDQ      $0x08, BX
+	SUBQ      $0x08, AX
+	JGE       without_chunk
+
+without_tail:
+	ADDQ       $0x08, AX
+	JZ         without_whole
+	LEAQ       (DX)(BX*4), AX
+	VMASKMOVPS (AX), Y0, Y1
+	MOVQ       rows+72(FP), SI
+
+without_tail_row:
+	MOVQ AX, DX
+	MOVQ cols+80(FP), DI
+
+without_tail_column:
+	VMASKMOVPS (DX), Y0, Y2
+	VCMPPS     $0x16, Y1, Y2, Y3
+	VCMPPS     $0x07, Y1, Y1, Y4
+	VANDPS     Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VMOVAPS    Y1, Y1
+	MOVQ       stepX+88(FP), R8
+	LEAQ       (DX)(R8*4), DX
+	DECQ       DI
+	JNZ        without_tail_column
+	MOVQ       stepY+96(FP), R8
+	LEAQ       (AX)(R8*4), AX
+	DECQ       SI
+	JNZ        without_tail_row
+	VMASKMOVPS Y1, Y0, (CX)(BX*4)
+
+without_whole:
+	VZEROUPPER
+	RET
+
+// func meanWindowAVX2(y []float32, x []float32, rows int, cols int, stepX int, stepY int, divisor float32)
+// Requires: AVX, AVX2
+TEXT ·meanWindowAVX2(SB), NOSPLIT, $0-84
+	MOVQ         y_len+8(FP), AX
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         AX, BX
+	ANDQ         $0x07, BX
+	VMOVQ        BX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VBROADCASTSS divisor+80(FP), Y1
+	XORQ         BX, BX
+	SUBQ         $0x08, AX
+	JL           tail
+
+chunk:
+	LEAQ   (DX)(BX*4), SI
+	VXORPS Y2, Y2, Y2
+	MOVQ   rows+48(FP), R8
+
+row:
+	MOVQ SI, DI
+	MOVQ cols+56(FP), R9
+
+column:
+	VMOVUPS (DI), Y3
+	VADDPS  Y3, Y2, Y2
+	MOVQ    stepX+64(FP), R10
+	LEAQ    (DI)(R10*4), DI
+	DECQ    R9
+	JNZ     column
+	MOVQ    stepY+72(FP), R10
+	LEAQ    (SI)(R10*4), SI
+	DECQ    R8
+	JNZ     row
+	VDIVPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(BX*4)
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, AX
+	JGE     chunk
+
+tail:
+	ADDQ   $0x08, AX
+	JZ     whole
+	LEAQ   (DX)(BX*4), AX
+	VXORPS Y2, Y2, Y2
+	MOVQ   rows+48(FP), SI
+
+tail_row:
+	MOVQ AX, DX
+	MOVQ cols+56(FP), DI
+
+tail_column:
+	VMASKMOVPS (DX), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	MOVQ       stepX+64(FP), R8
+	LEAQ       (DX)(R8*4), DX
+	DECQ       DI
+	JNZ        tail_column
+	MOVQ       stepY+72(FP), R8
+	LEAQ       (AX)(R8*4), AX
+	DECQ       SI
+	JNZ        tail_row
+	VDIVPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (CX)(BX*4)
+
+whole:
+	VZEROUPPER
+	RET

@@ -2041,3 +2041,1240 @@ last:
 	VMOVUPS   Z3, K2, 64(AX)
 	VZEROUPPER
 	RET
+
+// func maxPoolAVX512(y []float32, places []int32, x []float32, rows int, cols int, channels int, stepX int, stepY int, below int, width int, place int, placeX int, placeY int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·maxPoolAVX512(SB), NOSPLIT, $0-152
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+48(FP), CX
+	MOVQ         channels+88(FP), DX
+	MOVQ         below+112(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         DX, SI
+	ANDQ         $0x0f, SI
+	MOVQ         $-1, DI
+	BZHIQ        SI, DI, DI
+	KMOVW        DI, K1
+	MOVQ         width+120(FP), SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Z0
+	INCQ         SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Z1
+	MOVQ         $0x00000001, SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Z2
+	MOVQ         places_base+24(FP), SI
+	TESTQ        SI, SI
+	JZ           without
+	MOVQ         place+128(FP), DI
+	VMOVD        DI, X3
+	VPBROADCASTD X3, Z3
+	MOVQ         placeY+144(FP), DI
+	VMOVD        DI, X4
+	VPBROADCASTD X4, Z4
+	MOVQ         placeX+136(FP), DI
+	VMOVD        DI, X5
+	VPBROADCASTD X5, Z5
+	MOVQ         rows+72(FP), R9
+
+with_row:
+	MOVQ    CX, DI
+	VMOVAPS Z3, Z6
+	MOVQ    cols+80(FP), R10
+
+with_column:
+	LEAQ (DI)(BX*1), R8
+	XORQ R11, R11
+	MOVQ DX, R12
+	SUBQ $0x10, R12
+	JL   with_tail
+
+with_chunk:
+	LEAQ      (R11)(DX*1), R13
+	VMOVUPS   (DI)(R11*4), Z7
+	VMOVUPS   (DI)(R13*4), Z8
+	VMOVUPS   (R8)(R11*4), Z9
+	VMOVUPS   (R8)(R13*4), Z10
+	VCMPPS    $0x07, Z7, Z7, K2
+	VCMPPS    $0x16, Z7, Z8, K2, K2
+	VBLENDMPS Z8, Z7, K2, Z11
+	VCMPPS    $0x07, Z9, Z9, K3
+	VCMPPS    $0x16, Z9, Z10, K3, K3
+	VBLENDMPS Z10, Z9, K3, Z12
+	VCMPPS    $0x07, Z11, Z11, K4
+	VCMPPS    $0x16, Z11, Z12, K4, K4
+	VBLENDMPS Z12, Z11, K4, Z13
+	VBLENDMPS Z1, Z0, K3, Z14
+	VXORPS    Z7, Z7, Z7
+	VBLENDMPS Z2, Z7, K2, Z15
+	VBLENDMPS Z14, Z15, K4, Z16
+	VPADDD    Z6, Z16, Z16
+	VMOVUPS   Z13, (AX)(R11*4)
+	VMOVUPS   Z16, (SI)(R11*4)
+	ADDQ      $0x10, R11
+	SUBQ      $0x10, R12
+	JGE       with_chunk
+
+with_tail:
+	ADDQ      $0x10, R12
+	JZ        with_whole
+	LEAQ      (R11)(DX*1), R12
+	VMOVUPS.Z (DI)(R11*4), K1, Z7
+	VMOVUPS.Z (DI)(R12*4), K1, Z8
+	VMOVUPS.Z (R8)(R11*4), K1, Z9
+	VMOVUPS.Z (R8)(R12*4), K1, Z10
+	VCMPPS    $0x07, Z7, Z7, K2
+	VCMPPS    $0x16, Z7, Z8, K2, K2
+	VBLENDMPS Z8, Z7, K2, Z17
+	VCMPPS    $0x07, Z9, Z9, K3
+	VCMPPS    $0x16, Z9, Z10, K3, K3
+	VBLENDMPS Z10, Z9, K3, Z18
+	VCMPPS    $0x07, Z17, Z17, K4
+	VCMPPS    $0x16, Z17, Z18, K4, K4
+	VBLENDMPS Z18, Z17, K4, Z19
+	VBLENDMPS Z1, Z0, K3, Z20
+	VXORPS    Z7, Z7, Z7
+	VBLENDMPS Z2, Z7, K2, Z21
+	VBLENDMPS Z20, Z21, K4, Z22
+	VPADDD    Z6, Z22, Z22
+	VMOVUPS   Z19, K1, (AX)(R11*4)
+	VMOVUPS   Z22, K1, (SI)(R11*4)
+
+with_whole:
+	LEAQ   (AX)(DX*4), AX
+	MOVQ   stepX+96(FP), R8
+	LEAQ   (DI)(R8*4), DI
+	LEAQ   (SI)(DX*4), SI
+	VPADDD Z5, Z6, Z6
+	DECQ   R10
+	JNZ    with_column
+	MOVQ   stepY+104(FP), DI
+	LEAQ   (CX)(DI*4), CX
+	VPADDD Z4, Z3, Z3
+	DECQ   R9
+	JNZ    with_row
+	VZEROUPPER
+	RET
+
+without:
+	MOVQ rows+72(FP), R8
+
+without_row:
+	MOVQ CX, SI
+	MOVQ cols+80(FP), R9
+
+without_column:
+	LEAQ (SI)(BX*1), DI
+	XORQ R10, R10
+	MOVQ DX, R11
+	SUBQ $0x10, R11
+	JL   without_tail
+
+without_chunk:
+	LEAQ      (R10)(DX*1), R12
+	VMOVUPS   (SI)(R10*4), Z0
+	VMOVUPS   (SI)(R12*4), Z1
+	VMOVUPS   (DI)(R10*4), Z2
+	VMOVUPS   (DI)(R12*4), Z9
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z1, K2, K2
+	VBLENDMPS Z1, Z0, K2, Z3
+	VCMPPS    $0x07, Z2, Z2, K2
+	VCMPPS    $0x16, Z2, Z9, K2, K2
+	VBLENDMPS Z9, Z2, K2, Z4
+	VCMPPS    $0x07, Z3, Z3, K2
+	VCMPPS    $0x16, Z3, Z4, K2, K2
+	VBLENDMPS Z4, Z3, K2, Z5
+	VMOVUPS   Z5, (AX)(R10*4)
+	ADDQ      $0x10, R10
+	SUBQ      $0x10, R11
+	JGE       without_chunk
+
+without_tail:
+	ADDQ      $0x10, R11
+	JZ        without_whole
+	LEAQ      (R10)(DX*1), R11
+	VMOVUPS.Z (SI)(R10*4), K1, Z0
+	VMOVUPS.Z (SI)(R11*4), K1, Z1
+	VMOVUPS.Z (DI)(R10*4), K1, Z2
+	VMOVUPS.Z (DI)(R11*4), K1, Z9
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z1, K2, K2
+	VBLENDMPS Z1, Z0, K2, Z6
+	VCMPPS    $0x07, Z2, Z2, K2
+	VCMPPS    $0x16, Z2, Z9, K2, K2
+	VBLENDMPS Z9, Z2, K2, Z7
+	VCMPPS    $0x07, Z6, Z6, K2
+	VCMPPS    $0x16, Z6, Z7, K2, K2
+	VBLENDMPS Z7, Z6, K2, Z8
+	VMOVUPS   Z8, K1, (AX)(R10*4)
+
+without_whole:
+	LEAQ (AX)(DX*4), AX
+	MOVQ stepX+96(FP), DI
+	LEAQ (SI)(DI*4), SI
+	DECQ R9
+	JNZ  without_column
+	MOVQ stepY+104(FP), SI
+	LEAQ (CX)(SI*4), CX
+	DECQ R8
+	JNZ  without_row
+	VZEROUPPER
+	RET
+
+// func maxPoolGradAVX512(dx []float32, dy []float32, places []int32, output []float32, rows int, cols int, channels int, length int, width int, place int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·maxPoolGradAVX512(SB), NOSPLIT, $0-144
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         places_base+48(FP), DX
+	MOVQ         channels+112(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $0x0f, SI
+	MOVQ         $-1, DI
+	BZHIQ        SI, DI, DI
+	KMOVW        DI, K1
+	MOVQ         width+128(FP), SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Z0
+	INCQ         SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Z1
+	MOVQ         $0x00000001, SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Z2
+	VXORPS       Z3, Z3, Z3
+	VPADDD       Z2, Z2, Z4
+	MOVQ         place+136(FP), SI
+	VMOVD        SI, X6
+	VPBROADCASTD X6, Z6
+	MOVQ         output_base+72(FP), SI
+	TESTQ        SI, SI
+	JZ           without
+	SUBQ         AX, SI
+	MOVQ         rows+96(FP), R9
+
+with_row:
+	MOVQ    AX, DI
+	VMOVAPS Z6, Z5
+	MOVQ    cols+104(FP), R10
+
+with_column:
+	MOVQ length+120(FP), R8
+	LEAQ (DI)(R8*4), R8
+	XORQ R11, R11
+	MOVQ BX, R12
+	SUBQ $0x10, R12
+	JL   with_tail
+
+with_chunk:
+	LEAQ      (R11)(BX*1), R13
+	VMOVUPS   (CX)(R11*4), Z7
+	VMOVUPS   (DX)(R11*4), Z8
+	VPSUBD    Z5, Z8, Z8
+	LEAQ      (DI)(SI*1), R14
+	VPCMPEQD  Z3, Z8, K2
+	VMOVUPS   (R14)(R11*4), Z9
+	VCMPPS    $0x1e, Z3, Z9, K2, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, (DI)(R11*4)
+	LEAQ      (DI)(SI*1), R14
+	VPCMPEQD  Z2, Z8, K2
+	VMOVUPS   (R14)(R13*4), Z9
+	VCMPPS    $0x1e, Z3, Z9, K2, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, (DI)(R13*4)
+	LEAQ      (R8)(SI*1), R14
+	VPCMPEQD  Z0, Z8, K2
+	VMOVUPS   (R14)(R11*4), Z9
+	VCMPPS    $0x1e, Z3, Z9, K2, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, (R8)(R11*4)
+	LEAQ      (R8)(SI*1), R14
+	VPCMPEQD  Z1, Z8, K2
+	VMOVUPS   (R14)(R13*4), Z8
+	VCMPPS    $0x1e, Z3, Z8, K2, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VMOVUPS   Z7, (R8)(R13*4)
+	ADDQ      $0x10, R11
+	SUBQ      $0x10, R12
+	JGE       with_chunk
+
+with_tail:
+	ADDQ      $0x10, R12
+	JZ        with_whole
+	LEAQ      (R11)(BX*1), R12
+	VMOVUPS.Z (CX)(R11*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*4), K1, Z8
+	VPSUBD    Z5, Z8, Z8
+	LEAQ      (DI)(SI*1), R13
+	VPCMPEQD  Z3, Z8, K2
+	VMOVUPS.Z (R13)(R11*4), K1, Z9
+	VCMPPS    $0x1e, Z3, Z9, K2, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, K1, (DI)(R11*4)
+	LEAQ      (DI)(SI*1), R13
+	VPCMPEQD  Z2, Z8, K2
+	VMOVUPS.Z (R13)(R12*4), K1, Z9
+	VCMPPS    $0x1e, Z3, Z9, K2, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, K1, (DI)(R12*4)
+	LEAQ      (R8)(SI*1), R13
+	VPCMPEQD  Z0, Z8, K2
+	VMOVUPS.Z (R13)(R11*4), K1, Z9
+	VCMPPS    $0x1e, Z3, Z9, K2, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, K1, (R8)(R11*4)
+	LEAQ      (R8)(SI*1), R11
+	VPCMPEQD  Z1, Z8, K2
+	VMOVUPS.Z (R11)(R12*4), K1, Z8
+	VCMPPS    $0x1e, Z3, Z8, K2, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VMOVUPS   Z7, K1, (R8)(R12*4)
+
+with_whole:
+	LEAQ   (CX)(BX*4), CX
+	LEAQ   (DX)(BX*4), DX
+	LEAQ   (DI)(BX*8), DI
+	VPADDD Z4, Z5, Z5
+	DECQ   R10
+	JNZ    with_column
+	MOVQ   length+120(FP), DI
+	LEAQ   (AX)(DI*8), AX
+	VPADDD Z0, Z6, Z6
+	VPADDD Z0, Z6, Z6
+	DECQ   R9
+	JNZ    with_row
+	VZEROUPPER
+	RET
+
+without:
+	MOVQ rows+96(FP), R8
+
+without_row:
+	MOVQ    AX, SI
+	VMOVAPS Z6, Z5
+	MOVQ    cols+104(FP), R9
+
+without_column:
+	MOVQ length+120(FP), DI
+	LEAQ (SI)(DI*4), DI
+	XORQ R10, R10
+	MOVQ BX, R11
+	SUBQ $0x10, R11
+	JL   without_tail
+
+without_chunk:
+	LEAQ      (R10)(BX*1), R12
+	VMOVUPS   (CX)(R10*4), Z7
+	VMOVUPS   (DX)(R10*4), Z8
+	VPSUBD    Z5, Z8, Z8
+	VPCMPEQD  Z3, Z8, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, (SI)(R10*4)
+	VPCMPEQD  Z2, Z8, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, (SI)(R12*4)
+	VPCMPEQD  Z0, Z8, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, (DI)(R10*4)
+	VPCMPEQD  Z1, Z8, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VMOVUPS   Z7, (DI)(R12*4)
+	ADDQ      $0x10, R10
+	SUBQ      $0x10, R11
+	JGE       without_chunk
+
+without_tail:
+	ADDQ      $0x10, R11
+	JZ        without_whole
+	LEAQ      (R10)(BX*1), R11
+	VMOVUPS.Z (CX)(R10*4), K1, Z7
+	VMOVUPS.Z (DX)(R10*4), K1, Z8
+	VPSUBD    Z5, Z8, Z8
+	VPCMPEQD  Z3, Z8, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, K1, (SI)(R10*4)
+	VPCMPEQD  Z2, Z8, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, K1, (SI)(R11*4)
+	VPCMPEQD  Z0, Z8, K2
+	VMOVAPS.Z Z7, K2, Z9
+	VMOVUPS   Z9, K1, (DI)(R10*4)
+	VPCMPEQD  Z1, Z8, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VMOVUPS   Z7, K1, (DI)(R11*4)
+
+without_whole:
+	LEAQ   (CX)(BX*4), CX
+	LEAQ   (DX)(BX*4), DX
+	LEAQ   (SI)(BX*8), SI
+	VPADDD Z4, Z5, Z5
+	DECQ   R9
+	JNZ    without_column
+	MOVQ   length+120(FP), SI
+	LEAQ   (AX)(SI*8), AX
+	VPADDD Z0, Z6, Z6
+	VPADDD Z0, Z6, Z6
+	DECQ   R8
+	JNZ    without_row
+	VZEROUPPER
+	RET
+
+// func maxPoolNarrowAVX512(y []float32, places []int32, x []float32, rows int, cols int, channels int, stepY int, below int, width int, place int, placeY int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·maxPoolNarrowAVX512(SB), NOSPLIT, $16-136
+	MOVQ         channels+88(FP), AX
+	VMOVUPS      iota<>+0(SB), Z0
+	VCVTDQ2PS    Z0, Z0
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	MOVQ         $0x3f000000, CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Z2
+	VMOVAPS      Z2, Z2
+	VADDPS       Z2, Z0, Z0
+	VDIVPS       Z1, Z0, Z0
+	VCVTTPS2DQ   Z0, Z0
+	VMOVUPS      iota<>+0(SB), Z1
+	MOVQ         $0x00000010, CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Z2
+	VPADDD       Z2, Z1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Z2
+	VCVTDQ2PS    Z2, Z2
+	MOVQ         $0x3f000000, CX
+	VMOVD        CX, X15
+	VPBROADCASTD X15, Z15
+	VMOVAPS      Z15, Z15
+	VADDPS       Z15, Z1, Z1
+	VDIVPS       Z2, Z1, Z1
+	VCVTTPS2DQ   Z1, Z1
+	XORQ         CX, CX
+	XORQ         DX, DX
+
+fits:
+	INCQ    CX
+	ADDQ    AX, DX
+	LEAQ    (DX)(AX*1), BX
+	CMPQ    BX, $0x10
+	JLE     fits
+	LEAQ    (DX)(DX*1), BX
+	XORQ    DI, DI
+	MOVQ    BX, SI
+	SUBQ    $0x10, SI
+	CMOVQLT DI, SI
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
+	MOVQ    $0x00000010, DI
+	CMPQ    BX, DI
+	CMOVQLT BX, DI
+	MOVQ    $-1, BX
+	BZHIQ   DI, BX, BX
+	KMOVW   BX, K2
+	MOVQ    $-1, BX
+	BZHIQ   SI, BX, BX
+	KMOVW   BX, K3
+	KMOVW   K1, (SP)
+	KMOVW   K2, 2(SP)
+	KMOVW   K3, 4(SP)
+	MOVQ    cols+80(FP), BX
+	XORQ    SI, SI
+
+steps:
+	SUBQ CX, BX
+	JL   counted
+	INCQ SI
+	JMP  steps
+
+counted:
+	ADDQ         CX, BX
+	IMULQ        AX, BX
+	LEAQ         (BX)(BX*1), AX
+	XORQ         R8, R8
+	MOVQ         AX, DI
+	SUBQ         $0x10, DI
+	CMOVQLT      R8, DI
+	MOVQ         $-1, R8
+	BZHIQ        BX, R8, R8
+	KMOVW        R8, K1
+	MOVQ         $0x00000010, R8
+	CMPQ         AX, R8
+	CMOVQLT      AX, R8
+	MOVQ         $-1, AX
+	BZHIQ        R8, AX, AX
+	KMOVW        AX, K2
+	MOVQ         $-1, AX
+	BZHIQ        DI, AX, AX
+	KMOVW        AX, K3
+	KMOVW        K1, 8(SP)
+	KMOVW        K2, 10(SP)
+	KMOVW        K3, 12(SP)
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+48(FP), DI
+	MOVQ         below+104(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         width+112(FP), R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Z1
+	INCQ         R9
+	VMOVD        R9, X2
+	VPBROADCASTD X2, Z2
+	MOVQ         $0x00000001, R9
+	VMOVD        R9, X15
+	VPBROADCASTD X15, Z15
+	MOVQ         channels+88(FP), R9
+	VMOVD        R9, X17
+	VPBROADCASTD X17, Z17
+	VPMULLD      Z0, Z17, Z16
+	VPADDD       iota<>+0(SB), Z16, Z16
+	VPADDD       Z17, Z16, Z17
+	MOVQ         places_base+24(FP), R9
+	VPADDD       Z0, Z0, Z0
+	TESTQ        R9, R9
+	JZ           without
+	MOVQ         place+120(FP), R10
+	VMOVD        R10, X18
+	VPBROADCASTD X18, Z18
+	VPADDD       Z0, Z18, Z18
+	MOVQ         placeY+128(FP), R10
+	VMOVD        R10, X19
+	VPBROADCASTD X19, Z19
+	LEAQ         (CX)(CX*1), R10
+	VMOVD        R10, X20
+	VPBROADCASTD X20, Z20
+	MOVQ         rows+72(FP), CX
+
+with_row:
+	MOVQ    DI, R10
+	VMOVAPS Z18, Z0
+	KMOVW   (SP), K1
+	KMOVW   2(SP), K2
+	KMOVW   4(SP), K3
+	MOVQ    SI, R11
+	TESTQ   R11, R11
+	JZ      with_tail
+
+with_step:
+	LEAQ      (R10)(R8*1), R12
+	VMOVUPS.Z (R10), K2, Z21
+	VMOVUPS.Z 64(R10), K3, Z22
+	VMOVAPS   Z16, Z23
+	VPERMI2PS Z22, Z21, Z23
+	VMOVAPS   Z17, Z24
+	VPERMI2PS Z22, Z21, Z24
+	VMOVUPS.Z (R12), K2, Z21
+	VMOVUPS.Z 64(R12), K3, Z22
+	VMOVAPS   Z16, Z25
+	VPERMI2PS Z22, Z21, Z25
+	VMOVAPS   Z17, Z26
+	VPERMI2PS Z22, Z21, Z26
+	VCMPPS    $0x07, Z23, Z23, K4
+	VCMPPS    $0x16, Z23, Z24, K4, K4
+	VBLENDMPS Z24, Z23, K4, Z3
+	VCMPPS    $0x07, Z25, Z25, K5
+	VCMPPS    $0x16, Z25, Z26, K5, K5
+	VBLENDMPS Z26, Z25, K5, Z4
+	VCMPPS    $0x07, Z3, Z3, K6
+	VCMPPS    $0x16, Z3, Z4, K6, K6
+	VBLENDMPS Z4, Z3, K6, Z5
+	VBLENDMPS Z2, Z1, K5, Z6
+	VXORPS    Z21, Z21, Z21
+	VBLENDMPS Z15, Z21, K4, Z7
+	VBLENDMPS Z6, Z7, K6, Z8
+	VPADDD    Z0, Z8, Z8
+	VMOVUPS   Z5, K1, (AX)
+	VMOVUPS   Z8, K1, (R9)
+	LEAQ      (AX)(DX*4), AX
+	LEAQ      (R10)(DX*8), R10
+	LEAQ      (R9)(DX*4), R9
+	VPADDD    Z20, Z0, Z0
+	DECQ      R11
+	JNZ       with_step
+
+with_tail:
+	TESTQ     BX, BX
+	JZ        with_done
+	KMOVW     8(SP), K1
+	KMOVW     10(SP), K2
+	KMOVW     12(SP), K3
+	LEAQ      (R10)(R8*1), R11
+	VMOVUPS.Z (R10), K2, Z21
+	VMOVUPS.Z 64(R10), K3, Z22
+	VMOVAPS   Z16, Z23
+	VPERMI2PS Z22, Z21, Z23
+	VMOVAPS   Z17, Z24
+	VPERMI2PS Z22, Z21, Z24
+	VMOVUPS.Z (R11), K2, Z21
+	VMOVUPS.Z 64(R11), K3, Z22
+	VMOVAPS   Z16, Z25
+	VPERMI2PS Z22, Z21, Z25
+	VMOVAPS   Z17, Z26
+	VPERMI2PS Z22, Z21, Z26
+	VCMPPS    $0x07, Z23, Z23, K2
+	VCMPPS    $0x16, Z23, Z24, K2, K2
+	VBLENDMPS Z24, Z23, K2, Z9
+	VCMPPS    $0x07, Z25, Z25, K3
+	VCMPPS    $0x16, Z25, Z26, K3, K3
+	VBLENDMPS Z26, Z25, K3, Z10
+	VCMPPS    $0x07, Z9, Z9, K4
+	VCMPPS    $0x16, Z9, Z10, K4, K4
+	VBLENDMPS Z10, Z9, K4, Z11
+	VBLENDMPS Z2, Z1, K3, Z12
+	VXORPS    Z21, Z21, Z21
+	VBLENDMPS Z15, Z21, K2, Z13
+	VBLENDMPS Z12, Z13, K4, Z14
+	VPADDD    Z0, Z14, Z14
+	VMOVUPS   Z11, K1, (AX)
+	VMOVUPS   Z14, K1, (R9)
+
+with_done:
+	LEAQ   (AX)(BX*4), AX
+	MOVQ   stepY+96(FP), R10
+	LEAQ   (DI)(R10*4), DI
+	LEAQ   (R9)(BX*4), R9
+	VPADDD Z19, Z18, Z18
+	DECQ   CX
+	JNZ    with_row
+	VZEROUPPER
+	RET
+
+without:
+	MOVQ rows+72(FP), CX
+
+without_row:
+	MOVQ  DI, R10
+	KMOVW (SP), K1
+	KMOVW 2(SP), K2
+	KMOVW 4(SP), K3
+	MOVQ  SI, R9
+	TESTQ R9, R9
+	JZ    without_tail
+
+without_step:
+	LEAQ      (R10)(R8*1), R11
+	VMOVUPS.Z (R10), K2, Z0
+	VMOVUPS.Z 64(R10), K3, Z1
+	VMOVAPS   Z16, Z2
+	VPERMI2PS Z1, Z0, Z2
+	VMOVAPS   Z17, Z9
+	VPERMI2PS Z1, Z0, Z9
+	VMOVUPS.Z (R11), K2, Z0
+	VMOVUPS.Z 64(R11), K3, Z1
+	VMOVAPS   Z16, Z10
+	VPERMI2PS Z1, Z0, Z10
+	VMOVAPS   Z17, Z11
+	VPERMI2PS Z1, Z0, Z11
+	VCMPPS    $0x07, Z2, Z2, K4
+	VCMPPS    $0x16, Z2, Z9, K4, K4
+	VBLENDMPS Z9, Z2, K4, Z3
+	VCMPPS    $0x07, Z10, Z10, K4
+	VCMPPS    $0x16, Z10, Z11, K4, K4
+	VBLENDMPS Z11, Z10, K4, Z4
+	VCMPPS    $0x07, Z3, Z3, K4
+	VCMPPS    $0x16, Z3, Z4, K4, K4
+	VBLENDMPS Z4, Z3, K4, Z5
+	VMOVUPS   Z5, K1, (AX)
+	LEAQ      (AX)(DX*4), AX
+	LEAQ      (R10)(DX*8), R10
+	DECQ      R9
+	JNZ       without_step
+
+without_tail:
+	TESTQ     BX, BX
+	JZ        without_done
+	KMOVW     8(SP), K1
+	KMOVW     10(SP), K2
+	KMOVW     12(SP), K3
+	LEAQ      (R10)(R8*1), R9
+	VMOVUPS.Z (R10), K2, Z0
+	VMOVUPS.Z 64(R10), K3, Z1
+	VMOVAPS   Z16, Z2
+	VPERMI2PS Z1, Z0, Z2
+	VMOVAPS   Z17, Z9
+	VPERMI2PS Z1, Z0, Z9
+	VMOVUPS.Z (R9), K2, Z0
+	VMOVUPS.Z 64(R9), K3, Z1
+	VMOVAPS   Z16, Z10
+	VPERMI2PS Z1, Z0, Z10
+	VMOVAPS   Z17, Z11
+	VPERMI2PS Z1, Z0, Z11
+	VCMPPS    $0x07, Z2, Z2, K2
+	VCMPPS    $0x16, Z2, Z9, K2, K2
+	VBLENDMPS Z9, Z2, K2, Z6
+	VCMPPS    $0x07, Z10, Z10, K2
+	VCMPPS    $0x16, Z10, Z11, K2, K2
+	VBLENDMPS Z11, Z10, K2, Z7
+	VCMPPS    $0x07, Z6, Z6, K2
+	VCMPPS    $0x16, Z6, Z7, K2, K2
+	VBLENDMPS Z7, Z6, K2, Z8
+	VMOVUPS   Z8, K1, (AX)
+
+without_done:
+	LEAQ (AX)(BX*4), AX
+	MOVQ stepY+96(FP), R10
+	LEAQ (DI)(R10*4), DI
+	DECQ CX
+	JNZ  without_row
+	VZEROUPPER
+	RET
+
+// func maxPoolGradNarrowAVX512(dx []float32, dy []float32, places []int32, output []float32, rows int, cols int, channels int, length int, width int, place int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·maxPoolGradNarrowAVX512(SB), NOSPLIT, $16-144
+	MOVQ         channels+112(FP), AX
+	VMOVUPS      iota<>+0(SB), Z0
+	VCVTDQ2PS    Z0, Z0
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	MOVQ         $0x3f000000, CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Z2
+	VMOVAPS      Z2, Z2
+	VADDPS       Z2, Z0, Z0
+	VDIVPS       Z1, Z0, Z0
+	VCVTTPS2DQ   Z0, Z0
+	VMOVUPS      iota<>+0(SB), Z1
+	MOVQ         $0x00000010, CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Z2
+	VPADDD       Z2, Z1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMOVD        AX, X2
+	VPBROADCASTD X2, Z2
+	VCVTDQ2PS    Z2, Z2
+	MOVQ         $0x3f000000, CX
+	VMOVD        CX, X3
+	VPBROADCASTD X3, Z3
+	VMOVAPS      Z3, Z3
+	VADDPS       Z3, Z1, Z1
+	VDIVPS       Z2, Z1, Z1
+	VCVTTPS2DQ   Z1, Z1
+	XORQ         CX, CX
+	XORQ         DX, DX
+
+fits:
+	INCQ    CX
+	ADDQ    AX, DX
+	LEAQ    (DX)(AX*1), BX
+	CMPQ    BX, $0x10
+	JLE     fits
+	LEAQ    (DX)(DX*1), BX
+	XORQ    DI, DI
+	MOVQ    BX, SI
+	SUBQ    $0x10, SI
+	CMOVQLT DI, SI
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
+	MOVQ    $0x00000010, DI
+	CMPQ    BX, DI
+	CMOVQLT BX, DI
+	MOVQ    $-1, BX
+	BZHIQ   DI, BX, BX
+	KMOVW   BX, K2
+	MOVQ    $-1, BX
+	BZHIQ   SI, BX, BX
+	KMOVW   BX, K3
+	KMOVW   K1, (SP)
+	KMOVW   K2, 2(SP)
+	KMOVW   K3, 4(SP)
+	MOVQ    cols+104(FP), BX
+	XORQ    SI, SI
+
+steps:
+	SUBQ CX, BX
+	JL   counted
+	INCQ SI
+	JMP  steps
+
+counted:
+	ADDQ         CX, BX
+	IMULQ        AX, BX
+	LEAQ         (BX)(BX*1), AX
+	XORQ         R8, R8
+	MOVQ         AX, DI
+	SUBQ         $0x10, DI
+	CMOVQLT      R8, DI
+	MOVQ         $-1, R8
+	BZHIQ        BX, R8, R8
+	KMOVW        R8, K1
+	MOVQ         $0x00000010, R8
+	CMPQ         AX, R8
+	CMOVQLT      AX, R8
+	MOVQ         $-1, AX
+	BZHIQ        R8, AX, AX
+	KMOVW        AX, K2
+	MOVQ         $-1, AX
+	BZHIQ        DI, AX, AX
+	KMOVW        AX, K3
+	KMOVW        K1, 8(SP)
+	KMOVW        K2, 10(SP)
+	KMOVW        K3, 12(SP)
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DI
+	MOVQ         places_base+48(FP), R8
+	MOVQ         length+120(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         width+128(FP), R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Z2
+	MOVQ         channels+112(FP), R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Z3
+	MOVQ         $0x00000001, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Z4
+	VPADDD       Z4, Z0, Z4
+	VPSRLD       $0x01, Z4, Z4
+	VPMULLD      Z3, Z4, Z4
+	VMOVUPS      iota<>+0(SB), Z5
+	VPSUBD       Z4, Z5, Z4
+	VPADDD       Z2, Z0, Z5
+	MOVQ         $0x00000001, R10
+	VMOVD        R10, X6
+	VPBROADCASTD X6, Z6
+	VPADDD       Z6, Z1, Z6
+	VPSRLD       $0x01, Z6, Z6
+	VPMULLD      Z3, Z6, Z6
+	VMOVUPS      iota<>+0(SB), Z3
+	VPSUBD       Z6, Z3, Z6
+	MOVQ         $0x00000010, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Z3
+	VPADDD       Z3, Z6, Z6
+	VPADDD       Z2, Z1, Z3
+	MOVQ         place+136(FP), R10
+	VMOVD        R10, X7
+	VPBROADCASTD X7, Z7
+	VPADDD       Z2, Z2, Z2
+	LEAQ         (CX)(CX*1), R10
+	VMOVD        R10, X8
+	VPBROADCASTD X8, Z8
+	VXORPS       Z10, Z10, Z10
+	MOVQ         output_base+72(FP), R11
+	TESTQ        R11, R11
+	JZ           without
+	MOVQ         rows+96(FP), CX
+	SUBQ         AX, R11
+
+with_row:
+	MOVQ    AX, R10
+	VMOVAPS Z7, Z9
+	KMOVW   (SP), K1
+	KMOVW   2(SP), K2
+	KMOVW   4(SP), K3
+	MOVQ    SI, R12
+	TESTQ   R12, R12
+	JZ      with_tail
+
+with_step:
+	VMOVUPS.Z (DI), K1, Z11
+	VMOVUPS.Z (R8), K1, Z12
+	VPSUBD    Z9, Z12, Z12
+	LEAQ      (R10)(R9*1), R13
+	VPERMPS   Z11, Z4, Z13
+	VPERMD    Z12, Z4, Z14
+	VPCMPEQD  Z0, Z14, K4
+	VMOVUPS.Z (R10)(R11*1), K2, Z15
+	VCMPPS    $0x1e, Z10, Z15, K4, K4
+	VMOVAPS.Z Z13, K4, Z15
+	VMOVUPS   Z15, K2, (R10)
+	VPCMPEQD  Z5, Z14, K4
+	VMOVUPS.Z (R13)(R11*1), K2, Z14
+	VCMPPS    $0x1e, Z10, Z14, K4, K4
+	VMOVAPS.Z Z13, K4, Z13
+	VMOVUPS   Z13, K2, (R13)
+	VPERMPS   Z11, Z6, Z11
+	VPERMD    Z12, Z6, Z12
+	VPCMPEQD  Z1, Z12, K4
+	VMOVUPS.Z 64(R10)(R11*1), K3, Z13
+	VCMPPS    $0x1e, Z10, Z13, K4, K4
+	VMOVAPS.Z Z11, K4, Z13
+	VMOVUPS   Z13, K3, 64(R10)
+	VPCMPEQD  Z3, Z12, K4
+	VMOVUPS.Z 64(R13)(R11*1), K3, Z12
+	VCMPPS    $0x1e, Z10, Z12, K4, K4
+	VMOVAPS.Z Z11, K4, Z11
+	VMOVUPS   Z11, K3, 64(R13)
+	LEAQ      (DI)(DX*4), DI
+	LEAQ      (R8)(DX*4), R8
+	LEAQ      (R10)(DX*8), R10
+	VPADDD    Z8, Z9, Z9
+	DECQ      R12
+	JNZ       with_step
+
+with_tail:
+	TESTQ     BX, BX
+	JZ        with_done
+	KMOVW     8(SP), K1
+	KMOVW     10(SP), K2
+	KMOVW     12(SP), K3
+	VMOVUPS.Z (DI), K1, Z11
+	VMOVUPS.Z (R8), K1, Z12
+	VPSUBD    Z9, Z12, Z12
+	LEAQ      (R10)(R9*1), R12
+	VPERMPS   Z11, Z4, Z9
+	VPERMD    Z12, Z4, Z13
+	VPCMPEQD  Z0, Z13, K1
+	VMOVUPS.Z (R10)(R11*1), K2, Z14
+	VCMPPS    $0x1e, Z10, Z14, K1, K1
+	VMOVAPS.Z Z9, K1, Z14
+	VMOVUPS   Z14, K2, (R10)
+	VPCMPEQD  Z5, Z13, K1
+	VMOVUPS.Z (R12)(R11*1), K2, Z13
+	VCMPPS    $0x1e, Z10, Z13, K1, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, K2, (R12)
+	VPERMPS   Z11, Z6, Z9
+	VPERMD    Z12, Z6, Z11
+	VPCMPEQD  Z1, Z11, K1
+	VMOVUPS.Z 64(R10)(R11*1), K3, Z12
+	VCMPPS    $0x1e, Z10, Z12, K1, K1
+	VMOVAPS.Z Z9, K1, Z12
+	VMOVUPS   Z12, K3, 64(R10)
+	VPCMPEQD  Z3, Z11, K1
+	VMOVUPS.Z 64(R12)(R11*1), K3, Z11
+	VCMPPS    $0x1e, Z10, Z11, K1, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, K3, 64(R12)
+
+with_done:
+	LEAQ   (DI)(BX*4), DI
+	LEAQ   (R8)(BX*4), R8
+	LEAQ   (AX)(R9*2), AX
+	VPADDD Z2, Z7, Z7
+	DECQ   CX
+	JNZ    with_row
+	VZEROUPPER
+	RET
+
+without:
+	MOVQ rows+96(FP), CX
+
+without_row:
+	MOVQ    AX, R10
+	VMOVAPS Z7, Z9
+	KMOVW   (SP), K1
+	KMOVW   2(SP), K2
+	KMOVW   4(SP), K3
+	MOVQ    SI, R11
+	TESTQ   R11, R11
+	JZ      without_tail
+
+without_step:
+	VMOVUPS.Z (DI), K1, Z10
+	VMOVUPS.Z (R8), K1, Z11
+	VPSUBD    Z9, Z11, Z11
+	LEAQ      (R10)(R9*1), R12
+	VPERMPS   Z10, Z4, Z12
+	VPERMD    Z11, Z4, Z13
+	VPCMPEQD  Z0, Z13, K4
+	VMOVAPS.Z Z12, K4, Z14
+	VMOVUPS   Z14, K2, (R10)
+	VPCMPEQD  Z5, Z13, K4
+	VMOVAPS.Z Z12, K4, Z12
+	VMOVUPS   Z12, K2, (R12)
+	VPERMPS   Z10, Z6, Z10
+	VPERMD    Z11, Z6, Z11
+	VPCMPEQD  Z1, Z11, K4
+	VMOVAPS.Z Z10, K4, Z12
+	VMOVUPS   Z12, K3, 64(R10)
+	VPCMPEQD  Z3, Z11, K4
+	VMOVAPS.Z Z10, K4, Z10
+	VMOVUPS   Z10, K3, 64(R12)
+	LEAQ      (DI)(DX*4), DI
+	LEAQ      (R8)(DX*4), R8
+	LEAQ      (R10)(DX*8), R10
+	VPADDD    Z8, Z9, Z9
+	DECQ      R11
+	JNZ       without_step
+
+without_tail:
+	TESTQ     BX, BX
+	JZ        without_done
+	KMOVW     8(SP), K1
+	KMOVW     10(SP), K2
+	KMOVW     12(SP), K3
+	VMOVUPS.Z (DI), K1, Z10
+	VMOVUPS.Z (R8), K1, Z11
+	VPSUBD    Z9, Z11, Z11
+	LEAQ      (R10)(R9*1), R11
+	VPERMPS   Z10, Z4, Z9
+	VPERMD    Z11, Z4, Z12
+	VPCMPEQD  Z0, Z12, K1
+	VMOVAPS.Z Z9, K1, Z13
+	VMOVUPS   Z13, K2, (R10)
+	VPCMPEQD  Z5, Z12, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, K2, (R11)
+	VPERMPS   Z10, Z6, Z9
+	VPERMD    Z11, Z6, Z10
+	VPCMPEQD  Z1, Z10, K1
+	VMOVAPS.Z Z9, K1, Z11
+	VMOVUPS   Z11, K3, 64(R10)
+	VPCMPEQD  Z3, Z10, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, K3, 64(R11)
+
+without_done:
+	LEAQ   (DI)(BX*4), DI
+	LEAQ   (R8)(BX*4), R8
+	LEAQ   (AX)(R9*2), AX
+	VPADDD Z2, Z7, Z7
+	DECQ   CX
+	JNZ    without_row
+	VZEROUPPER
+	RET
+
+// func maxWindowAVX512(y []float32, places []int32, x []float32, rows int, cols int, stepX int, stepY int, place int, placeX int, placeY int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maxWindowAVX512(SB), NOSPLIT, $0-128
+	MOVQ  y_len+8(FP), AX
+	MOVQ  y_base+0(FP), CX
+	MOVQ  x_base+48(FP), DX
+	MOVQ  AX, BX
+	ANDQ  $0x0f, BX
+	MOVQ  $-1, SI
+	BZHIQ BX, SI, SI
+	KMOVW SI, K1
+	MOVQ  places_base+24(FP), BX
+	TESTQ BX, BX
+	JZ    without
+	XORQ  SI, SI
+	SUBQ  $0x10, AX
+	JL    with_tail
+
+with_chunk:
+	LEAQ         (DX)(SI*4), DI
+	VMOVUPS      (DI), Z0
+	MOVQ         place+104(FP), R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Z3
+	MOVQ         placeX+112(FP), R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Z4
+	MOVQ         placeY+120(FP), R8
+	VMOVD        R8, X5
+	VPBROADCASTD X5, Z5
+	VMOVAPS      Z3, Z2
+	VMOVAPS      Z2, Z1
+	MOVQ         rows+72(FP), R9
+
+with_row:
+	MOVQ DI, R8
+	MOVQ cols+80(FP), R10
+
+with_column:
+	VMOVUPS   (R8), Z6
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z6, K2, K2
+	VBLENDMPS Z6, Z0, K2, Z7
+	VMOVAPS   Z7, Z0
+	VBLENDMPS Z2, Z1, K2, Z8
+	VMOVAPS   Z8, Z1
+	VPADDD    Z4, Z2, Z2
+	MOVQ      stepX+88(FP), R11
+	LEAQ      (R8)(R11*4), R8
+	DECQ      R10
+	JNZ       with_column
+	VPADDD    Z5, Z3, Z3
+	VMOVAPS   Z3, Z2
+	MOVQ      stepY+96(FP), R11
+	LEAQ      (DI)(R11*4), DI
+	DECQ      R9
+	JNZ       with_row
+	VMOVUPS   Z0, (CX)(SI*4)
+	VMOVUPS   Z1, (BX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       with_chunk
+
+with_tail:
+	ADDQ         $0x10, AX
+	JZ           with_whole
+	LEAQ         (DX)(SI*4), AX
+	VMOVUPS.Z    (AX), K1, Z0
+	MOVQ         place+104(FP), DX
+	VMOVD        DX, X3
+	VPBROADCASTD X3, Z3
+	MOVQ         placeX+112(FP), DX
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Z4
+	MOVQ         placeY+120(FP), DX
+	VMOVD        DX, X5
+	VPBROADCASTD X5, Z5
+	VMOVAPS      Z3, Z2
+	VMOVAPS      Z2, Z1
+	MOVQ         rows+72(FP), DI
+
+with_tail_row:
+	MOVQ AX, DX
+	MOVQ cols+80(FP), R8
+
+with_tail_column:
+	VMOVUPS.Z (DX), K1, Z6
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z6, K2, K2
+	VBLENDMPS Z6, Z0, K2, Z9
+	VMOVAPS   Z9, Z0
+	VBLENDMPS Z2, Z1, K2, Z10
+	VMOVAPS   Z10, Z1
+	VPADDD    Z4, Z2, Z2
+	MOVQ      stepX+88(FP), R9
+	LEAQ      (DX)(R9*4), DX
+	DECQ      R8
+	JNZ       with_tail_column
+	VPADDD    Z5, Z3, Z3
+	VMOVAPS   Z3, Z2
+	MOVQ      stepY+96(FP), R9
+	LEAQ      (AX)(R9*4), AX
+	DECQ      DI
+	JNZ       with_tail_row
+	VMOVUPS   Z0, K1, (CX)(SI*4)
+	VMOVUPS   Z1, K1, (BX)(SI*4)
+
+with_whole:
+	VZEROUPPER
+	RET
+
+without:
+	XORQ BX, BX
+	SUBQ $0x10, AX
+	JL   without_tail
+
+without_chunk:
+	LEAQ    (DX)(BX*4), SI
+	VMOVUPS (SI), Z0
+	MOVQ    rows+72(FP), R8
+
+without_row:
+	MOVQ SI, DI
+	MOVQ cols+80(FP), R9
+
+without_column:
+	VMOVUPS   (DI), Z1
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z1, K2, K2
+	VBLENDMPS Z1, Z0, K2, Z2
+	VMOVAPS   Z2, Z0
+	MOVQ      stepX+88(FP), R10
+	LEAQ      (DI)(R10*4), DI
+	DECQ      R9
+	JNZ       without_column
+	MOVQ      stepY+96(FP), R10
+	LEAQ      (SI)(R10*4), SI
+	DECQ      R8
+	JNZ       without_row
+	VMOVUPS   Z0, (CX)(BX*4)
+	ADDQ      $0x10, BX
+	SUBQ      $0x10, AX
+	JGE       without_chunk
+
+without_tail:
+	ADDQ      $0x10, AX
+	JZ        without_whole
+	LEAQ      (DX)(BX*4), AX
+	VMOVUPS.Z (AX), K1, Z0
+	MOVQ      rows+72(FP), SI
+
+without_tail_row:
+	MOVQ AX, DX
+	MOVQ cols+80(FP), DI
+
+without_tail_column:
+	VMOVUPS.Z (DX), K1, Z1
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z1, K2, K2
+	VBLENDMPS Z1, Z0, K2, Z3
+	VMOVAPS   Z3, Z0
+	MOVQ      stepX+88(FP), R8
+	LEAQ      (DX)(R8*4), DX
+	DECQ      DI
+	JNZ       without_tail_column
+	MOVQ      stepY+96(FP), R8
+	LEAQ      (AX)(R8*4), AX
+	DECQ      SI
+	JNZ       without_tail_row
+	VMOVUPS   Z0, K1, (CX)(BX*4)
+
+without_whole:
+	VZEROUPPER
+	RET
+
+// func meanWindowAVX512(y []float32, x []float32, rows int, cols int, stepX int, stepY int, divisor float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·meanWindowAVX512(SB), NOSPLIT, $0-84
+	MOVQ         y_len+8(FP), AX
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         AX, BX
+	ANDQ         $0x0f, BX
+	MOVQ         $-1, SI
+	BZHIQ        BX, SI, SI
+	KMOVW        SI, K1
+	VBROADCASTSS divisor+80(FP), Z0
+	XORQ         BX, BX
+	SUBQ         $0x10, AX
+	JL           tail
+
+chunk:
+	LEAQ   (DX)(BX*4), SI
+	VXORPS Z1, Z1, Z1
+	MOVQ   rows+48(FP), R8
+
+row:
+	MOVQ SI, DI
+	MOVQ cols+56(FP), R9
+
+column:
+	VMOVUPS (DI), Z2
+	VADDPS  Z2, Z1, Z1
+	MOVQ    stepX+64(FP), R10
+	LEAQ    (DI)(R10*4), DI
+	DECQ    R9
+	JNZ     column
+	MOVQ    stepY+72(FP), R10
+	LEAQ    (SI)(R10*4), SI
+	DECQ    R8
+	JNZ     row
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, (CX)(BX*4)
+	ADDQ    $0x10, BX
+	SUBQ    $0x10, AX
+	JGE     chunk
+
+tail:
+	ADDQ   $0x10, AX
+	JZ     whole
+	LEAQ   (DX)(BX*4), AX
+	VXORPS Z1, Z1, Z1
+	MOVQ   rows+48(FP), SI
+
+tail_row:
+	MOVQ AX, DX
+	MOVQ cols+56(FP), DI
+
+tail_column:
+	VMOVUPS.Z (DX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	MOVQ      stepX+64(FP), R8
+	LEAQ      (DX)(R8*4), DX
+	DECQ      DI
+	JNZ       tail_column
+	MOVQ      stepY+72(FP), R8
+	LEAQ      (AX)(R8*4), AX
+	DECQ      SI
+	JNZ       tail_row
+	VDIVPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)(BX*4)
+
+whole:
+	VZEROUPPER
+	RET

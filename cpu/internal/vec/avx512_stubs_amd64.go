@@ -108,3 +108,33 @@ func addRowsAVX512(dst []float32, src []float32, rows int, cols int, dstStride i
 //
 //go:noescape
 func slideRowsAVX512(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
+
+// maxPoolAVX512 does 2×2 max pooling: windows lie stepX elements and placeX places from one another, rows of them stepY and placeY, and the rows of a window below and width.
+//
+//go:noescape
+func maxPoolAVX512(y []float32, places []int32, x []float32, rows int, cols int, channels int, stepX int, stepY int, below int, width int, place int, placeX int, placeY int)
+
+// maxPoolGradAVX512 does the gradient of maxPool for windows side by side, rows of dx being length elements and width places, where output is greater than zero, if there is one.
+//
+//go:noescape
+func maxPoolGradAVX512(dx []float32, dy []float32, places []int32, output []float32, rows int, cols int, channels int, length int, width int, place int)
+
+// maxPoolNarrowAVX512 does maxPool for windows side by side and channels of which at least two pixels fit into a register.
+//
+//go:noescape
+func maxPoolNarrowAVX512(y []float32, places []int32, x []float32, rows int, cols int, channels int, stepY int, below int, width int, place int, placeY int)
+
+// maxPoolGradNarrowAVX512 does maxPoolGrad for channels of which at least two pixels fit into a register.
+//
+//go:noescape
+func maxPoolGradNarrowAVX512(dx []float32, dy []float32, places []int32, output []float32, rows int, cols int, channels int, length int, width int, place int)
+
+// maxWindowAVX512 does the first maxima over one window, whose pixels lie stepX elements and placeX places from one another, its rows stepY and placeY.
+//
+//go:noescape
+func maxWindowAVX512(y []float32, places []int32, x []float32, rows int, cols int, stepX int, stepY int, place int, placeX int, placeY int)
+
+// meanWindowAVX512 does the sums over one window, laid out as in maxWindow, divided.
+//
+//go:noescape
+func meanWindowAVX512(y []float32, x []float32, rows int, cols int, stepX int, stepY int, divisor float32)

@@ -26,6 +26,11 @@ type Kernel struct {
 	addRows      func(dst, src []float32, rows, cols, dstStride, srcStride int)
 	interleave   func(dst, planes, bias []float32, pixels, plane, pitch int, slope float32)
 	deinterleave func(dst, src []float32, pixels, width, plane, pitch int)
+
+	maxPool     func(y []float32, places []int32, x []float32, w Windows)
+	maxPoolGrad func(dx, dy []float32, places []int32, output []float32, w Windows)
+	maxWindow   func(y []float32, places []int32, x []float32, t Taps)
+	meanWindow  func(y, x []float32, t Taps, divisor float32)
 }
 
 // variant returns a Kernel whose loops are the portable ones, but for those that set replaces.

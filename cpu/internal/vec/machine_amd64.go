@@ -43,6 +43,27 @@ var avx512 = variant("avx512", func(k *Kernel) {
 			addRowsAVX512(dst, src, rows, cols, dstStride, srcStride)
 		}
 	}
+	k.maxPool = func(y []float32, places []int32, x []float32, w Windows) {
+		row := w.Width * w.Channels
+		if w.StrideW == 2 && w.Channels <= 8 {
+			maxPoolNarrowAVX512(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideH*w.Width)
+		} else {
+			maxPoolAVX512(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideW*w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideW, w.StrideH*w.Width)
+		}
+	}
+	k.maxPoolGrad = func(dx, dy []float32, places []int32, output []float32, w Windows) {
+		if w.Channels <= 8 {
+			maxPoolGradNarrowAVX512(dx, dy, places, output, w.Rows, w.Cols, w.Channels, w.Width*w.Channels, w.Width, w.Place)
+		} else {
+			maxPoolGradAVX512(dx, dy, places, output, w.Rows, w.Cols, w.Channels, w.Width*w.Channels, w.Width, w.Place)
+		}
+	}
+	k.maxWindow = func(y []float32, places []int32, x []float32, t Taps) {
+		maxWindowAVX512(y, places, x, t.Rows, t.Cols, t.StepX, t.StepY, t.Place, t.PlaceX, t.PlaceY)
+	}
+	k.meanWindow = func(y, x []float32, t Taps, divisor float32) {
+		meanWindowAVX512(y, x, t.Rows, t.Cols, t.StepX, t.StepY, divisor)
+	}
 	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumAVX512(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)
 	}
@@ -70,6 +91,19 @@ var avx2 = variant("avx2", func(k *Kernel) {
 	k.interleave = interleaveAVX2
 	k.deinterleave = deinterleaveAVX2
 	k.addRows = addRowsAVX2
+	k.maxPool = func(y []float32, places []int32, x []float32, w Windows) {
+		row := w.Width * w.Channels
+		maxPoolAVX2(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideW*w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideW, w.StrideH*w.Width)
+	}
+	k.maxPoolGrad = func(dx, dy []float32, places []int32, output []float32, w Windows) {
+		maxPoolGradAVX2(dx, dy, places, output, w.Rows, w.Cols, w.Channels, w.Width*w.Channels, w.Width, w.Place)
+	}
+	k.maxWindow = func(y []float32, places []int32, x []float32, t Taps) {
+		maxWindowAVX2(y, places, x, t.Rows, t.Cols, t.StepX, t.StepY, t.Place, t.PlaceX, t.PlaceY)
+	}
+	k.meanWindow = func(y, x []float32, t Taps, divisor float32) {
+		meanWindowAVX2(y, x, t.Rows, t.Cols, t.StepX, t.StepY, divisor)
+	}
 	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumAVX2(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)
 	}

@@ -27,6 +27,11 @@ var portable = Kernel{
 	addRows:      addRowsPortable,
 	interleave:   interleavePortable,
 	deinterleave: deinterleavePortable,
+
+	maxPool:     maxPoolPortable,
+	maxPoolGrad: maxPoolGradPortable,
+	maxWindow:   maxWindowPortable,
+	meanWindow:  meanWindowPortable,
 }
 
 func addPortable(dst, x, y []float32) {
