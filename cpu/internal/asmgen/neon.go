@@ -229,34 +229,34 @@ func (n *neon) elements(name, signature, doc string, slices []string, unroll int
 			n.op("ADD", 4*lanes*registers, base)
 		}
 	}
-	n.countdown(count, unroll, func(registers, lanes int, _ string) { step(registers, lanes) })
+	n.countdown(count, unroll, "", func(registers, lanes int, _ string) { step(registers, lanes) })
 	n.end()
 }
 
-// countdown writes loops over count elements, which is not zero: unroll registers at a time, then one, then two lanes and one. The body gets how many registers and
-// lanes, and a suffix for its labels.
-func (n *neon) countdown(count greg, unroll int, body func(registers, lanes int, suffix string)) {
+// countdown writes loops over count elements: unroll registers at a time, then one, then two lanes and one. The body gets how many registers and
+// lanes, and a prefix for its labels. Labels are unique within a function by the prefix given.
+func (n *neon) countdown(count greg, unroll int, prefix string, body func(registers, lanes int, prefix string)) {
 	loop := func(registers int, next string) {
-		label := fmt.Sprintf("loop%d", registers)
+		label := fmt.Sprintf("%sloop%d", prefix, registers*neonLanes)
 		n.op("SUBS", registers*neonLanes, count)
 		n.op("BLT", next)
 		n.label(label)
-		body(registers, neonLanes, fmt.Sprintf("_%d", registers*neonLanes))
+		body(registers, neonLanes, fmt.Sprintf("%sby%d_", prefix, registers*neonLanes))
 		n.op("SUBS", registers*neonLanes, count)
 		n.op("BGE", label)
 		n.label(next)
 		n.op("ADD", registers*neonLanes, count)
 	}
 	if unroll > 1 {
-		loop(unroll, "rest")
+		loop(unroll, prefix+"rest")
 	}
-	loop(1, "tail")
-	n.op("TBZ", 1, count, "tail1")
-	body(1, 2, "_2")
-	n.label("tail1")
-	n.op("TBZ", 0, count, "done")
-	body(1, 1, "_1")
-	n.label("done")
+	loop(1, prefix+"tail")
+	n.op("TBZ", 1, count, prefix+"tail1")
+	body(1, 2, prefix+"by2_")
+	n.label(prefix + "tail1")
+	n.op("TBZ", 0, count, prefix+"done")
+	body(1, 1, prefix+"by1_")
+	n.label(prefix + "done")
 }
 
 // generateNEON writes neon_arm64.s and neon_stubs_arm64.go of a package.

@@ -281,7 +281,6 @@ func (n *neon) transpose4() {
 	n.op("LSL", 2, stride)
 	n.label("loop")
 	in := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
-	pairs := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
 	n.op("MOVD", src, at)
 	for i, v := range in {
 		n.load(v, at.at(0), neonLanes)
@@ -289,15 +288,7 @@ func (n *neon) transpose4() {
 			n.op("ADD", stride, at)
 		}
 	}
-	for i := 0; i < 4; i += 2 {
-		n.op("VTRN1", in[i+1], in[i], pairs[i])
-		n.op("VTRN2", in[i+1], in[i], pairs[i+1])
-	}
-	double := func(v vreg) string { return fmt.Sprintf("V%d.D2", int(v)) }
-	for j := range 2 {
-		n.op("VTRN1", double(pairs[2+j]), double(pairs[j]), double(in[j]))
-		n.op("VTRN2", double(pairs[2+j]), double(pairs[j]), double(in[2+j]))
-	}
+	n.transpose(in)
 	n.op("MOVD", dst, to)
 	for i, v := range in {
 		n.store(v, to.at(0), neonLanes)

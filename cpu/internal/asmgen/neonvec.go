@@ -14,6 +14,7 @@ func vecNEON(n *neon) {
 	n.biasReLU()
 	n.transcendental()
 	n.optimizers()
+	n.moves()
 }
 
 func (n *neon) arithmetic() {
@@ -65,7 +66,7 @@ func (n *neon) reduction(name, signature, doc string, slices []string, add func(
 		bases[i] = n.base(slice)
 	}
 	sums := []vreg{n.zero(), n.zero(), n.zero(), n.zero()}
-	n.countdown(count, len(sums), func(registers, lanes int, _ string) {
+	n.countdown(count, len(sums), "", func(registers, lanes int, _ string) {
 		n.interleaved(registers, func(r int) {
 			in := make([]vreg, len(slices))
 			for i, base := range bases {
@@ -100,7 +101,7 @@ func (n *neon) maximum() {
 	for _, v := range s[1:] {
 		n.move(v, s[0])
 	}
-	n.countdown(count, len(s), func(registers, lanes int, _ string) {
+	n.countdown(count, len(s), "", func(registers, lanes int, _ string) {
 		n.interleaved(registers, func(r int) {
 			in := n.vector()
 			if lanes == 1 {
@@ -128,7 +129,7 @@ func (n *neon) columns() {
 	count, dst, x := n.length("dst"), n.base("dst"), n.base("x")
 	rows, stride, at, left := n.integer("rows"), n.integer("stride"), n.register(), n.register()
 	n.op("LSL", 2, stride)
-	n.countdown(count, most, func(registers, lanes int, suffix string) {
+	n.countdown(count, most, "", func(registers, lanes int, prefix string) {
 		n.release(func() {
 			sums := make([][]vreg, 4)
 			for i := range sums {
@@ -146,23 +147,23 @@ func (n *neon) columns() {
 			}
 			n.op("MOVD", x, at)
 			n.op("SUBS", 4, rows, left)
-			n.op("BLT", "rest_rows"+suffix)
-			n.label("rows" + suffix)
+			n.op("BLT", prefix+"rest_rows")
+			n.label(prefix + "rows")
 			for i := range sums {
 				row(i)
 			}
 			n.op("SUBS", 4, left)
-			n.op("BGE", "rows"+suffix)
-			n.label("rest_rows" + suffix)
+			n.op("BGE", prefix+"rows")
+			n.label(prefix + "rest_rows")
 			n.op("ADDS", 4, left)
 			for i := range 3 {
-				n.op("BEQ", "sums"+suffix)
+				n.op("BEQ", prefix+"sums")
 				row(i)
 				if i < 2 {
 					n.op("SUBS", 1, left)
 				}
 			}
-			n.label("sums" + suffix)
+			n.label(prefix + "sums")
 			n.interleaved(registers, func(r int) {
 				n.joinAll([]vreg{sums[0][r], sums[1][r], sums[2][r], sums[3][r]}, n.add)
 				v := n.vector()
@@ -245,7 +246,7 @@ func (n *neon) biasReLU() {
 	n.op("LSL", 2, stride)
 	slope := n.scalar("slope")
 	keep := n.unlessZero(slope)
-	n.countdown(count, 4, func(registers, lanes int, suffix string) {
+	n.countdown(count, 4, "", func(registers, lanes int, prefix string) {
 		n.release(func() {
 			shifts := make([]vreg, registers)
 			for r := range shifts {
@@ -254,7 +255,7 @@ func (n *neon) biasReLU() {
 			}
 			n.op("MOVD", out, at)
 			n.op("MOVD", rows, left)
-			n.label("rows" + suffix)
+			n.label(prefix + "rows")
 			n.interleaved(registers, func(r int) {
 				v := n.vector()
 				n.load(v, at.at(4*lanes*r), lanes)
@@ -264,7 +265,7 @@ func (n *neon) biasReLU() {
 			})
 			n.op("ADD", stride, at)
 			n.op("SUBS", 1, left)
-			n.op("BNE", "rows"+suffix)
+			n.op("BNE", prefix+"rows")
 			n.op("ADD", 4*lanes*registers, bias)
 			n.op("ADD", 4*lanes*registers, out)
 		})

@@ -72,3 +72,19 @@ func (n *neon) or(d, x, y vreg)  { n.op("VORR", y.bytes(), x.bytes(), d.bytes())
 
 // insert writes bits of x into d where those of mask are set.
 func (n *neon) insert(d, x, mask vreg) { n.op("VBIT", mask.bytes(), x.bytes(), d.bytes()) }
+
+// transpose exchanges rows and columns of four registers.
+func (n *neon) transpose(v []vreg) {
+	n.release(func() {
+		pairs := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
+		for i := 0; i < 4; i += 2 {
+			n.op("VTRN1", v[i+1], v[i], pairs[i])
+			n.op("VTRN2", v[i+1], v[i], pairs[i+1])
+		}
+		double := func(v vreg) string { return fmt.Sprintf("V%d.D2", int(v)) }
+		for j := range 2 {
+			n.op("VTRN1", double(pairs[2+j]), double(pairs[j]), double(v[j]))
+			n.op("VTRN2", double(pairs[2+j]), double(pairs[j]), double(v[2+j]))
+		}
+	})
+}

@@ -25,6 +25,9 @@ var neon = variant("neon", func(k *Kernel) {
 	k.tanh = tanhNEON
 	k.sigmoidGrad = sigmoidGradNEON
 	k.tanhGrad = tanhGradNEON
+	k.addRows = addRowsNEON
+	k.interleave = interleaveNEON
+	k.deinterleave = deinterleaveNEON
 	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumNEON(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)
 	}

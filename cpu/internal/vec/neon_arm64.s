@@ -12,7 +12,7 @@ TEXT ·addNEON(SB), NOSPLIT, $0-72
 	MOVD    y_base+48(FP), R3
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R2), F0
 	FMOVQ   16(R2), F2
 	FMOVQ   32(R2), F4
@@ -33,12 +33,12 @@ loop4:
 	ADD     $64, R2
 	ADD     $64, R3
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F0
 	FMOVQ   0(R3), F1
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
@@ -47,7 +47,7 @@ loop1:
 	ADD     $16, R2
 	ADD     $16, R3
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -78,7 +78,7 @@ TEXT ·mulNEON(SB), NOSPLIT, $0-72
 	MOVD    y_base+48(FP), R3
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R2), F0
 	FMOVQ   16(R2), F2
 	FMOVQ   32(R2), F4
@@ -99,12 +99,12 @@ loop4:
 	ADD     $64, R2
 	ADD     $64, R3
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F0
 	FMOVQ   0(R3), F1
 	WORD    $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
@@ -113,7 +113,7 @@ loop1:
 	ADD     $16, R2
 	ADD     $16, R3
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -145,7 +145,7 @@ TEXT ·scaleNEON(SB), NOSPLIT, $0-52
 	VDUP    V0.S[0], V0.S4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R2), F1
 	FMOVQ   16(R2), F2
 	FMOVQ   32(R2), F3
@@ -161,19 +161,19 @@ loop4:
 	ADD     $64, R1
 	ADD     $64, R2
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F1
 	WORD    $0x6e21dc01 // fmul v1.4s, v0.4s, v1.4s
 	FMOVQ   F1, 0(R1)
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -201,7 +201,7 @@ TEXT ·axpyNEON(SB), NOSPLIT, $0-52
 	VDUP    V0.S[0], V0.S4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R1), F1
 	FMOVQ   16(R1), F3
 	FMOVQ   32(R1), F5
@@ -221,12 +221,12 @@ loop4:
 	ADD     $64, R1
 	ADD     $64, R2
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R1), F1
 	FMOVQ   0(R2), F2
 	VFMLA   V0.S4, V2.S4, V1.S4
@@ -234,7 +234,7 @@ loop1:
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -265,7 +265,7 @@ TEXT ·sumNEON(SB), NOSPLIT, $0-28
 	VEOR    V3.B16, V3.B16, V3.B16
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R1), F4
 	FMOVQ   16(R1), F5
 	FMOVQ   32(R1), F6
@@ -276,17 +276,17 @@ loop4:
 	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 	ADD     $64, R1
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R1), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	ADD     $16, R1
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -318,7 +318,7 @@ TEXT ·dotNEON(SB), NOSPLIT, $0-52
 	VEOR    V3.B16, V3.B16, V3.B16
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R1), F4
 	FMOVQ   16(R1), F6
 	FMOVQ   32(R1), F8
@@ -334,19 +334,19 @@ loop4:
 	ADD     $64, R1
 	ADD     $64, R2
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R1), F4
 	FMOVQ   0(R2), F5
 	VFMLA   V5.S4, V4.S4, V0.S4
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -381,7 +381,7 @@ TEXT ·maxNEON(SB), NOSPLIT, $0-28
 	VMOV    V0.B16, V3.B16
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R1), F4
 	FMOVQ   16(R1), F5
 	FMOVQ   32(R1), F6
@@ -392,17 +392,17 @@ loop4:
 	WORD    $0x4e27f463 // fmax v3.4s, v3.4s, v7.4s
 	ADD     $64, R1
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R1), F4
 	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
 	ADD     $16, R1
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -433,7 +433,7 @@ TEXT ·columnsNEON(SB), NOSPLIT, $0-64
 	LSL     $2, R4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -452,8 +452,8 @@ loop4:
 	VEOR    V15.B16, V15.B16, V15.B16
 	MOVD    R2, R5
 	SUBS    $4, R3, R6
-	BLT     rest_rows_16
-rows_16:
+	BLT     by16_rest_rows
+by16_rows:
 	FMOVQ   0(R5), F16
 	FMOVQ   16(R5), F17
 	FMOVQ   32(R5), F18
@@ -491,10 +491,10 @@ rows_16:
 	WORD    $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
 	ADD     R4, R5
 	SUBS    $4, R6
-	BGE     rows_16
-rest_rows_16:
+	BGE     by16_rows
+by16_rest_rows:
 	ADDS    $4, R6
-	BEQ     sums_16
+	BEQ     by16_sums
 	FMOVQ   0(R5), F16
 	FMOVQ   16(R5), F17
 	FMOVQ   32(R5), F18
@@ -505,7 +505,7 @@ rest_rows_16:
 	WORD    $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_16
+	BEQ     by16_sums
 	FMOVQ   0(R5), F16
 	FMOVQ   16(R5), F17
 	FMOVQ   32(R5), F18
@@ -516,7 +516,7 @@ rest_rows_16:
 	WORD    $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_16
+	BEQ     by16_sums
 	FMOVQ   0(R5), F16
 	FMOVQ   16(R5), F17
 	FMOVQ   32(R5), F18
@@ -526,7 +526,7 @@ rest_rows_16:
 	WORD    $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
 	WORD    $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
 	ADD     R4, R5
-sums_16:
+by16_sums:
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
 	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
@@ -554,20 +554,20 @@ sums_16:
 	ADD     $64, R1
 	ADD     $64, R2
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
 	VEOR    V3.B16, V3.B16, V3.B16
 	MOVD    R2, R5
 	SUBS    $4, R3, R6
-	BLT     rest_rows_4
-rows_4:
+	BLT     by4_rest_rows
+by4_rows:
 	FMOVQ   0(R5), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	ADD     R4, R5
@@ -581,24 +581,24 @@ rows_4:
 	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $4, R6
-	BGE     rows_4
-rest_rows_4:
+	BGE     by4_rows
+by4_rest_rows:
 	ADDS    $4, R6
-	BEQ     sums_4
+	BEQ     by4_sums
 	FMOVQ   0(R5), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_4
+	BEQ     by4_sums
 	FMOVQ   0(R5), F4
 	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_4
+	BEQ     by4_sums
 	FMOVQ   0(R5), F4
 	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	ADD     R4, R5
-sums_4:
+by4_sums:
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
 	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
 	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
@@ -608,7 +608,7 @@ sums_4:
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -618,8 +618,8 @@ tail:
 	VEOR    V3.B16, V3.B16, V3.B16
 	MOVD    R2, R5
 	SUBS    $4, R3, R6
-	BLT     rest_rows_2
-rows_2:
+	BLT     by2_rest_rows
+by2_rows:
 	FMOVD   0(R5), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	ADD     R4, R5
@@ -633,24 +633,24 @@ rows_2:
 	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $4, R6
-	BGE     rows_2
-rest_rows_2:
+	BGE     by2_rows
+by2_rest_rows:
 	ADDS    $4, R6
-	BEQ     sums_2
+	BEQ     by2_sums
 	FMOVD   0(R5), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_2
+	BEQ     by2_sums
 	FMOVD   0(R5), F4
 	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_2
+	BEQ     by2_sums
 	FMOVD   0(R5), F4
 	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	ADD     R4, R5
-sums_2:
+by2_sums:
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
 	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
 	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
@@ -667,8 +667,8 @@ tail1:
 	VEOR    V3.B16, V3.B16, V3.B16
 	MOVD    R2, R5
 	SUBS    $4, R3, R6
-	BLT     rest_rows_1
-rows_1:
+	BLT     by1_rest_rows
+by1_rows:
 	FMOVS   0(R5), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	ADD     R4, R5
@@ -682,24 +682,24 @@ rows_1:
 	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $4, R6
-	BGE     rows_1
-rest_rows_1:
+	BGE     by1_rows
+by1_rest_rows:
 	ADDS    $4, R6
-	BEQ     sums_1
+	BEQ     by1_sums
 	FMOVS   0(R5), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_1
+	BEQ     by1_sums
 	FMOVS   0(R5), F4
 	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
 	ADD     R4, R5
 	SUBS    $1, R6
-	BEQ     sums_1
+	BEQ     by1_sums
 	FMOVS   0(R5), F4
 	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	ADD     R4, R5
-sums_1:
+by1_sums:
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
 	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
 	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
@@ -722,7 +722,7 @@ TEXT ·reluNEON(SB), NOSPLIT, $0-52
 	VCMTST  V1.S4, V1.S4, V1.S4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R2), F2
 	FMOVQ   16(R2), F5
 	FMOVQ   32(R2), F8
@@ -750,12 +750,12 @@ loop4:
 	ADD     $64, R1
 	ADD     $64, R2
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F2
 	WORD    $0x6ea0d843 // fcmle v3.4s, v2.4s, #0.0
 	WORD    $0x6e20dc44 // fmul v4.4s, v2.4s, v0.4s
@@ -765,7 +765,7 @@ loop1:
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -802,7 +802,7 @@ TEXT ·reluGradNEON(SB), NOSPLIT, $0-76
 	VCMTST  V1.S4, V1.S4, V1.S4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R2), F2
 	FMOVQ   16(R2), F5
 	FMOVQ   32(R2), F8
@@ -835,12 +835,12 @@ loop4:
 	ADD     $64, R2
 	ADD     $64, R3
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F2
 	FMOVQ   0(R3), F3
 	WORD    $0x4ea0c863 // fcmgt v3.4s, v3.4s, #0.0
@@ -852,7 +852,7 @@ loop1:
 	ADD     $16, R2
 	ADD     $16, R3
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -891,7 +891,7 @@ TEXT ·sigmoidGradNEON(SB), NOSPLIT, $0-72
 	VDUP    R4, V0.S4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R2), F1
 	FMOVQ   16(R2), F4
 	FMOVQ   32(R2), F7
@@ -920,12 +920,12 @@ loop4:
 	ADD     $64, R2
 	ADD     $64, R3
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F1
 	FMOVQ   0(R3), F2
 	WORD    $0x4ea2d403 // fsub v3.4s, v0.4s, v2.4s
@@ -936,7 +936,7 @@ loop1:
 	ADD     $16, R2
 	ADD     $16, R3
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -973,7 +973,7 @@ TEXT ·tanhGradNEON(SB), NOSPLIT, $0-72
 	VDUP    R4, V0.S4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R2), F1
 	FMOVQ   16(R2), F4
 	FMOVQ   32(R2), F7
@@ -1002,12 +1002,12 @@ loop4:
 	ADD     $64, R2
 	ADD     $64, R3
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F1
 	FMOVQ   0(R3), F2
 	VMOV    V0.B16, V3.B16
@@ -1018,7 +1018,7 @@ loop1:
 	ADD     $16, R2
 	ADD     $16, R3
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -1059,14 +1059,14 @@ TEXT ·biasReLUNEON(SB), NOSPLIT, $0-68
 	VCMTST  V1.S4, V1.S4, V1.S4
 	SUBS    $16, R0
 	BLT     rest
-loop4:
+loop16:
 	FMOVQ   0(R1), F2
 	FMOVQ   16(R1), F3
 	FMOVQ   32(R1), F4
 	FMOVQ   48(R1), F5
 	MOVD    R2, R5
 	MOVD    R3, R6
-rows_16:
+by16_rows:
 	FMOVQ   0(R5), F6
 	FMOVQ   16(R5), F9
 	FMOVQ   32(R5), F12
@@ -1097,20 +1097,20 @@ rows_16:
 	FMOVQ   F15, 48(R5)
 	ADD     R4, R5
 	SUBS    $1, R6
-	BNE     rows_16
+	BNE     by16_rows
 	ADD     $64, R1
 	ADD     $64, R2
 	SUBS    $16, R0
-	BGE     loop4
+	BGE     loop16
 rest:
 	ADD     $16, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R1), F2
 	MOVD    R2, R5
 	MOVD    R3, R6
-rows_4:
+by4_rows:
 	FMOVQ   0(R5), F3
 	WORD    $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
 	WORD    $0x6ea0d864 // fcmle v4.4s, v3.4s, #0.0
@@ -1120,18 +1120,18 @@ rows_4:
 	FMOVQ   F3, 0(R5)
 	ADD     R4, R5
 	SUBS    $1, R6
-	BNE     rows_4
+	BNE     by4_rows
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
 	FMOVD   0(R1), F2
 	MOVD    R2, R5
 	MOVD    R3, R6
-rows_2:
+by2_rows:
 	FMOVD   0(R5), F3
 	WORD    $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
 	WORD    $0x6ea0d864 // fcmle v4.4s, v3.4s, #0.0
@@ -1141,7 +1141,7 @@ rows_2:
 	FMOVD   F3, 0(R5)
 	ADD     R4, R5
 	SUBS    $1, R6
-	BNE     rows_2
+	BNE     by2_rows
 	ADD     $8, R1
 	ADD     $8, R2
 tail1:
@@ -1149,7 +1149,7 @@ tail1:
 	FMOVS   0(R1), F2
 	MOVD    R2, R5
 	MOVD    R3, R6
-rows_1:
+by1_rows:
 	FMOVS   0(R5), F3
 	WORD    $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
 	WORD    $0x6ea0d864 // fcmle v4.4s, v3.4s, #0.0
@@ -1159,7 +1159,7 @@ rows_1:
 	FMOVS   F3, 0(R5)
 	ADD     R4, R5
 	SUBS    $1, R6
-	BNE     rows_1
+	BNE     by1_rows
 	ADD     $4, R1
 	ADD     $4, R2
 done:
@@ -1200,7 +1200,7 @@ TEXT ·expNEON(SB), NOSPLIT, $0-48
 	VDUP    R3, V13.S4
 	SUBS    $8, R0
 	BLT     rest
-loop2:
+loop8:
 	FMOVQ   0(R2), F14
 	FMOVQ   16(R2), F19
 	WORD    $0x4eacf5ce // fmin v14.4s, v14.4s, v12.4s
@@ -1270,12 +1270,12 @@ loop2:
 	ADD     $32, R1
 	ADD     $32, R2
 	SUBS    $8, R0
-	BGE     loop2
+	BGE     loop8
 rest:
 	ADD     $8, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F14
 	WORD    $0x4eacf5ce // fmin v14.4s, v14.4s, v12.4s
 	WORD    $0x4e2df5ce // fmax v14.4s, v14.4s, v13.4s
@@ -1312,7 +1312,7 @@ loop1:
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -1426,7 +1426,7 @@ TEXT ·sigmoidNEON(SB), NOSPLIT, $0-48
 	VDUP    R3, V13.S4
 	SUBS    $8, R0
 	BLT     rest
-loop2:
+loop8:
 	FMOVQ   0(R2), F14
 	FMOVQ   16(R2), F21
 	VORR    V13.B16, V14.B16, V15.B16
@@ -1504,12 +1504,12 @@ loop2:
 	ADD     $32, R1
 	ADD     $32, R2
 	SUBS    $8, R0
-	BGE     loop2
+	BGE     loop8
 rest:
 	ADD     $8, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F14
 	VORR    V13.B16, V14.B16, V15.B16
 	WORD    $0x4e2cf5ef // fmax v15.4s, v15.4s, v12.4s
@@ -1550,7 +1550,7 @@ loop1:
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -1676,7 +1676,7 @@ TEXT ·tanhNEON(SB), NOSPLIT, $0-48
 	VDUP    R3, V15.S4
 	SUBS    $8, R0
 	BLT     rest
-loop2:
+loop8:
 	FMOVQ   0(R2), F16
 	FMOVQ   16(R2), F22
 	VAND    V15.B16, V16.B16, V17.B16
@@ -1744,12 +1744,12 @@ loop2:
 	ADD     $32, R1
 	ADD     $32, R2
 	SUBS    $8, R0
-	BGE     loop2
+	BGE     loop8
 rest:
 	ADD     $8, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R2), F16
 	VAND    V15.B16, V16.B16, V17.B16
 	WORD    $0x4e31d631 // fadd v17.4s, v17.4s, v17.4s
@@ -1785,7 +1785,7 @@ loop1:
 	ADD     $16, R1
 	ADD     $16, R2
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -1880,7 +1880,7 @@ TEXT ·momentumNEON(SB), NOSPLIT, $0-92
 	VDUP    V4.S[0], V4.S4
 	SUBS    $8, R0
 	BLT     rest
-loop2:
+loop8:
 	FMOVQ   0(R1), F5
 	FMOVQ   16(R1), F9
 	FMOVQ   0(R2), F6
@@ -1907,12 +1907,12 @@ loop2:
 	ADD     $32, R2
 	ADD     $32, R3
 	SUBS    $8, R0
-	BGE     loop2
+	BGE     loop8
 rest:
 	ADD     $8, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R1), F5
 	FMOVQ   0(R2), F6
 	FMOVQ   0(R3), F7
@@ -1928,7 +1928,7 @@ loop1:
 	ADD     $16, R2
 	ADD     $16, R3
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -1992,7 +1992,7 @@ TEXT ·adamNEON(SB), NOSPLIT, $0-132
 	VDUP    V8.S[0], V8.S4
 	SUBS    $8, R0
 	BLT     rest
-loop2:
+loop8:
 	FMOVQ   0(R1), F9
 	FMOVQ   16(R1), F14
 	FMOVQ   0(R2), F10
@@ -2038,12 +2038,12 @@ loop2:
 	ADD     $32, R3
 	ADD     $32, R4
 	SUBS    $8, R0
-	BGE     loop2
+	BGE     loop8
 rest:
 	ADD     $8, R0
 	SUBS    $4, R0
 	BLT     tail
-loop1:
+loop4:
 	FMOVQ   0(R1), F9
 	FMOVQ   0(R2), F10
 	FMOVQ   0(R3), F11
@@ -2069,7 +2069,7 @@ loop1:
 	ADD     $16, R3
 	ADD     $16, R4
 	SUBS    $4, R0
-	BGE     loop1
+	BGE     loop4
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
@@ -2124,4 +2124,672 @@ tail1:
 	ADD     $4, R3
 	ADD     $4, R4
 done:
+	RET
+
+// func interleaveNEON(dst []float32, planes []float32, bias []float32, pixels int, plane int, pitch int, slope float32)
+TEXT ·interleaveNEON(SB), NOSPLIT, $0-100
+	MOVD    bias_len+56(FP), R0
+	MOVD    bias_base+48(FP), R1
+	MOVD    pixels+72(FP), R2
+	MOVD    dst_base+0(FP), R3
+	MOVD    planes_base+24(FP), R4
+	MOVD    pitch+88(FP), R5
+	MOVD    plane+80(FP), R6
+	FMOVS   slope+96(FP), F0
+	VDUP    V0.S[0], V0.S4
+	VSHL    $1, V0.S4, V1.S4
+	VCMTST  V1.S4, V1.S4, V1.S4
+	LSL     $2, R5
+	LSL     $2, R6
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	VLD1R   (R1), [V2.S4]
+	ADD     $4, R1
+	VLD1R   (R1), [V3.S4]
+	ADD     $4, R1
+	VLD1R   (R1), [V4.S4]
+	ADD     $4, R1
+	VLD1R   (R1), [V5.S4]
+	ADD     $4, R1
+	MOVD    R3, R7
+	MOVD    R4, R9
+	ADD     R6, R4
+	MOVD    R4, R10
+	ADD     R6, R4
+	MOVD    R4, R11
+	ADD     R6, R4
+	MOVD    R4, R12
+	ADD     R6, R4
+	MOVD    R2, R8
+	SUBS    $4, R8
+	BLT     by4_tail
+by4_loop4:
+	FMOVQ   0(R9), F6
+	FMOVQ   0(R10), F7
+	FMOVQ   0(R11), F8
+	FMOVQ   0(R12), F9
+	WORD    $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
+	WORD    $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	WORD    $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD    $0x4e25d529 // fadd v9.4s, v9.4s, v5.4s
+	WORD    $0x6ea0d8ca // fcmle v10.4s, v6.4s, #0.0
+	WORD    $0x6ea0d8ec // fcmle v12.4s, v7.4s, #0.0
+	WORD    $0x6ea0d90e // fcmle v14.4s, v8.4s, #0.0
+	WORD    $0x6ea0d930 // fcmle v16.4s, v9.4s, #0.0
+	WORD    $0x6e20dccb // fmul v11.4s, v6.4s, v0.4s
+	WORD    $0x6e20dced // fmul v13.4s, v7.4s, v0.4s
+	WORD    $0x6e20dd0f // fmul v15.4s, v8.4s, v0.4s
+	WORD    $0x6e20dd31 // fmul v17.4s, v9.4s, v0.4s
+	VAND    V1.B16, V11.B16, V11.B16
+	VAND    V1.B16, V13.B16, V13.B16
+	VAND    V1.B16, V15.B16, V15.B16
+	VAND    V1.B16, V17.B16, V17.B16
+	VBIT    V10.B16, V11.B16, V6.B16
+	VBIT    V12.B16, V13.B16, V7.B16
+	VBIT    V14.B16, V15.B16, V8.B16
+	VBIT    V16.B16, V17.B16, V9.B16
+	VTRN1   V7.S4, V6.S4, V10.S4
+	VTRN2   V7.S4, V6.S4, V11.S4
+	VTRN1   V9.S4, V8.S4, V12.S4
+	VTRN2   V9.S4, V8.S4, V13.S4
+	VTRN1   V12.D2, V10.D2, V6.D2
+	VTRN2   V12.D2, V10.D2, V8.D2
+	VTRN1   V13.D2, V11.D2, V7.D2
+	VTRN2   V13.D2, V11.D2, V9.D2
+	FMOVQ   F6, 0(R7)
+	ADD     R5, R7
+	FMOVQ   F7, 0(R7)
+	ADD     R5, R7
+	FMOVQ   F8, 0(R7)
+	ADD     R5, R7
+	FMOVQ   F9, 0(R7)
+	ADD     R5, R7
+	ADD     $16, R9
+	ADD     $16, R10
+	ADD     $16, R11
+	ADD     $16, R12
+	SUBS    $4, R8
+	BGE     by4_loop4
+by4_tail:
+	ADD     $4, R8
+	TBZ     $1, R8, by4_tail1
+	FMOVD   0(R9), F6
+	FMOVD   0(R10), F7
+	FMOVD   0(R11), F8
+	FMOVD   0(R12), F9
+	WORD    $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
+	WORD    $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	WORD    $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD    $0x4e25d529 // fadd v9.4s, v9.4s, v5.4s
+	WORD    $0x6ea0d8ca // fcmle v10.4s, v6.4s, #0.0
+	WORD    $0x6ea0d8ec // fcmle v12.4s, v7.4s, #0.0
+	WORD    $0x6ea0d90e // fcmle v14.4s, v8.4s, #0.0
+	WORD    $0x6ea0d930 // fcmle v16.4s, v9.4s, #0.0
+	WORD    $0x6e20dccb // fmul v11.4s, v6.4s, v0.4s
+	WORD    $0x6e20dced // fmul v13.4s, v7.4s, v0.4s
+	WORD    $0x6e20dd0f // fmul v15.4s, v8.4s, v0.4s
+	WORD    $0x6e20dd31 // fmul v17.4s, v9.4s, v0.4s
+	VAND    V1.B16, V11.B16, V11.B16
+	VAND    V1.B16, V13.B16, V13.B16
+	VAND    V1.B16, V15.B16, V15.B16
+	VAND    V1.B16, V17.B16, V17.B16
+	VBIT    V10.B16, V11.B16, V6.B16
+	VBIT    V12.B16, V13.B16, V7.B16
+	VBIT    V14.B16, V15.B16, V8.B16
+	VBIT    V16.B16, V17.B16, V9.B16
+	VTRN1   V7.S4, V6.S4, V10.S4
+	VTRN2   V7.S4, V6.S4, V11.S4
+	VTRN1   V9.S4, V8.S4, V12.S4
+	VTRN2   V9.S4, V8.S4, V13.S4
+	VTRN1   V12.D2, V10.D2, V6.D2
+	VTRN2   V12.D2, V10.D2, V8.D2
+	VTRN1   V13.D2, V11.D2, V7.D2
+	VTRN2   V13.D2, V11.D2, V9.D2
+	FMOVQ   F6, 0(R7)
+	ADD     R5, R7
+	FMOVQ   F7, 0(R7)
+	ADD     R5, R7
+	ADD     $8, R9
+	ADD     $8, R10
+	ADD     $8, R11
+	ADD     $8, R12
+by4_tail1:
+	TBZ     $0, R8, by4_done
+	FMOVS   0(R9), F6
+	FMOVS   0(R10), F7
+	FMOVS   0(R11), F8
+	FMOVS   0(R12), F9
+	WORD    $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
+	WORD    $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	WORD    $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD    $0x4e25d529 // fadd v9.4s, v9.4s, v5.4s
+	WORD    $0x6ea0d8ca // fcmle v10.4s, v6.4s, #0.0
+	WORD    $0x6ea0d8ec // fcmle v12.4s, v7.4s, #0.0
+	WORD    $0x6ea0d90e // fcmle v14.4s, v8.4s, #0.0
+	WORD    $0x6ea0d930 // fcmle v16.4s, v9.4s, #0.0
+	WORD    $0x6e20dccb // fmul v11.4s, v6.4s, v0.4s
+	WORD    $0x6e20dced // fmul v13.4s, v7.4s, v0.4s
+	WORD    $0x6e20dd0f // fmul v15.4s, v8.4s, v0.4s
+	WORD    $0x6e20dd31 // fmul v17.4s, v9.4s, v0.4s
+	VAND    V1.B16, V11.B16, V11.B16
+	VAND    V1.B16, V13.B16, V13.B16
+	VAND    V1.B16, V15.B16, V15.B16
+	VAND    V1.B16, V17.B16, V17.B16
+	VBIT    V10.B16, V11.B16, V6.B16
+	VBIT    V12.B16, V13.B16, V7.B16
+	VBIT    V14.B16, V15.B16, V8.B16
+	VBIT    V16.B16, V17.B16, V9.B16
+	VTRN1   V7.S4, V6.S4, V10.S4
+	VTRN2   V7.S4, V6.S4, V11.S4
+	VTRN1   V9.S4, V8.S4, V12.S4
+	VTRN2   V9.S4, V8.S4, V13.S4
+	VTRN1   V12.D2, V10.D2, V6.D2
+	VTRN2   V12.D2, V10.D2, V8.D2
+	VTRN1   V13.D2, V11.D2, V7.D2
+	VTRN2   V13.D2, V11.D2, V9.D2
+	FMOVQ   F6, 0(R7)
+	ADD     R5, R7
+	ADD     $4, R9
+	ADD     $4, R10
+	ADD     $4, R11
+	ADD     $4, R12
+by4_done:
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	VLD1R   (R1), [V2.S4]
+	ADD     $4, R1
+	VLD1R   (R1), [V3.S4]
+	ADD     $4, R1
+	MOVD    R3, R7
+	MOVD    R4, R9
+	ADD     R6, R4
+	MOVD    R4, R10
+	ADD     R6, R4
+	MOVD    R2, R8
+	SUBS    $4, R8
+	BLT     by2_tail
+by2_loop4:
+	FMOVQ   0(R9), F4
+	FMOVQ   0(R10), F5
+	WORD    $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
+	WORD    $0x4e23d4a5 // fadd v5.4s, v5.4s, v3.4s
+	WORD    $0x6ea0d888 // fcmle v8.4s, v4.4s, #0.0
+	WORD    $0x6ea0d8aa // fcmle v10.4s, v5.4s, #0.0
+	WORD    $0x6e20dc89 // fmul v9.4s, v4.4s, v0.4s
+	WORD    $0x6e20dcab // fmul v11.4s, v5.4s, v0.4s
+	VAND    V1.B16, V9.B16, V9.B16
+	VAND    V1.B16, V11.B16, V11.B16
+	VBIT    V8.B16, V9.B16, V4.B16
+	VBIT    V10.B16, V11.B16, V5.B16
+	VTRN1   V5.S4, V4.S4, V8.S4
+	VTRN2   V5.S4, V4.S4, V9.S4
+	VTRN1   V7.S4, V6.S4, V10.S4
+	VTRN2   V7.S4, V6.S4, V11.S4
+	VTRN1   V10.D2, V8.D2, V4.D2
+	VTRN2   V10.D2, V8.D2, V6.D2
+	VTRN1   V11.D2, V9.D2, V5.D2
+	VTRN2   V11.D2, V9.D2, V7.D2
+	FMOVD   F4, 0(R7)
+	ADD     R5, R7
+	FMOVD   F5, 0(R7)
+	ADD     R5, R7
+	FMOVD   F6, 0(R7)
+	ADD     R5, R7
+	FMOVD   F7, 0(R7)
+	ADD     R5, R7
+	ADD     $16, R9
+	ADD     $16, R10
+	SUBS    $4, R8
+	BGE     by2_loop4
+by2_tail:
+	ADD     $4, R8
+	TBZ     $1, R8, by2_tail1
+	FMOVD   0(R9), F4
+	FMOVD   0(R10), F5
+	WORD    $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
+	WORD    $0x4e23d4a5 // fadd v5.4s, v5.4s, v3.4s
+	WORD    $0x6ea0d888 // fcmle v8.4s, v4.4s, #0.0
+	WORD    $0x6ea0d8aa // fcmle v10.4s, v5.4s, #0.0
+	WORD    $0x6e20dc89 // fmul v9.4s, v4.4s, v0.4s
+	WORD    $0x6e20dcab // fmul v11.4s, v5.4s, v0.4s
+	VAND    V1.B16, V9.B16, V9.B16
+	VAND    V1.B16, V11.B16, V11.B16
+	VBIT    V8.B16, V9.B16, V4.B16
+	VBIT    V10.B16, V11.B16, V5.B16
+	VTRN1   V5.S4, V4.S4, V8.S4
+	VTRN2   V5.S4, V4.S4, V9.S4
+	VTRN1   V7.S4, V6.S4, V10.S4
+	VTRN2   V7.S4, V6.S4, V11.S4
+	VTRN1   V10.D2, V8.D2, V4.D2
+	VTRN2   V10.D2, V8.D2, V6.D2
+	VTRN1   V11.D2, V9.D2, V5.D2
+	VTRN2   V11.D2, V9.D2, V7.D2
+	FMOVD   F4, 0(R7)
+	ADD     R5, R7
+	FMOVD   F5, 0(R7)
+	ADD     R5, R7
+	ADD     $8, R9
+	ADD     $8, R10
+by2_tail1:
+	TBZ     $0, R8, by2_done
+	FMOVS   0(R9), F4
+	FMOVS   0(R10), F5
+	WORD    $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
+	WORD    $0x4e23d4a5 // fadd v5.4s, v5.4s, v3.4s
+	WORD    $0x6ea0d888 // fcmle v8.4s, v4.4s, #0.0
+	WORD    $0x6ea0d8aa // fcmle v10.4s, v5.4s, #0.0
+	WORD    $0x6e20dc89 // fmul v9.4s, v4.4s, v0.4s
+	WORD    $0x6e20dcab // fmul v11.4s, v5.4s, v0.4s
+	VAND    V1.B16, V9.B16, V9.B16
+	VAND    V1.B16, V11.B16, V11.B16
+	VBIT    V8.B16, V9.B16, V4.B16
+	VBIT    V10.B16, V11.B16, V5.B16
+	VTRN1   V5.S4, V4.S4, V8.S4
+	VTRN2   V5.S4, V4.S4, V9.S4
+	VTRN1   V7.S4, V6.S4, V10.S4
+	VTRN2   V7.S4, V6.S4, V11.S4
+	VTRN1   V10.D2, V8.D2, V4.D2
+	VTRN2   V10.D2, V8.D2, V6.D2
+	VTRN1   V11.D2, V9.D2, V5.D2
+	VTRN2   V11.D2, V9.D2, V7.D2
+	FMOVD   F4, 0(R7)
+	ADD     R5, R7
+	ADD     $4, R9
+	ADD     $4, R10
+by2_done:
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	VLD1R   (R1), [V2.S4]
+	ADD     $4, R1
+	MOVD    R3, R7
+	MOVD    R4, R9
+	ADD     R6, R4
+	MOVD    R2, R8
+	SUBS    $4, R8
+	BLT     by1_tail
+by1_loop4:
+	FMOVQ   0(R9), F3
+	WORD    $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
+	WORD    $0x6ea0d867 // fcmle v7.4s, v3.4s, #0.0
+	WORD    $0x6e20dc68 // fmul v8.4s, v3.4s, v0.4s
+	VAND    V1.B16, V8.B16, V8.B16
+	VBIT    V7.B16, V8.B16, V3.B16
+	VTRN1   V4.S4, V3.S4, V7.S4
+	VTRN2   V4.S4, V3.S4, V8.S4
+	VTRN1   V6.S4, V5.S4, V9.S4
+	VTRN2   V6.S4, V5.S4, V10.S4
+	VTRN1   V9.D2, V7.D2, V3.D2
+	VTRN2   V9.D2, V7.D2, V5.D2
+	VTRN1   V10.D2, V8.D2, V4.D2
+	VTRN2   V10.D2, V8.D2, V6.D2
+	FMOVS   F3, 0(R7)
+	ADD     R5, R7
+	FMOVS   F4, 0(R7)
+	ADD     R5, R7
+	FMOVS   F5, 0(R7)
+	ADD     R5, R7
+	FMOVS   F6, 0(R7)
+	ADD     R5, R7
+	ADD     $16, R9
+	SUBS    $4, R8
+	BGE     by1_loop4
+by1_tail:
+	ADD     $4, R8
+	TBZ     $1, R8, by1_tail1
+	FMOVD   0(R9), F3
+	WORD    $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
+	WORD    $0x6ea0d867 // fcmle v7.4s, v3.4s, #0.0
+	WORD    $0x6e20dc68 // fmul v8.4s, v3.4s, v0.4s
+	VAND    V1.B16, V8.B16, V8.B16
+	VBIT    V7.B16, V8.B16, V3.B16
+	VTRN1   V4.S4, V3.S4, V7.S4
+	VTRN2   V4.S4, V3.S4, V8.S4
+	VTRN1   V6.S4, V5.S4, V9.S4
+	VTRN2   V6.S4, V5.S4, V10.S4
+	VTRN1   V9.D2, V7.D2, V3.D2
+	VTRN2   V9.D2, V7.D2, V5.D2
+	VTRN1   V10.D2, V8.D2, V4.D2
+	VTRN2   V10.D2, V8.D2, V6.D2
+	FMOVS   F3, 0(R7)
+	ADD     R5, R7
+	FMOVS   F4, 0(R7)
+	ADD     R5, R7
+	ADD     $8, R9
+by1_tail1:
+	TBZ     $0, R8, by1_done
+	FMOVS   0(R9), F3
+	WORD    $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
+	WORD    $0x6ea0d867 // fcmle v7.4s, v3.4s, #0.0
+	WORD    $0x6e20dc68 // fmul v8.4s, v3.4s, v0.4s
+	VAND    V1.B16, V8.B16, V8.B16
+	VBIT    V7.B16, V8.B16, V3.B16
+	VTRN1   V4.S4, V3.S4, V7.S4
+	VTRN2   V4.S4, V3.S4, V8.S4
+	VTRN1   V6.S4, V5.S4, V9.S4
+	VTRN2   V6.S4, V5.S4, V10.S4
+	VTRN1   V9.D2, V7.D2, V3.D2
+	VTRN2   V9.D2, V7.D2, V5.D2
+	VTRN1   V10.D2, V8.D2, V4.D2
+	VTRN2   V10.D2, V8.D2, V6.D2
+	FMOVS   F3, 0(R7)
+	ADD     R5, R7
+	ADD     $4, R9
+by1_done:
+	ADD     $4, R3
+done:
+	RET
+
+// func deinterleaveNEON(dst []float32, src []float32, pixels int, width int, plane int, pitch int)
+TEXT ·deinterleaveNEON(SB), NOSPLIT, $0-80
+	MOVD    width+56(FP), R0
+	MOVD    pixels+48(FP), R1
+	MOVD    src_base+24(FP), R2
+	MOVD    dst_base+0(FP), R3
+	MOVD    pitch+72(FP), R4
+	MOVD    plane+64(FP), R5
+	LSL     $2, R4
+	LSL     $2, R5
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	MOVD    R2, R6
+	MOVD    R3, R8
+	ADD     R5, R3
+	MOVD    R3, R9
+	ADD     R5, R3
+	MOVD    R3, R10
+	ADD     R5, R3
+	MOVD    R3, R11
+	ADD     R5, R3
+	MOVD    R1, R7
+	SUBS    $4, R7
+	BLT     by4_tail
+by4_loop4:
+	FMOVQ   0(R6), F0
+	ADD     R4, R6
+	FMOVQ   0(R6), F1
+	ADD     R4, R6
+	FMOVQ   0(R6), F2
+	ADD     R4, R6
+	FMOVQ   0(R6), F3
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVQ   F0, 0(R8)
+	FMOVQ   F1, 0(R9)
+	FMOVQ   F2, 0(R10)
+	FMOVQ   F3, 0(R11)
+	ADD     $16, R8
+	ADD     $16, R9
+	ADD     $16, R10
+	ADD     $16, R11
+	SUBS    $4, R7
+	BGE     by4_loop4
+by4_tail:
+	ADD     $4, R7
+	TBZ     $1, R7, by4_tail1
+	FMOVQ   0(R6), F0
+	ADD     R4, R6
+	FMOVQ   0(R6), F1
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVD   F0, 0(R8)
+	FMOVD   F1, 0(R9)
+	FMOVD   F2, 0(R10)
+	FMOVD   F3, 0(R11)
+	ADD     $8, R8
+	ADD     $8, R9
+	ADD     $8, R10
+	ADD     $8, R11
+by4_tail1:
+	TBZ     $0, R7, by4_done
+	FMOVQ   0(R6), F0
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVS   F0, 0(R8)
+	FMOVS   F1, 0(R9)
+	FMOVS   F2, 0(R10)
+	FMOVS   F3, 0(R11)
+	ADD     $4, R8
+	ADD     $4, R9
+	ADD     $4, R10
+	ADD     $4, R11
+by4_done:
+	ADD     $16, R2
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	MOVD    R2, R6
+	MOVD    R3, R8
+	ADD     R5, R3
+	MOVD    R3, R9
+	ADD     R5, R3
+	MOVD    R1, R7
+	SUBS    $4, R7
+	BLT     by2_tail
+by2_loop4:
+	FMOVD   0(R6), F0
+	ADD     R4, R6
+	FMOVD   0(R6), F1
+	ADD     R4, R6
+	FMOVD   0(R6), F2
+	ADD     R4, R6
+	FMOVD   0(R6), F3
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVQ   F0, 0(R8)
+	FMOVQ   F1, 0(R9)
+	ADD     $16, R8
+	ADD     $16, R9
+	SUBS    $4, R7
+	BGE     by2_loop4
+by2_tail:
+	ADD     $4, R7
+	TBZ     $1, R7, by2_tail1
+	FMOVD   0(R6), F0
+	ADD     R4, R6
+	FMOVD   0(R6), F1
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVD   F0, 0(R8)
+	FMOVD   F1, 0(R9)
+	ADD     $8, R8
+	ADD     $8, R9
+by2_tail1:
+	TBZ     $0, R7, by2_done
+	FMOVD   0(R6), F0
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVS   F0, 0(R8)
+	FMOVS   F1, 0(R9)
+	ADD     $4, R8
+	ADD     $4, R9
+by2_done:
+	ADD     $8, R2
+tail1:
+	TBZ     $0, R0, done
+	MOVD    R2, R6
+	MOVD    R3, R8
+	ADD     R5, R3
+	MOVD    R1, R7
+	SUBS    $4, R7
+	BLT     by1_tail
+by1_loop4:
+	FMOVS   0(R6), F0
+	ADD     R4, R6
+	FMOVS   0(R6), F1
+	ADD     R4, R6
+	FMOVS   0(R6), F2
+	ADD     R4, R6
+	FMOVS   0(R6), F3
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVQ   F0, 0(R8)
+	ADD     $16, R8
+	SUBS    $4, R7
+	BGE     by1_loop4
+by1_tail:
+	ADD     $4, R7
+	TBZ     $1, R7, by1_tail1
+	FMOVS   0(R6), F0
+	ADD     R4, R6
+	FMOVS   0(R6), F1
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVD   F0, 0(R8)
+	ADD     $8, R8
+by1_tail1:
+	TBZ     $0, R7, by1_done
+	FMOVS   0(R6), F0
+	ADD     R4, R6
+	VTRN1   V1.S4, V0.S4, V4.S4
+	VTRN2   V1.S4, V0.S4, V5.S4
+	VTRN1   V3.S4, V2.S4, V6.S4
+	VTRN2   V3.S4, V2.S4, V7.S4
+	VTRN1   V6.D2, V4.D2, V0.D2
+	VTRN2   V6.D2, V4.D2, V2.D2
+	VTRN1   V7.D2, V5.D2, V1.D2
+	VTRN2   V7.D2, V5.D2, V3.D2
+	FMOVS   F0, 0(R8)
+	ADD     $4, R8
+by1_done:
+	ADD     $4, R2
+done:
+	RET
+
+// func addRowsNEON(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
+TEXT ·addRowsNEON(SB), NOSPLIT, $0-80
+	MOVD    dst_base+0(FP), R0
+	MOVD    src_base+24(FP), R1
+	MOVD    rows+48(FP), R2
+	MOVD    cols+56(FP), R3
+	MOVD    dstStride+64(FP), R4
+	MOVD    srcStride+72(FP), R5
+	LSL     $2, R4
+	LSL     $2, R5
+row:
+	MOVD    R0, R6
+	MOVD    R1, R7
+	MOVD    R3, R8
+	SUBS    $16, R8
+	BLT     rest
+loop16:
+	FMOVQ   0(R6), F0
+	FMOVQ   16(R6), F2
+	FMOVQ   32(R6), F4
+	FMOVQ   48(R6), F6
+	FMOVQ   0(R7), F1
+	FMOVQ   16(R7), F3
+	FMOVQ   32(R7), F5
+	FMOVQ   48(R7), F7
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	FMOVQ   F0, 0(R6)
+	FMOVQ   F2, 16(R6)
+	FMOVQ   F4, 32(R6)
+	FMOVQ   F6, 48(R6)
+	ADD     $64, R6
+	ADD     $64, R7
+	SUBS    $16, R8
+	BGE     loop16
+rest:
+	ADD     $16, R8
+	SUBS    $4, R8
+	BLT     tail
+loop4:
+	FMOVQ   0(R6), F0
+	FMOVQ   0(R7), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ   F0, 0(R6)
+	ADD     $16, R6
+	ADD     $16, R7
+	SUBS    $4, R8
+	BGE     loop4
+tail:
+	ADD     $4, R8
+	TBZ     $1, R8, tail1
+	FMOVD   0(R6), F0
+	FMOVD   0(R7), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVD   F0, 0(R6)
+	ADD     $8, R6
+	ADD     $8, R7
+tail1:
+	TBZ     $0, R8, done
+	FMOVS   0(R6), F0
+	FMOVS   0(R7), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVS   F0, 0(R6)
+	ADD     $4, R6
+	ADD     $4, R7
+done:
+	ADD     R4, R0
+	ADD     R5, R1
+	SUBS    $1, R2
+	BNE     row
 	RET

@@ -93,3 +93,18 @@ func momentumNEON(w []float32, v []float32, g []float32, rate float32, momentum 
 //
 //go:noescape
 func adamNEON(w []float32, m []float32, v []float32, g []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32)
+
+// interleaveNEON does dst[p·pitch+k] = ReLU(planes[k·plane+p] + bias[k]) for p < pixels and k < len(bias).
+//
+//go:noescape
+func interleaveNEON(dst []float32, planes []float32, bias []float32, pixels int, plane int, pitch int, slope float32)
+
+// deinterleaveNEON does dst[k·plane+p] = src[p·pitch+k] for p < pixels and k < width.
+//
+//go:noescape
+func deinterleaveNEON(dst []float32, src []float32, pixels int, width int, plane int, pitch int)
+
+// addRowsNEON does dst[i·dstStride+j] += src[i·srcStride+j].
+//
+//go:noescape
+func addRowsNEON(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
