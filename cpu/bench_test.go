@@ -84,6 +84,18 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
+// BenchmarkInference measures predictions, of many pictures at once and of one.
+func BenchmarkInference(b *testing.B) {
+	for _, n := range []int{1, batch} {
+		for _, p := range []*backend.Program{lenetLayers(n).forward(), vggLayers(n).forward()} {
+			b.Run(fmt.Sprintf("%s/%d", p.Name, n), func(b *testing.B) {
+				benchmark(b, p)
+				b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "images/s")
+			})
+		}
+	}
+}
+
 // BenchmarkPool measures 2×2 pooling of the first maps of LeNet-5 and the VGG.
 func BenchmarkPool(b *testing.B) {
 	for _, s := range []struct {

@@ -191,20 +191,28 @@ func (c *compiler) split(n, grain, unit int, work func(lo, hi, worker int)) {
 	if n == 0 {
 		return
 	}
-	parts, size := cut(n, grain, unit)
+	parts, size := divide(n, grain, unit, maxSplit)
 	c.parallel(parts, func(part, worker int) {
 		work(part*size, min((part+1)*size, n), worker)
 	})
 }
 
-// maxParts bounds the parts of a step: enough for many goroutines to end at about
-// the same time, few enough that handing them out costs nothing.
-const maxParts = 64
+// The most parts of a step: enough for many goroutines to end at about the same time,
+// few enough that handing them out costs nothing, and never dependent on how many
+// goroutines there are. A part that leaves sums, to be added to those of the others in
+// order, takes memory and time after it, so there are fewer of those.
+const (
+	maxSplit = 512
+	maxParts = 64
+)
 
-// cut returns how many parts n items make, and how many items each of them but
-// the last holds.
-func cut(n, grain, unit int) (parts, size int) {
-	parts = min(max(n/max(grain, 1), 1), maxParts)
+// cut returns how many parts that leave sums n items make, and how many items each of
+// them but the last holds.
+func cut(n, grain, unit int) (parts, size int) { return divide(n, grain, unit, maxParts) }
+
+// divide is cut for at most so many parts.
+func divide(n, grain, unit, most int) (parts, size int) {
+	parts = min(max(n/max(grain, 1), 1), most)
 	size = ceil(ceil(n, parts), unit) * unit
 	return ceil(n, size), size
 }

@@ -149,10 +149,7 @@ func (n *network) finish() *backend.Program {
 	for ; n.layer > 1; n.layer-- {
 		dy = n.grads[n.layer-2](dy)
 	}
-	float := func(name string, size int) backend.View {
-		return n.buffer(name, backend.Bound, backend.Float32, 0, size)
-	}
-	w, dw := float("parameters", n.parameters), float("gradients", n.parameters)
+	w, dw := n.float("parameters", n.parameters), n.float("gradients", n.parameters)
 	for i := range n.arena {
 		n.arena[i].Buffer, n.gradient[i].Buffer = w.Buffer, dw.Buffer
 	}
@@ -165,16 +162,31 @@ func (n *network) finish() *backend.Program {
 		}
 	}
 	n.Add("update", &backend.OptimizerStep{
-		Parameters: w, Slot1: float("m", n.parameters), Slot2: float("v", n.parameters), Gradients: dw,
-		LearningRate: float("rate", 1), Step: n.buffer("step", backend.Bound, backend.Int32, 0, 1),
+		Parameters: w, Slot1: n.float("m", n.parameters), Slot2: n.float("v", n.parameters), Gradients: dw,
+		LearningRate: n.float("rate", 1), Step: n.buffer("step", backend.Bound, backend.Int32, 0, 1),
 		Rule: backend.Adam, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8,
 		Segments: []backend.Segment{{Length: n.parameters, RateFactor: 1}},
 	})
 	return n.Program
 }
 
+func (n *network) float(name string, size int) backend.View {
+	return n.buffer(name, backend.Bound, backend.Float32, 0, size)
+}
+
+// forward is the network as it predicts.
+func (n *network) forward() *backend.Program {
+	w := n.float("parameters", n.parameters)
+	for _, v := range n.arena {
+		v.Buffer = w.Buffer
+	}
+	return n.Program
+}
+
 // lenet is a training step of LeNet-5.
-func lenet(batch int) *backend.Program {
+func lenet(batch int) *backend.Program { return lenetLayers(batch).finish() }
+
+func lenetLayers(batch int) *network {
 	n := newNetwork("lenet", batch, 28, 28, 1)
 	n.conv(6, 5, 2)
 	n.pool()
@@ -183,11 +195,13 @@ func lenet(batch int) *backend.Program {
 	n.dense(120, relu)
 	n.dense(84, relu)
 	n.dense(10, backend.Activation{})
-	return n.finish()
+	return n
 }
 
 // vgg is a training step of a small VGG for pictures of 32×32 pixels.
-func vgg(batch int) *backend.Program {
+func vgg(batch int) *backend.Program { return vggLayers(batch).finish() }
+
+func vggLayers(batch int) *network {
 	n := newNetwork("vgg", batch, 32, 32, 3)
 	n.conv(32, 3, 1)
 	n.conv(32, 3, 1)
@@ -197,7 +211,7 @@ func vgg(batch int) *backend.Program {
 	n.pool()
 	n.conv(128, 3, 1)
 	n.dense(10, backend.Activation{})
-	return n.finish()
+	return n
 }
 
 // compiled prepares a Program to run on tensors of its own, which hold small
