@@ -72,81 +72,133 @@ func (t tile) write(c *build.Context, edge edge) {
 
 	cols := c.Load(c.Param("cols"), c.GP64())
 	edge.prepare(cols, t.vectors, t.lanes)
-	t.variant(c, "", edge.load, edge.store, edge.add)
-	edge.slow(func(load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem)) {
-		t.variant(c, "edge_", load, store, add)
-	})
+	edge.variants(t, cols)
 }
 
-// variant writes the whole computation with one way to read B and to write C.
-func (t tile) variant(c *build.Context, prefix string, load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem)) {
-	param := func(name string) operand.Mem {
-		p, err := c.Param(name).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		return p.Addr
-	}
-	a, aRow := t.rowPointers(c)
-	aStep := c.Load(c.Param("aStep"), c.GP64())
-	b := c.Load(c.Param("b"), c.GP64())
-	bStep := c.Load(c.Param("bStep"), c.GP64())
-	runs := c.Load(c.Param("runs"), c.GP64())
+// operands are the registers of a micro-kernel.
+type operands struct {
+	a     []reg.GPVirtual // every third row of A
+	aRow  reg.Register
+	aStep reg.Register
+	b     reg.GPVirtual
+	bStep reg.Register
+	runs  reg.Register
+	near  reg.GPVirtual // the depth, counted down, at which C is prefetched; nil if never
+	sums  [][]vecOp
+}
 
-	sums := make([][]vecOp, t.rows)
-	for i := range sums {
+// begin writes how the operands are found and the sums begin.
+func (t tile) begin(c *build.Context) *operands {
+	o := &operands{}
+	o.a, o.aRow = t.rowPointers(c)
+	o.aStep = c.Load(c.Param("aStep"), c.GP64())
+	o.b = c.GP64()
+	c.Load(c.Param("b"), o.b)
+	o.bStep = c.Load(c.Param("bStep"), c.GP64())
+	o.runs = c.Load(c.Param("runs"), c.GP64())
+	if t.prefetches() {
+		accumulate := c.Load(c.Param("accumulate"), c.GP8())
+		o.near = c.GP64()
+		c.MOVQ(operand.U32(prefetchDepth), o.near)
+		c.TESTB(accumulate, accumulate)
+		never := c.GP64()
+		c.MOVQ(operand.I32(-1), never)
+		c.CMOVQEQ(never, o.near)
+	}
+	o.sums = make([][]vecOp, t.rows)
+	for i := range o.sums {
 		for range t.vectors {
 			s := t.vector()
 			c.VXORPS(s, s, s)
-			sums[i] = append(sums[i], s)
+			o.sums[i] = append(o.sums[i], s)
 		}
 	}
+	return o
+}
 
+// addUp writes the loops over runs and depth, with one way to read B.
+func (t tile) addUp(c *build.Context, o *operands, prefix string, load func(v int, at operand.Mem) vecOp) {
 	c.Label(prefix + "run_loop")
 	depth := c.Load(c.Param("depth"), c.GP64())
 	c.Label(prefix + "depth_loop")
 	right := make([]vecOp, t.vectors)
 	for v := range right {
-		right[v] = load(v, operand.Mem{Base: b, Disp: 4 * t.lanes * v})
+		right[v] = load(v, operand.Mem{Base: o.b, Disp: 4 * t.lanes * v})
 	}
-	for i := range sums {
-		element := operand.Mem{Base: a[i/3]}
+	for i := range o.sums {
+		element := operand.Mem{Base: o.a[i/3]}
 		if i%3 > 0 {
-			element.Index, element.Scale = aRow, uint8(i%3)
+			element.Index, element.Scale = o.aRow, uint8(i%3)
 		}
 		if t.fused {
 			for v := range right {
-				c.VFMADD231PS_BCST(element, right[v], sums[i][v])
+				c.VFMADD231PS_BCST(element, right[v], o.sums[i][v])
 			}
 			continue
 		}
 		left := t.vector()
 		c.VBROADCASTSS(element, left)
 		for v := range right {
-			c.VFMADD231PS(right[v], left, sums[i][v])
+			c.VFMADD231PS(right[v], left, o.sums[i][v])
 		}
 	}
-	for _, p := range a {
-		c.ADDQ(aStep, p)
+	for _, p := range o.a {
+		c.ADDQ(o.aStep, p)
 	}
-	c.ADDQ(bStep, b)
+	c.ADDQ(o.bStep, o.b)
+	if t.prefetches() {
+		c.CMPQ(depth, o.near)
+		c.JNE(operand.LabelRef(prefix + "next"))
+		t.prefetch(c)
+		c.Label(prefix + "next")
+	}
 	c.DECQ(depth)
 	c.JNZ(operand.LabelRef(prefix + "depth_loop"))
-	for _, p := range a {
-		c.ADDQ(param("aJump"), p)
+	jump := func(name string) operand.Mem {
+		p, err := c.Param(name).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		return p.Addr
 	}
-	c.ADDQ(param("bJump"), b)
-	c.DECQ(runs)
+	for _, p := range o.a {
+		c.ADDQ(jump("aJump"), p)
+	}
+	c.ADDQ(jump("bJump"), o.b)
+	c.DECQ(o.runs)
 	c.JNZ(operand.LabelRef(prefix + "run_loop"))
+}
 
+// finish writes how the sums get to C.
+func (t tile) finish(c *build.Context, o *operands, prefix string, store, add func(v int, sum vecOp, at operand.Mem)) {
 	out := c.Load(c.Param("c"), c.GP64())
 	cRow := c.Load(c.Param("cRow"), c.GP64())
 	accumulate := c.Load(c.Param("accumulate"), c.GP8())
 	c.TESTB(accumulate, accumulate)
 	c.JNZ(operand.LabelRef(prefix + "add"))
-	t.rowByRow(c, sums, out, cRow, store)
+	t.rowByRow(c, o.sums, out, cRow, store)
 	c.Label(prefix + "add")
-	t.rowByRow(c, sums, out, cRow, add)
+	t.rowByRow(c, o.sums, out, cRow, add)
+}
+
+// prefetchDepth is how many steps before the end of a run the tile of C is brought near, if it will be read: as late as memory allows, for the operands
+// that stream by in the meantime push it out of the cache again.
+const prefetchDepth = 48
+
+// prefetches reports whether the tile does that. Those that large products are made of do.
+func (t tile) prefetches() bool { return t.lanes == 16 && t.vectors == 2 && t.rows >= 8 }
+
+func (t tile) prefetch(c *build.Context) {
+	out := c.Load(c.Param("c"), c.GP64())
+	cRow := c.Load(c.Param("cRow"), c.GP64())
+	for i := range t.rows {
+		for v := range t.vectors {
+			c.PREFETCHT0(operand.Mem{Base: out, Disp: 4 * t.lanes * v})
+		}
+		if i < t.rows-1 {
+			c.ADDQ(cRow, out)
+		}
+	}
 }
 
 // rowPointers returns pointers to every third row of A, and the distance of two rows: an address can add it once or twice.
@@ -180,14 +232,12 @@ func (t tile) rowByRow(c *build.Context, sums [][]vecOp, out, cRow reg.Register,
 // edge reads of B and writes to C the columns that a tile has.
 type edge interface {
 	prepare(cols reg.Register, vectors, lanes int)
-	load(v int, at operand.Mem) vecOp
-	store(v int, sum vecOp, at operand.Mem)
-	add(v int, sum vecOp, at operand.Mem)
-	// slow lets the edge have its own code, at label edge, for tiles that lack columns.
-	slow(write func(load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem)))
+	// variants writes the computation for full tiles, and for those that lack columns.
+	variants(t tile, cols reg.Register)
 }
 
-// maskRegisters masks loads and stores by the mask registers of AVX-512, at no cost, in full tiles as well.
+// maskRegisters masks loads and stores by the mask registers of AVX-512. Masked stores cost nothing, masked loads an instruction of arithmetic (2 % of the
+// speed of Zen 4): full tiles have a loop without.
 type maskRegisters struct {
 	c      *build.Context
 	masks  []reg.OpmaskVirtual
@@ -212,22 +262,28 @@ func (m *maskRegisters) prepare(cols reg.Register, vectors, lanes int) {
 	}
 }
 
-func (m *maskRegisters) load(v int, at operand.Mem) vecOp {
-	r := m.vector()
-	m.c.VMOVUPS_Z(at, m.masks[v], r)
-	return r
-}
-
-func (m *maskRegisters) store(v int, sum vecOp, at operand.Mem) {
-	m.c.VMOVUPS(sum, m.masks[v], at)
-}
-
-func (m *maskRegisters) add(v int, sum vecOp, at operand.Mem) {
-	m.c.VADDPS(at, sum, m.masks[v], sum)
-	m.c.VMOVUPS(sum, m.masks[v], at)
-}
-
-func (m *maskRegisters) slow(func(func(int, operand.Mem) vecOp, func(int, vecOp, operand.Mem), func(int, vecOp, operand.Mem))) {
+func (m *maskRegisters) variants(t tile, cols reg.Register) {
+	o := t.begin(m.c)
+	m.c.CMPQ(cols, operand.Imm(uint64(t.vectors*t.lanes)))
+	m.c.JNE(operand.LabelRef("edge_run_loop"))
+	t.addUp(m.c, o, "", func(_ int, at operand.Mem) vecOp {
+		r := m.vector()
+		m.c.VMOVUPS(at, r)
+		return r
+	})
+	m.c.Label("finish")
+	t.finish(m.c, o, "",
+		func(v int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, m.masks[v], at) },
+		func(v int, sum vecOp, at operand.Mem) {
+			m.c.VADDPS(at, sum, m.masks[v], sum)
+			m.c.VMOVUPS(sum, m.masks[v], at)
+		})
+	t.addUp(m.c, o, "edge_", func(v int, at operand.Mem) vecOp {
+		r := m.vector()
+		m.c.VMOVUPS_Z(at, m.masks[v], r)
+		return r
+	})
+	m.c.JMP(operand.LabelRef("finish"))
 }
 
 // maskVectors is for AVX2, whose masked stores are slow on some processors: full tiles do without. There is no register to keep the masks in, so they are
@@ -235,34 +291,32 @@ func (m *maskRegisters) slow(func(func(int, operand.Mem) vecOp, func(int, vecOp,
 type maskVectors struct {
 	c    *build.Context
 	ones operand.Mem // 16 lanes of ones, then 16 of zeros
-	cols reg.Register
 }
 
 func (m *maskVectors) prepare(cols reg.Register, vectors, lanes int) {
-	m.cols = cols
 	m.c.CMPQ(cols, operand.Imm(uint64(vectors*lanes)))
 	m.c.JNE(operand.LabelRef("edge"))
 }
 
-func (m *maskVectors) load(_ int, at operand.Mem) vecOp {
-	r := m.c.YMM()
-	m.c.VMOVUPS(at, r)
-	return r
-}
+func (m *maskVectors) variants(t tile, cols reg.Register) {
+	o := t.begin(m.c)
+	t.addUp(m.c, o, "", func(_ int, at operand.Mem) vecOp {
+		r := m.c.YMM()
+		m.c.VMOVUPS(at, r)
+		return r
+	})
+	t.finish(m.c, o, "",
+		func(_ int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, at) },
+		func(_ int, sum vecOp, at operand.Mem) {
+			m.c.VADDPS(at, sum, sum)
+			m.c.VMOVUPS(sum, at)
+		})
 
-func (m *maskVectors) store(_ int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, at) }
-
-func (m *maskVectors) add(_ int, sum vecOp, at operand.Mem) {
-	m.c.VADDPS(at, sum, sum)
-	m.c.VMOVUPS(sum, at)
-}
-
-func (m *maskVectors) slow(write func(load func(v int, at operand.Mem) vecOp, store, add func(v int, sum vecOp, at operand.Mem))) {
 	m.c.Label("edge")
 	masks := m.c.GP64()
 	m.c.LEAQ(m.ones.Offset(64), masks)
-	m.c.SHLQ(operand.Imm(2), m.cols)
-	m.c.SUBQ(m.cols, masks)
+	m.c.SHLQ(operand.Imm(2), cols)
+	m.c.SUBQ(cols, masks)
 	mask := func(v int) vecOp {
 		r := m.c.YMM()
 		m.c.VMOVUPS(operand.Mem{Base: masks, Disp: 32 * v}, r)
@@ -273,7 +327,9 @@ func (m *maskVectors) slow(write func(load func(v int, at operand.Mem) vecOp, st
 		m.c.VMASKMOVPS(at, r, r)
 		return r
 	}
-	write(load,
+	o = t.begin(m.c)
+	t.addUp(m.c, o, "edge_", load)
+	t.finish(m.c, o, "edge_",
 		func(v int, sum vecOp, at operand.Mem) { m.c.VMASKMOVPS(sum, mask(v), at) },
 		func(v int, sum vecOp, at operand.Mem) {
 			old := load(v, at)

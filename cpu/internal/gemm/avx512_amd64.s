@@ -13,39 +13,43 @@ TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-97
 	KMOVW  CX, K1
 	SHRQ   $0x10, CX
 	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), AX
-	MOVQ   aStep+32(FP), CX
-	MOVQ   b+48(FP), DX
-	MOVQ   bStep+56(FP), BX
-	MOVQ   runs+8(FP), SI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), DI
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (DX), K1, Z2
-	VMOVUPS.Z    64(DX), K2, Z3
-	VBROADCASTSS (AX), Z4
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         CX, AX
-	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), AX
-	ADDQ         bJump+64(FP), DX
-	DECQ         SI
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), CL
-	TESTB        CL, CL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), CL
+	TESTB   CL, CL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -57,6 +61,25 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (BX), K1, Z2
+	VMOVUPS.Z    64(BX), K2, Z3
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	DECQ         AX
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), CX
+	ADDQ         bJump+64(FP), BX
+	DECQ         DI
+	JNZ          edge_run_loop
+	JMP          finish
+
 // func microAVX512x1x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-97
@@ -64,34 +87,38 @@ TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), AX
-	MOVQ   aStep+32(FP), CX
-	MOVQ   b+48(FP), DX
-	MOVQ   bStep+56(FP), BX
-	MOVQ   runs+8(FP), SI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Z0, Z0, Z0
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), DI
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DX), K1, Z1
-	VFMADD231PS.BCST (AX), Z1, Z0
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	DECQ             DI
+	VMOVUPS          (BX), Z1
+	VFMADD231PS.BCST (CX), Z1, Z0
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), AX
-	ADDQ             bJump+64(FP), DX
-	DECQ             SI
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), CL
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), CL
+	TESTB   CL, CL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -101,6 +128,22 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (BX), K1, Z1
+	VFMADD231PS.BCST (CX), Z1, Z0
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x1x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-97
@@ -108,34 +151,38 @@ TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), AX
-	MOVQ   aStep+32(FP), CX
-	MOVQ   b+48(FP), DX
-	MOVQ   bStep+56(FP), BX
-	MOVQ   runs+8(FP), SI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), CX
+	MOVQ   aStep+32(FP), DX
+	MOVQ   b+48(FP), BX
+	MOVQ   bStep+56(FP), SI
+	MOVQ   runs+8(FP), DI
 	VXORPS Y0, Y0, Y0
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), DI
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DX), K1, Y1
-	VFMADD231PS.BCST (AX), Y1, Y0
-	ADDQ             CX, AX
-	ADDQ             BX, DX
-	DECQ             DI
+	VMOVUPS          (BX), Y1
+	VFMADD231PS.BCST (CX), Y1, Y0
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), AX
-	ADDQ             bJump+64(FP), DX
-	DECQ             SI
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), CL
-	TESTB            CL, CL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), CL
+	TESTB   CL, CL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -144,6 +191,22 @@ add:
 	VMOVUPS Y0, K1, (AX)
 	VZEROUPPER
 	RET
+
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (BX), K1, Y1
+	VFMADD231PS.BCST (CX), Y1, Y0
+	ADDQ             DX, CX
+	ADDQ             SI, BX
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), CX
+	ADDQ             bJump+64(FP), BX
+	DECQ             DI
+	JNZ              edge_run_loop
+	JMP              finish
 
 // func microAVX512x2x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -154,47 +217,51 @@ TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-97
 	KMOVW  CX, K1
 	SHRQ   $0x10, CX
 	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (BX), K1, Z4
-	VMOVUPS.Z    64(BX), K2, Z5
-	VBROADCASTSS (CX), Z6
+	VMOVUPS      (SI), Z4
+	VMOVUPS      64(SI), Z5
+	VBROADCASTSS (DX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (CX)(AX*1), Z6
+	VBROADCASTSS (DX)(CX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         AX
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -211,6 +278,28 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    64(SI), K2, Z5
+	VBROADCASTSS (DX), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (DX)(CX*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         AX
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          edge_run_loop
+	JMP          finish
+
 // func microAVX512x2x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-97
@@ -218,38 +307,42 @@ TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (BX), K1, Z2
-	VFMADD231PS.BCST (CX), Z2, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z2, Z1
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS          (SI), Z2
+	VFMADD231PS.BCST (DX), Z2, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -262,6 +355,23 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (SI), K1, Z2
+	VFMADD231PS.BCST (DX), Z2, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x2x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-97
@@ -269,38 +379,42 @@ TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (BX), K1, Y2
-	VFMADD231PS.BCST (CX), Y2, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y2, Y1
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS          (SI), Y2
+	VFMADD231PS.BCST (DX), Y2, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -313,6 +427,23 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (SI), K1, Y2
+	VFMADD231PS.BCST (DX), Y2, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x3x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-97
@@ -322,55 +453,59 @@ TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-97
 	KMOVW  CX, K1
 	SHRQ   $0x10, CX
 	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (BX), K1, Z6
-	VMOVUPS.Z    64(BX), K2, Z7
-	VBROADCASTSS (CX), Z8
+	VMOVUPS      (SI), Z6
+	VMOVUPS      64(SI), Z7
+	VBROADCASTSS (DX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (CX)(AX*1), Z8
+	VBROADCASTSS (DX)(CX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (CX)(AX*2), Z8
+	VBROADCASTSS (DX)(CX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         AX
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -392,6 +527,31 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (SI), K1, Z6
+	VMOVUPS.Z    64(SI), K2, Z7
+	VBROADCASTSS (DX), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (DX)(CX*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (DX)(CX*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         AX
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         bJump+64(FP), SI
+	DECQ         R8
+	JNZ          edge_run_loop
+	JMP          finish
+
 // func microAVX512x3x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-97
@@ -399,42 +559,46 @@ TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (BX), K1, Z3
-	VFMADD231PS.BCST (CX), Z3, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z3, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z3, Z2
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS          (SI), Z3
+	VFMADD231PS.BCST (DX), Z3, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -450,6 +614,24 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (SI), K1, Z3
+	VFMADD231PS.BCST (DX), Z3, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x3x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-97
@@ -457,42 +639,46 @@ TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   aStep+32(FP), BX
+	MOVQ   b+48(FP), SI
+	MOVQ   bStep+56(FP), DI
+	MOVQ   runs+8(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (BX), K1, Y3
-	VFMADD231PS.BCST (CX), Y3, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y3, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y3, Y2
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS          (SI), Y3
+	VFMADD231PS.BCST (DX), Y3, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -508,6 +694,24 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (SI), K1, Y3
+	VFMADD231PS.BCST (DX), Y3, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             bJump+64(FP), SI
+	DECQ             R8
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x4x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-97
@@ -517,14 +721,14 @@ TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-97
 	KMOVW  CX, K1
 	SHRQ   $0x10, CX
 	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -533,51 +737,55 @@ TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-97
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (SI), K1, Z8
-	VMOVUPS.Z    64(SI), K2, Z9
-	VBROADCASTSS (CX), Z10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VBROADCASTSS (DX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (CX)(AX*1), Z10
+	VBROADCASTSS (DX)(CX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (CX)(AX*2), Z10
+	VBROADCASTSS (DX)(CX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (DX), Z10
+	VBROADCASTSS (BX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         BX, CX
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         AX
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
 	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -604,6 +812,36 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (DI), K1, Z8
+	VMOVUPS.Z    64(DI), K2, Z9
+	VBROADCASTSS (DX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DX)(CX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (DX)(CX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (BX), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         AX
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	JMP          finish
+
 // func microAVX512x4x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-97
@@ -611,50 +849,54 @@ TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (SI), K1, Z4
-	VFMADD231PS.BCST (CX), Z4, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z4, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z4, Z2
-	VFMADD231PS.BCST (DX), Z4, Z3
-	ADDQ             BX, CX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Z4
+	VFMADD231PS.BCST (DX), Z4, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
+	VFMADD231PS.BCST (BX), Z4, Z3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -673,6 +915,27 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (DI), K1, Z4
+	VFMADD231PS.BCST (DX), Z4, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
+	VFMADD231PS.BCST (BX), Z4, Z3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x4x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-97
@@ -680,50 +943,54 @@ TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (SI), K1, Y4
-	VFMADD231PS.BCST (CX), Y4, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y4, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y4, Y2
-	VFMADD231PS.BCST (DX), Y4, Y3
-	ADDQ             BX, CX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Y4
+	VFMADD231PS.BCST (DX), Y4, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
+	VFMADD231PS.BCST (BX), Y4, Y3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -742,6 +1009,27 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (DI), K1, Y4
+	VFMADD231PS.BCST (DX), Y4, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
+	VFMADD231PS.BCST (BX), Y4, Y3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x5x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-97
@@ -751,14 +1039,14 @@ TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-97
 	KMOVW  CX, K1
 	SHRQ   $0x10, CX
 	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -769,57 +1057,61 @@ TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-97
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (SI), K1, Z10
-	VMOVUPS.Z    64(SI), K2, Z11
-	VBROADCASTSS (CX), Z12
+	VMOVUPS      (DI), Z10
+	VMOVUPS      64(DI), Z11
+	VBROADCASTSS (DX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (CX)(AX*1), Z12
+	VBROADCASTSS (DX)(CX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (CX)(AX*2), Z12
+	VBROADCASTSS (DX)(CX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (DX), Z12
+	VBROADCASTSS (BX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (DX)(AX*1), Z12
+	VBROADCASTSS (BX)(CX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         BX, CX
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         AX
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
 	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -851,6 +1143,39 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (DI), K1, Z10
+	VMOVUPS.Z    64(DI), K2, Z11
+	VBROADCASTSS (DX), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (DX)(CX*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (DX)(CX*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (BX), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (BX)(CX*1), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         AX
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	JMP          finish
+
 // func microAVX512x5x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-97
@@ -858,54 +1183,58 @@ TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (SI), K1, Z5
-	VFMADD231PS.BCST (CX), Z5, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z5, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z5, Z2
-	VFMADD231PS.BCST (DX), Z5, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z5, Z4
-	ADDQ             BX, CX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Z5
+	VFMADD231PS.BCST (DX), Z5, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
+	VFMADD231PS.BCST (BX), Z5, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -927,6 +1256,28 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (DI), K1, Z5
+	VFMADD231PS.BCST (DX), Z5, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
+	VFMADD231PS.BCST (BX), Z5, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x5x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-97
@@ -934,54 +1285,58 @@ TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (SI), K1, Y5
-	VFMADD231PS.BCST (CX), Y5, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y5, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y5, Y2
-	VFMADD231PS.BCST (DX), Y5, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y5, Y4
-	ADDQ             BX, CX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Y5
+	VFMADD231PS.BCST (DX), Y5, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
+	VFMADD231PS.BCST (BX), Y5, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1003,6 +1358,28 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (DI), K1, Y5
+	VFMADD231PS.BCST (DX), Y5, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
+	VFMADD231PS.BCST (BX), Y5, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x6x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-97
@@ -1012,14 +1389,14 @@ TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-97
 	KMOVW  CX, K1
 	SHRQ   $0x10, CX
 	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1032,63 +1409,67 @@ TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-97
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (SI), K1, Z12
-	VMOVUPS.Z    64(SI), K2, Z13
-	VBROADCASTSS (CX), Z14
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VBROADCASTSS (DX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (CX)(AX*1), Z14
+	VBROADCASTSS (DX)(CX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (CX)(AX*2), Z14
+	VBROADCASTSS (DX)(CX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (DX), Z14
+	VBROADCASTSS (BX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (DX)(AX*1), Z14
+	VBROADCASTSS (BX)(CX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (DX)(AX*2), Z14
+	VBROADCASTSS (BX)(CX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         BX, CX
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         AX
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
 	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -1125,6 +1506,42 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (DI), K1, Z12
+	VMOVUPS.Z    64(DI), K2, Z13
+	VBROADCASTSS (DX), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (DX)(CX*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (DX)(CX*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (BX), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (BX)(CX*1), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (BX)(CX*2), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         SI, DX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         AX
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         bJump+64(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	JMP          finish
+
 // func microAVX512x6x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-97
@@ -1132,58 +1549,62 @@ TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (SI), K1, Z6
-	VFMADD231PS.BCST (CX), Z6, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z6, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z6, Z2
-	VFMADD231PS.BCST (DX), Z6, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z6, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z6, Z5
-	ADDQ             BX, CX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Z6
+	VFMADD231PS.BCST (DX), Z6, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
+	VFMADD231PS.BCST (BX), Z6, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1208,6 +1629,29 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (DI), K1, Z6
+	VFMADD231PS.BCST (DX), Z6, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
+	VFMADD231PS.BCST (BX), Z6, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x6x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-97
@@ -1215,58 +1659,62 @@ TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+32(FP), SI
+	MOVQ   b+48(FP), DI
+	MOVQ   bStep+56(FP), R8
+	MOVQ   runs+8(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (SI), K1, Y6
-	VFMADD231PS.BCST (CX), Y6, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y6, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y6, Y2
-	VFMADD231PS.BCST (DX), Y6, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y6, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y6, Y5
-	ADDQ             BX, CX
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Y6
+	VFMADD231PS.BCST (DX), Y6, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
+	VFMADD231PS.BCST (BX), Y6, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1291,6 +1739,29 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (DI), K1, Y6
+	VFMADD231PS.BCST (DX), Y6, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
+	VFMADD231PS.BCST (BX), Y6, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             bJump+64(FP), DI
+	DECQ             R9
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x7x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-97
@@ -1300,16 +1771,16 @@ TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-97
 	KMOVW  CX, K1
 	SHRQ   $0x10, CX
 	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1324,71 +1795,75 @@ TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-97
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (DI), K1, Z14
-	VMOVUPS.Z    64(DI), K2, Z15
-	VBROADCASTSS (CX), Z16
+	VMOVUPS      (R8), Z14
+	VMOVUPS      64(R8), Z15
+	VBROADCASTSS (DX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (CX)(AX*1), Z16
+	VBROADCASTSS (DX)(CX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (CX)(AX*2), Z16
+	VBROADCASTSS (DX)(CX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (DX), Z16
+	VBROADCASTSS (BX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (DX)(AX*1), Z16
+	VBROADCASTSS (BX)(CX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (DX)(AX*2), Z16
+	VBROADCASTSS (BX)(CX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (BX), Z16
+	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         SI, CX
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         AX
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
 	ADDQ         aJump+40(FP), DX
 	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+40(FP), SI
+	ADDQ         bJump+64(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -1430,6 +1905,47 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R8), K1, Z14
+	VMOVUPS.Z    64(R8), K2, Z15
+	VBROADCASTSS (DX), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (DX)(CX*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (DX)(CX*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (BX), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (BX)(CX*1), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (BX)(CX*2), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (SI), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         AX
+	JNZ          edge_depth_loop
+	ADDQ         aJump+40(FP), DX
+	ADDQ         aJump+40(FP), BX
+	ADDQ         aJump+40(FP), SI
+	ADDQ         bJump+64(FP), R8
+	DECQ         R10
+	JNZ          edge_run_loop
+	JMP          finish
+
 // func microAVX512x7x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-97
@@ -1437,16 +1953,16 @@ TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1454,49 +1970,53 @@ TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-97
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DI), K1, Z7
-	VFMADD231PS.BCST (CX), Z7, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z7, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z7, Z2
-	VFMADD231PS.BCST (DX), Z7, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z7, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z7, Z5
-	VFMADD231PS.BCST (BX), Z7, Z6
-	ADDQ             SI, CX
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Z7
+	VFMADD231PS.BCST (DX), Z7, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
+	VFMADD231PS.BCST (BX), Z7, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
+	VFMADD231PS.BCST (SI), Z7, Z6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1524,6 +2044,32 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R8), K1, Z7
+	VFMADD231PS.BCST (DX), Z7, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
+	VFMADD231PS.BCST (BX), Z7, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
+	VFMADD231PS.BCST (SI), Z7, Z6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x7x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-97
@@ -1531,16 +2077,16 @@ TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1548,49 +2094,53 @@ TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-97
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DI), K1, Y7
-	VFMADD231PS.BCST (CX), Y7, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y7, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y7, Y2
-	VFMADD231PS.BCST (DX), Y7, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y7, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y7, Y5
-	VFMADD231PS.BCST (BX), Y7, Y6
-	ADDQ             SI, CX
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Y7
+	VFMADD231PS.BCST (DX), Y7, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
+	VFMADD231PS.BCST (BX), Y7, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
+	VFMADD231PS.BCST (SI), Y7, Y6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1618,112 +2168,176 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R8), K1, Y7
+	VFMADD231PS.BCST (DX), Y7, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
+	VFMADD231PS.BCST (BX), Y7, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
+	VFMADD231PS.BCST (SI), Y7, Y6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x8x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
+	MOVQ    cols+88(FP), AX
+	MOVQ    $-1, CX
+	BZHIQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K2
+	MOVQ    aRow+24(FP), CX
+	MOVQ    a+16(FP), DX
+	LEAQ    (DX)(CX*2), BX
+	ADDQ    CX, BX
+	LEAQ    (BX)(CX*2), SI
+	ADDQ    CX, SI
+	MOVQ    aStep+32(FP), DI
+	MOVQ    b+48(FP), R8
+	MOVQ    bStep+56(FP), R9
+	MOVQ    runs+8(FP), R10
+	MOVB    accumulate+96(FP), R11
+	MOVQ    $0x00000030, R12
+	TESTB   R11, R11
+	MOVQ    $-1, R11
+	CMOVQEQ R11, R12
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	CMPQ    AX, $0x20
+	JNE     edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (DI), K1, Z16
-	VMOVUPS.Z    64(DI), K2, Z17
-	VBROADCASTSS (CX), Z18
+	VMOVUPS      (R8), Z16
+	VMOVUPS      64(R8), Z17
+	VBROADCASTSS (DX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (CX)(AX*1), Z18
+	VBROADCASTSS (DX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (CX)(AX*2), Z18
+	VBROADCASTSS (DX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (DX), Z18
+	VBROADCASTSS (BX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (DX)(AX*1), Z18
+	VBROADCASTSS (BX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (DX)(AX*2), Z18
+	VBROADCASTSS (BX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (BX), Z18
+	VBROADCASTSS (SI), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (BX)(AX*1), Z18
+	VBROADCASTSS (SI)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         SI, CX
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
-	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
-	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z14, K1, (AX)
-	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	CMPQ         AX, R12
+	JNE          next
+	MOVQ         c+72(FP), R11
+	MOVQ         cRow+80(FP), R13
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+
+next:
+	DECQ AX
+	JNZ  depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ bJump+64(FP), R8
+	DECQ R10
+	JNZ  run_loop
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, K1, (AX)
+	VMOVUPS Z15, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -1770,6 +2384,79 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R8), K1, Z16
+	VMOVUPS.Z    64(R8), K2, Z17
+	VBROADCASTSS (DX), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (DX)(CX*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (DX)(CX*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (BX), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (BX)(CX*1), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (BX)(CX*2), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (SI), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (SI)(CX*1), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	CMPQ         AX, R12
+	JNE          edge_next
+	MOVQ         c+72(FP), R11
+	MOVQ         cRow+80(FP), R13
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+
+edge_next:
+	DECQ AX
+	JNZ  edge_depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ bJump+64(FP), R8
+	DECQ R10
+	JNZ  edge_run_loop
+	JMP  finish
+
 // func microAVX512x8x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-97
@@ -1777,16 +2464,16 @@ TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1795,52 +2482,56 @@ TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-97
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DI), K1, Z8
-	VFMADD231PS.BCST (CX), Z8, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z8, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z8, Z2
-	VFMADD231PS.BCST (DX), Z8, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z8, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z8, Z5
-	VFMADD231PS.BCST (BX), Z8, Z6
-	VFMADD231PS.BCST (BX)(AX*1), Z8, Z7
-	ADDQ             SI, CX
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Z8
+	VFMADD231PS.BCST (DX), Z8, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
+	VFMADD231PS.BCST (BX), Z8, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
+	VFMADD231PS.BCST (SI), Z8, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z7, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1871,6 +2562,33 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R8), K1, Z8
+	VFMADD231PS.BCST (DX), Z8, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
+	VFMADD231PS.BCST (BX), Z8, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
+	VFMADD231PS.BCST (SI), Z8, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x8x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-97
@@ -1878,16 +2596,16 @@ TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1896,52 +2614,56 @@ TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-97
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DI), K1, Y8
-	VFMADD231PS.BCST (CX), Y8, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y8, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y8, Y2
-	VFMADD231PS.BCST (DX), Y8, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y8, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y8, Y5
-	VFMADD231PS.BCST (BX), Y8, Y6
-	VFMADD231PS.BCST (BX)(AX*1), Y8, Y7
-	ADDQ             SI, CX
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Y8
+	VFMADD231PS.BCST (DX), Y8, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
+	VFMADD231PS.BCST (BX), Y8, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
+	VFMADD231PS.BCST (SI), Y8, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y7, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -1972,120 +2694,188 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R8), K1, Y8
+	VFMADD231PS.BCST (DX), Y8, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
+	VFMADD231PS.BCST (BX), Y8, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
+	VFMADD231PS.BCST (SI), Y8, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x9x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
+	MOVQ    cols+88(FP), AX
+	MOVQ    $-1, CX
+	BZHIQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K2
+	MOVQ    aRow+24(FP), CX
+	MOVQ    a+16(FP), DX
+	LEAQ    (DX)(CX*2), BX
+	ADDQ    CX, BX
+	LEAQ    (BX)(CX*2), SI
+	ADDQ    CX, SI
+	MOVQ    aStep+32(FP), DI
+	MOVQ    b+48(FP), R8
+	MOVQ    bStep+56(FP), R9
+	MOVQ    runs+8(FP), R10
+	MOVB    accumulate+96(FP), R11
+	MOVQ    $0x00000030, R12
+	TESTB   R11, R11
+	MOVQ    $-1, R11
+	CMOVQEQ R11, R12
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	CMPQ    AX, $0x20
+	JNE     edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (DI), K1, Z18
-	VMOVUPS.Z    64(DI), K2, Z19
-	VBROADCASTSS (CX), Z20
+	VMOVUPS      (R8), Z18
+	VMOVUPS      64(R8), Z19
+	VBROADCASTSS (DX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (CX)(AX*1), Z20
+	VBROADCASTSS (DX)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (CX)(AX*2), Z20
+	VBROADCASTSS (DX)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (DX), Z20
+	VBROADCASTSS (BX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (DX)(AX*1), Z20
+	VBROADCASTSS (BX)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (DX)(AX*2), Z20
+	VBROADCASTSS (BX)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (BX), Z20
+	VBROADCASTSS (SI), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (BX)(AX*1), Z20
+	VBROADCASTSS (SI)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (BX)(AX*2), Z20
+	VBROADCASTSS (SI)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         SI, CX
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
-	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
-	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z14, K1, (AX)
-	VMOVUPS      Z15, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z16, K1, (AX)
-	VMOVUPS      Z17, K2, 64(AX)
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	CMPQ         AX, R12
+	JNE          next
+	MOVQ         c+72(FP), R11
+	MOVQ         cRow+80(FP), R13
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+
+next:
+	DECQ AX
+	JNZ  depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ bJump+64(FP), R8
+	DECQ R10
+	JNZ  run_loop
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, K1, (AX)
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, K1, (AX)
+	VMOVUPS Z17, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -2137,6 +2927,85 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R8), K1, Z18
+	VMOVUPS.Z    64(R8), K2, Z19
+	VBROADCASTSS (DX), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (DX)(CX*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (DX)(CX*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS (BX), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (BX)(CX*1), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (BX)(CX*2), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (SI), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS (SI)(CX*1), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS (SI)(CX*2), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	CMPQ         AX, R12
+	JNE          edge_next
+	MOVQ         c+72(FP), R11
+	MOVQ         cRow+80(FP), R13
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         R13, R11
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+
+edge_next:
+	DECQ AX
+	JNZ  edge_depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ bJump+64(FP), R8
+	DECQ R10
+	JNZ  edge_run_loop
+	JMP  finish
+
 // func microAVX512x9x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-97
@@ -2144,16 +3013,16 @@ TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2163,55 +3032,59 @@ TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-97
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DI), K1, Z9
-	VFMADD231PS.BCST (CX), Z9, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z9, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z9, Z2
-	VFMADD231PS.BCST (DX), Z9, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z9, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z9, Z5
-	VFMADD231PS.BCST (BX), Z9, Z6
-	VFMADD231PS.BCST (BX)(AX*1), Z9, Z7
-	VFMADD231PS.BCST (BX)(AX*2), Z9, Z8
-	ADDQ             SI, CX
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Z9
+	VFMADD231PS.BCST (DX), Z9, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
+	VFMADD231PS.BCST (BX), Z9, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
+	VFMADD231PS.BCST (SI), Z9, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z8, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -2245,6 +3118,34 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R8), K1, Z9
+	VFMADD231PS.BCST (DX), Z9, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
+	VFMADD231PS.BCST (BX), Z9, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
+	VFMADD231PS.BCST (SI), Z9, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x9x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-97
@@ -2252,16 +3153,16 @@ TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+32(FP), DI
+	MOVQ   b+48(FP), R8
+	MOVQ   bStep+56(FP), R9
+	MOVQ   runs+8(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2271,55 +3172,59 @@ TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-97
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (DI), K1, Y9
-	VFMADD231PS.BCST (CX), Y9, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y9, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y9, Y2
-	VFMADD231PS.BCST (DX), Y9, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y9, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y9, Y5
-	VFMADD231PS.BCST (BX), Y9, Y6
-	VFMADD231PS.BCST (BX)(AX*1), Y9, Y7
-	VFMADD231PS.BCST (BX)(AX*2), Y9, Y8
-	ADDQ             SI, CX
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Y9
+	VFMADD231PS.BCST (DX), Y9, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
+	VFMADD231PS.BCST (BX), Y9, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
+	VFMADD231PS.BCST (SI), Y9, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y8, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -2353,132 +3258,204 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R8), K1, Y9
+	VFMADD231PS.BCST (DX), Y9, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
+	VFMADD231PS.BCST (BX), Y9, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
+	VFMADD231PS.BCST (SI), Y9, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             bJump+64(FP), R8
+	DECQ             R10
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x10x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
+	MOVQ    cols+88(FP), AX
+	MOVQ    $-1, CX
+	BZHIQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K2
+	MOVQ    aRow+24(FP), CX
+	MOVQ    a+16(FP), DX
+	LEAQ    (DX)(CX*2), BX
+	ADDQ    CX, BX
+	LEAQ    (BX)(CX*2), SI
+	ADDQ    CX, SI
+	LEAQ    (SI)(CX*2), DI
+	ADDQ    CX, DI
+	MOVQ    aStep+32(FP), R8
+	MOVQ    b+48(FP), R9
+	MOVQ    bStep+56(FP), R10
+	MOVQ    runs+8(FP), R11
+	MOVB    accumulate+96(FP), R12
+	MOVQ    $0x00000030, R13
+	TESTB   R12, R12
+	MOVQ    $-1, R12
+	CMOVQEQ R12, R13
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	CMPQ    AX, $0x20
+	JNE     edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (R8), K1, Z20
-	VMOVUPS.Z    64(R8), K2, Z21
-	VBROADCASTSS (CX), Z22
+	VMOVUPS      (R9), Z20
+	VMOVUPS      64(R9), Z21
+	VBROADCASTSS (DX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (CX)(AX*1), Z22
+	VBROADCASTSS (DX)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (CX)(AX*2), Z22
+	VBROADCASTSS (DX)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (DX), Z22
+	VBROADCASTSS (BX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (DX)(AX*1), Z22
+	VBROADCASTSS (BX)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (DX)(AX*2), Z22
+	VBROADCASTSS (BX)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (BX), Z22
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (BX)(AX*1), Z22
+	VBROADCASTSS (SI)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (BX)(AX*2), Z22
+	VBROADCASTSS (SI)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (SI), Z22
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         DI, CX
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
-	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         aJump+40(FP), SI
-	ADDQ         bJump+64(FP), R8
-	DECQ         R10
-	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z14, K1, (AX)
-	VMOVUPS      Z15, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z16, K1, (AX)
-	VMOVUPS      Z17, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z18, K1, (AX)
-	VMOVUPS      Z19, K2, 64(AX)
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	CMPQ         AX, R13
+	JNE          next
+	MOVQ         c+72(FP), R12
+	MOVQ         cRow+80(FP), R14
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+
+next:
+	DECQ AX
+	JNZ  depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ bJump+64(FP), R9
+	DECQ R11
+	JNZ  run_loop
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, K1, (AX)
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, K1, (AX)
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, K1, (AX)
+	VMOVUPS Z19, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -2535,6 +3512,93 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R9), K1, Z20
+	VMOVUPS.Z    64(R9), K2, Z21
+	VBROADCASTSS (DX), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (DX)(CX*1), Z22
+	VFMADD231PS  Z20, Z22, Z2
+	VFMADD231PS  Z21, Z22, Z3
+	VBROADCASTSS (DX)(CX*2), Z22
+	VFMADD231PS  Z20, Z22, Z4
+	VFMADD231PS  Z21, Z22, Z5
+	VBROADCASTSS (BX), Z22
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z21, Z22, Z7
+	VBROADCASTSS (BX)(CX*1), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (BX)(CX*2), Z22
+	VFMADD231PS  Z20, Z22, Z10
+	VFMADD231PS  Z21, Z22, Z11
+	VBROADCASTSS (SI), Z22
+	VFMADD231PS  Z20, Z22, Z12
+	VFMADD231PS  Z21, Z22, Z13
+	VBROADCASTSS (SI)(CX*1), Z22
+	VFMADD231PS  Z20, Z22, Z14
+	VFMADD231PS  Z21, Z22, Z15
+	VBROADCASTSS (SI)(CX*2), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (DI), Z22
+	VFMADD231PS  Z20, Z22, Z18
+	VFMADD231PS  Z21, Z22, Z19
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	CMPQ         AX, R13
+	JNE          edge_next
+	MOVQ         c+72(FP), R12
+	MOVQ         cRow+80(FP), R14
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+
+edge_next:
+	DECQ AX
+	JNZ  edge_depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ bJump+64(FP), R9
+	DECQ R11
+	JNZ  edge_run_loop
+	JMP  finish
+
 // func microAVX512x10x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-97
@@ -2542,18 +3606,18 @@ TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2564,60 +3628,64 @@ TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-97
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R8), K1, Z10
-	VFMADD231PS.BCST (CX), Z10, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z10, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z10, Z2
-	VFMADD231PS.BCST (DX), Z10, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z10, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z10, Z5
-	VFMADD231PS.BCST (BX), Z10, Z6
-	VFMADD231PS.BCST (BX)(AX*1), Z10, Z7
-	VFMADD231PS.BCST (BX)(AX*2), Z10, Z8
-	VFMADD231PS.BCST (SI), Z10, Z9
-	ADDQ             DI, CX
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Z10
+	VFMADD231PS.BCST (DX), Z10, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
+	VFMADD231PS.BCST (BX), Z10, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
+	VFMADD231PS.BCST (SI), Z10, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
+	VFMADD231PS.BCST (DI), Z10, Z9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z9, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -2654,6 +3722,37 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R9), K1, Z10
+	VFMADD231PS.BCST (DX), Z10, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
+	VFMADD231PS.BCST (BX), Z10, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
+	VFMADD231PS.BCST (SI), Z10, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
+	VFMADD231PS.BCST (DI), Z10, Z9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x10x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-97
@@ -2661,18 +3760,18 @@ TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2683,60 +3782,64 @@ TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-97
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R8), K1, Y10
-	VFMADD231PS.BCST (CX), Y10, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y10, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y10, Y2
-	VFMADD231PS.BCST (DX), Y10, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y10, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y10, Y5
-	VFMADD231PS.BCST (BX), Y10, Y6
-	VFMADD231PS.BCST (BX)(AX*1), Y10, Y7
-	VFMADD231PS.BCST (BX)(AX*2), Y10, Y8
-	VFMADD231PS.BCST (SI), Y10, Y9
-	ADDQ             DI, CX
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Y10
+	VFMADD231PS.BCST (DX), Y10, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
+	VFMADD231PS.BCST (BX), Y10, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
+	VFMADD231PS.BCST (SI), Y10, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
+	VFMADD231PS.BCST (DI), Y10, Y9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y9, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -2773,140 +3876,218 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R9), K1, Y10
+	VFMADD231PS.BCST (DX), Y10, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
+	VFMADD231PS.BCST (BX), Y10, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
+	VFMADD231PS.BCST (SI), Y10, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
+	VFMADD231PS.BCST (DI), Y10, Y9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x11x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
+	MOVQ    cols+88(FP), AX
+	MOVQ    $-1, CX
+	BZHIQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K2
+	MOVQ    aRow+24(FP), CX
+	MOVQ    a+16(FP), DX
+	LEAQ    (DX)(CX*2), BX
+	ADDQ    CX, BX
+	LEAQ    (BX)(CX*2), SI
+	ADDQ    CX, SI
+	LEAQ    (SI)(CX*2), DI
+	ADDQ    CX, DI
+	MOVQ    aStep+32(FP), R8
+	MOVQ    b+48(FP), R9
+	MOVQ    bStep+56(FP), R10
+	MOVQ    runs+8(FP), R11
+	MOVB    accumulate+96(FP), R12
+	MOVQ    $0x00000030, R13
+	TESTB   R12, R12
+	MOVQ    $-1, R12
+	CMOVQEQ R12, R13
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	CMPQ    AX, $0x20
+	JNE     edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (R8), K1, Z22
-	VMOVUPS.Z    64(R8), K2, Z23
-	VBROADCASTSS (CX), Z24
+	VMOVUPS      (R9), Z22
+	VMOVUPS      64(R9), Z23
+	VBROADCASTSS (DX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (CX)(AX*1), Z24
+	VBROADCASTSS (DX)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (CX)(AX*2), Z24
+	VBROADCASTSS (DX)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (DX), Z24
+	VBROADCASTSS (BX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (DX)(AX*1), Z24
+	VBROADCASTSS (BX)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (DX)(AX*2), Z24
+	VBROADCASTSS (BX)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (BX), Z24
+	VBROADCASTSS (SI), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (BX)(AX*1), Z24
+	VBROADCASTSS (SI)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (BX)(AX*2), Z24
+	VBROADCASTSS (SI)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (SI), Z24
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (SI)(AX*1), Z24
+	VBROADCASTSS (DI)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         DI, CX
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
-	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         aJump+40(FP), SI
-	ADDQ         bJump+64(FP), R8
-	DECQ         R10
-	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z14, K1, (AX)
-	VMOVUPS      Z15, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z16, K1, (AX)
-	VMOVUPS      Z17, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z18, K1, (AX)
-	VMOVUPS      Z19, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z20, K1, (AX)
-	VMOVUPS      Z21, K2, 64(AX)
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	CMPQ         AX, R13
+	JNE          next
+	MOVQ         c+72(FP), R12
+	MOVQ         cRow+80(FP), R14
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+
+next:
+	DECQ AX
+	JNZ  depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ bJump+64(FP), R9
+	DECQ R11
+	JNZ  run_loop
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, K1, (AX)
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, K1, (AX)
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, K1, (AX)
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z20, K1, (AX)
+	VMOVUPS Z21, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -2968,6 +4149,99 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R9), K1, Z22
+	VMOVUPS.Z    64(R9), K2, Z23
+	VBROADCASTSS (DX), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (DX)(CX*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (DX)(CX*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS (BX), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (BX)(CX*1), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (BX)(CX*2), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (SI), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS (SI)(CX*1), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (SI)(CX*2), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (DI), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS (DI)(CX*1), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	CMPQ         AX, R13
+	JNE          edge_next
+	MOVQ         c+72(FP), R12
+	MOVQ         cRow+80(FP), R14
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+
+edge_next:
+	DECQ AX
+	JNZ  edge_depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ bJump+64(FP), R9
+	DECQ R11
+	JNZ  edge_run_loop
+	JMP  finish
+
 // func microAVX512x11x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-97
@@ -2975,18 +4249,18 @@ TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2998,63 +4272,67 @@ TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-97
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R8), K1, Z11
-	VFMADD231PS.BCST (CX), Z11, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z11, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z11, Z2
-	VFMADD231PS.BCST (DX), Z11, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z11, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z11, Z5
-	VFMADD231PS.BCST (BX), Z11, Z6
-	VFMADD231PS.BCST (BX)(AX*1), Z11, Z7
-	VFMADD231PS.BCST (BX)(AX*2), Z11, Z8
-	VFMADD231PS.BCST (SI), Z11, Z9
-	VFMADD231PS.BCST (SI)(AX*1), Z11, Z10
-	ADDQ             DI, CX
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Z11
+	VFMADD231PS.BCST (DX), Z11, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
+	VFMADD231PS.BCST (BX), Z11, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
+	VFMADD231PS.BCST (SI), Z11, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
+	VFMADD231PS.BCST (DI), Z11, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z10, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -3094,6 +4372,38 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R9), K1, Z11
+	VFMADD231PS.BCST (DX), Z11, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
+	VFMADD231PS.BCST (BX), Z11, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
+	VFMADD231PS.BCST (SI), Z11, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
+	VFMADD231PS.BCST (DI), Z11, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x11x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-97
@@ -3101,18 +4411,18 @@ TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3124,63 +4434,67 @@ TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-97
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R8), K1, Y11
-	VFMADD231PS.BCST (CX), Y11, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y11, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y11, Y2
-	VFMADD231PS.BCST (DX), Y11, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y11, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y11, Y5
-	VFMADD231PS.BCST (BX), Y11, Y6
-	VFMADD231PS.BCST (BX)(AX*1), Y11, Y7
-	VFMADD231PS.BCST (BX)(AX*2), Y11, Y8
-	VFMADD231PS.BCST (SI), Y11, Y9
-	VFMADD231PS.BCST (SI)(AX*1), Y11, Y10
-	ADDQ             DI, CX
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Y11
+	VFMADD231PS.BCST (DX), Y11, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
+	VFMADD231PS.BCST (BX), Y11, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
+	VFMADD231PS.BCST (SI), Y11, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
+	VFMADD231PS.BCST (DI), Y11, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y10, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -3220,148 +4534,230 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R9), K1, Y11
+	VFMADD231PS.BCST (DX), Y11, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
+	VFMADD231PS.BCST (BX), Y11, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
+	VFMADD231PS.BCST (SI), Y11, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
+	VFMADD231PS.BCST (DI), Y11, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x12x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
-	VXORPS Z22, Z22, Z22
-	VXORPS Z23, Z23, Z23
+	MOVQ    cols+88(FP), AX
+	MOVQ    $-1, CX
+	BZHIQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K2
+	MOVQ    aRow+24(FP), CX
+	MOVQ    a+16(FP), DX
+	LEAQ    (DX)(CX*2), BX
+	ADDQ    CX, BX
+	LEAQ    (BX)(CX*2), SI
+	ADDQ    CX, SI
+	LEAQ    (SI)(CX*2), DI
+	ADDQ    CX, DI
+	MOVQ    aStep+32(FP), R8
+	MOVQ    b+48(FP), R9
+	MOVQ    bStep+56(FP), R10
+	MOVQ    runs+8(FP), R11
+	MOVB    accumulate+96(FP), R12
+	MOVQ    $0x00000030, R13
+	TESTB   R12, R12
+	MOVQ    $-1, R12
+	CMOVQEQ R12, R13
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	VXORPS  Z22, Z22, Z22
+	VXORPS  Z23, Z23, Z23
+	CMPQ    AX, $0x20
+	JNE     edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (R8), K1, Z24
-	VMOVUPS.Z    64(R8), K2, Z25
-	VBROADCASTSS (CX), Z26
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VBROADCASTSS (DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (CX)(AX*1), Z26
+	VBROADCASTSS (DX)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (CX)(AX*2), Z26
+	VBROADCASTSS (DX)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (DX), Z26
+	VBROADCASTSS (BX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (DX)(AX*1), Z26
+	VBROADCASTSS (BX)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (DX)(AX*2), Z26
+	VBROADCASTSS (BX)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (BX), Z26
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (BX)(AX*1), Z26
+	VBROADCASTSS (SI)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (BX)(AX*2), Z26
+	VBROADCASTSS (SI)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (SI), Z26
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (SI)(AX*1), Z26
+	VBROADCASTSS (DI)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (SI)(AX*2), Z26
+	VBROADCASTSS (DI)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         DI, CX
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
-	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         aJump+40(FP), SI
-	ADDQ         bJump+64(FP), R8
-	DECQ         R10
-	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z14, K1, (AX)
-	VMOVUPS      Z15, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z16, K1, (AX)
-	VMOVUPS      Z17, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z18, K1, (AX)
-	VMOVUPS      Z19, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z20, K1, (AX)
-	VMOVUPS      Z21, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z22, K1, (AX)
-	VMOVUPS      Z23, K2, 64(AX)
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	CMPQ         AX, R13
+	JNE          next
+	MOVQ         c+72(FP), R12
+	MOVQ         cRow+80(FP), R14
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+
+next:
+	DECQ AX
+	JNZ  depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ bJump+64(FP), R9
+	DECQ R11
+	JNZ  run_loop
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, K1, (AX)
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, K1, (AX)
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, K1, (AX)
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z20, K1, (AX)
+	VMOVUPS Z21, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z22, K1, (AX)
+	VMOVUPS Z23, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -3428,6 +4824,105 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R9), K1, Z24
+	VMOVUPS.Z    64(R9), K2, Z25
+	VBROADCASTSS (DX), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (DX)(CX*1), Z26
+	VFMADD231PS  Z24, Z26, Z2
+	VFMADD231PS  Z25, Z26, Z3
+	VBROADCASTSS (DX)(CX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (BX), Z26
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z25, Z26, Z7
+	VBROADCASTSS (BX)(CX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (BX)(CX*2), Z26
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z25, Z26, Z11
+	VBROADCASTSS (SI), Z26
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z25, Z26, Z13
+	VBROADCASTSS (SI)(CX*1), Z26
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z25, Z26, Z15
+	VBROADCASTSS (SI)(CX*2), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (DI), Z26
+	VFMADD231PS  Z24, Z26, Z18
+	VFMADD231PS  Z25, Z26, Z19
+	VBROADCASTSS (DI)(CX*1), Z26
+	VFMADD231PS  Z24, Z26, Z20
+	VFMADD231PS  Z25, Z26, Z21
+	VBROADCASTSS (DI)(CX*2), Z26
+	VFMADD231PS  Z24, Z26, Z22
+	VFMADD231PS  Z25, Z26, Z23
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	CMPQ         AX, R13
+	JNE          edge_next
+	MOVQ         c+72(FP), R12
+	MOVQ         cRow+80(FP), R14
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         R14, R12
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+
+edge_next:
+	DECQ AX
+	JNZ  edge_depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ bJump+64(FP), R9
+	DECQ R11
+	JNZ  edge_run_loop
+	JMP  finish
+
 // func microAVX512x12x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-97
@@ -3435,18 +4930,18 @@ TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3459,66 +4954,70 @@ TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-97
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R8), K1, Z12
-	VFMADD231PS.BCST (CX), Z12, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z12, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z12, Z2
-	VFMADD231PS.BCST (DX), Z12, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z12, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z12, Z5
-	VFMADD231PS.BCST (BX), Z12, Z6
-	VFMADD231PS.BCST (BX)(AX*1), Z12, Z7
-	VFMADD231PS.BCST (BX)(AX*2), Z12, Z8
-	VFMADD231PS.BCST (SI), Z12, Z9
-	VFMADD231PS.BCST (SI)(AX*1), Z12, Z10
-	VFMADD231PS.BCST (SI)(AX*2), Z12, Z11
-	ADDQ             DI, CX
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Z12
+	VFMADD231PS.BCST (DX), Z12, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
+	VFMADD231PS.BCST (BX), Z12, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
+	VFMADD231PS.BCST (SI), Z12, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
+	VFMADD231PS.BCST (DI), Z12, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z10, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z11, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z11, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -3561,6 +5060,39 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R9), K1, Z12
+	VFMADD231PS.BCST (DX), Z12, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
+	VFMADD231PS.BCST (BX), Z12, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
+	VFMADD231PS.BCST (SI), Z12, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
+	VFMADD231PS.BCST (DI), Z12, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x12x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-97
@@ -3568,18 +5100,18 @@ TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+32(FP), R8
+	MOVQ   b+48(FP), R9
+	MOVQ   bStep+56(FP), R10
+	MOVQ   runs+8(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3592,66 +5124,70 @@ TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-97
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R11
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R8), K1, Y12
-	VFMADD231PS.BCST (CX), Y12, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y12, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y12, Y2
-	VFMADD231PS.BCST (DX), Y12, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y12, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y12, Y5
-	VFMADD231PS.BCST (BX), Y12, Y6
-	VFMADD231PS.BCST (BX)(AX*1), Y12, Y7
-	VFMADD231PS.BCST (BX)(AX*2), Y12, Y8
-	VFMADD231PS.BCST (SI), Y12, Y9
-	VFMADD231PS.BCST (SI)(AX*1), Y12, Y10
-	VFMADD231PS.BCST (SI)(AX*2), Y12, Y11
-	ADDQ             DI, CX
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Y12
+	VFMADD231PS.BCST (DX), Y12, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
+	VFMADD231PS.BCST (BX), Y12, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
+	VFMADD231PS.BCST (SI), Y12, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
+	VFMADD231PS.BCST (DI), Y12, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y10, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y11, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y11, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -3694,160 +5230,246 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R9), K1, Y12
+	VFMADD231PS.BCST (DX), Y12, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
+	VFMADD231PS.BCST (BX), Y12, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
+	VFMADD231PS.BCST (SI), Y12, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
+	VFMADD231PS.BCST (DI), Y12, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             bJump+64(FP), R9
+	DECQ             R11
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x13x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·microAVX512x13x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	LEAQ   (SI)(AX*2), DI
-	ADDQ   AX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
-	VXORPS Z22, Z22, Z22
-	VXORPS Z23, Z23, Z23
-	VXORPS Z24, Z24, Z24
-	VXORPS Z25, Z25, Z25
+	MOVQ    cols+88(FP), AX
+	MOVQ    $-1, CX
+	BZHIQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K2
+	MOVQ    aRow+24(FP), CX
+	MOVQ    a+16(FP), DX
+	LEAQ    (DX)(CX*2), BX
+	ADDQ    CX, BX
+	LEAQ    (BX)(CX*2), SI
+	ADDQ    CX, SI
+	LEAQ    (SI)(CX*2), DI
+	ADDQ    CX, DI
+	LEAQ    (DI)(CX*2), R8
+	ADDQ    CX, R8
+	MOVQ    aStep+32(FP), R9
+	MOVQ    b+48(FP), R10
+	MOVQ    bStep+56(FP), R11
+	MOVQ    runs+8(FP), R12
+	MOVB    accumulate+96(FP), R13
+	MOVQ    $0x00000030, R14
+	TESTB   R13, R13
+	MOVQ    $-1, R13
+	CMOVQEQ R13, R14
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	VXORPS  Z22, Z22, Z22
+	VXORPS  Z23, Z23, Z23
+	VXORPS  Z24, Z24, Z24
+	VXORPS  Z25, Z25, Z25
+	CMPQ    AX, $0x20
+	JNE     edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R12
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (R9), K1, Z26
-	VMOVUPS.Z    64(R9), K2, Z27
-	VBROADCASTSS (CX), Z28
+	VMOVUPS      (R10), Z26
+	VMOVUPS      64(R10), Z27
+	VBROADCASTSS (DX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (CX)(AX*1), Z28
+	VBROADCASTSS (DX)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z2
 	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (CX)(AX*2), Z28
+	VBROADCASTSS (DX)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (DX), Z28
+	VBROADCASTSS (BX), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (DX)(AX*1), Z28
+	VBROADCASTSS (BX)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (DX)(AX*2), Z28
+	VBROADCASTSS (BX)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (BX), Z28
+	VBROADCASTSS (SI), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (BX)(AX*1), Z28
+	VBROADCASTSS (SI)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (BX)(AX*2), Z28
+	VBROADCASTSS (SI)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (SI), Z28
+	VBROADCASTSS (DI), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (SI)(AX*1), Z28
+	VBROADCASTSS (DI)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (SI)(AX*2), Z28
+	VBROADCASTSS (DI)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (DI), Z28
+	VBROADCASTSS (R8), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R8, CX
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
-	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         aJump+40(FP), SI
-	ADDQ         aJump+40(FP), DI
-	ADDQ         bJump+64(FP), R9
-	DECQ         R11
-	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z14, K1, (AX)
-	VMOVUPS      Z15, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z16, K1, (AX)
-	VMOVUPS      Z17, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z18, K1, (AX)
-	VMOVUPS      Z19, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z20, K1, (AX)
-	VMOVUPS      Z21, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z22, K1, (AX)
-	VMOVUPS      Z23, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z24, K1, (AX)
-	VMOVUPS      Z25, K2, 64(AX)
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R11, R10
+	CMPQ         AX, R14
+	JNE          next
+	MOVQ         c+72(FP), R13
+	MOVQ         cRow+80(FP), R15
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+
+next:
+	DECQ AX
+	JNZ  depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ aJump+40(FP), R8
+	ADDQ bJump+64(FP), R10
+	DECQ R12
+	JNZ  run_loop
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, K1, (AX)
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, K1, (AX)
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, K1, (AX)
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z20, K1, (AX)
+	VMOVUPS Z21, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z22, K1, (AX)
+	VMOVUPS Z23, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z24, K1, (AX)
+	VMOVUPS Z25, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -3919,6 +5541,113 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R10), K1, Z26
+	VMOVUPS.Z    64(R10), K2, Z27
+	VBROADCASTSS (DX), Z28
+	VFMADD231PS  Z26, Z28, Z0
+	VFMADD231PS  Z27, Z28, Z1
+	VBROADCASTSS (DX)(CX*1), Z28
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS (DX)(CX*2), Z28
+	VFMADD231PS  Z26, Z28, Z4
+	VFMADD231PS  Z27, Z28, Z5
+	VBROADCASTSS (BX), Z28
+	VFMADD231PS  Z26, Z28, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS (BX)(CX*1), Z28
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSS (BX)(CX*2), Z28
+	VFMADD231PS  Z26, Z28, Z10
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS (SI), Z28
+	VFMADD231PS  Z26, Z28, Z12
+	VFMADD231PS  Z27, Z28, Z13
+	VBROADCASTSS (SI)(CX*1), Z28
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS (SI)(CX*2), Z28
+	VFMADD231PS  Z26, Z28, Z16
+	VFMADD231PS  Z27, Z28, Z17
+	VBROADCASTSS (DI), Z28
+	VFMADD231PS  Z26, Z28, Z18
+	VFMADD231PS  Z27, Z28, Z19
+	VBROADCASTSS (DI)(CX*1), Z28
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSS (DI)(CX*2), Z28
+	VFMADD231PS  Z26, Z28, Z22
+	VFMADD231PS  Z27, Z28, Z23
+	VBROADCASTSS (R8), Z28
+	VFMADD231PS  Z26, Z28, Z24
+	VFMADD231PS  Z27, Z28, Z25
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R11, R10
+	CMPQ         AX, R14
+	JNE          edge_next
+	MOVQ         c+72(FP), R13
+	MOVQ         cRow+80(FP), R15
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+
+edge_next:
+	DECQ AX
+	JNZ  edge_depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ aJump+40(FP), R8
+	ADDQ bJump+64(FP), R10
+	DECQ R12
+	JNZ  edge_run_loop
+	JMP  finish
+
 // func microAVX512x13x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-97
@@ -3926,20 +5655,20 @@ TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	LEAQ   (SI)(AX*2), DI
-	ADDQ   AX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+32(FP), R9
+	MOVQ   b+48(FP), R10
+	MOVQ   bStep+56(FP), R11
+	MOVQ   runs+8(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3953,71 +5682,75 @@ TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-97
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R12
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R9), K1, Z13
-	VFMADD231PS.BCST (CX), Z13, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z13, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z13, Z2
-	VFMADD231PS.BCST (DX), Z13, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z13, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z13, Z5
-	VFMADD231PS.BCST (BX), Z13, Z6
-	VFMADD231PS.BCST (BX)(AX*1), Z13, Z7
-	VFMADD231PS.BCST (BX)(AX*2), Z13, Z8
-	VFMADD231PS.BCST (SI), Z13, Z9
-	VFMADD231PS.BCST (SI)(AX*1), Z13, Z10
-	VFMADD231PS.BCST (SI)(AX*2), Z13, Z11
-	VFMADD231PS.BCST (DI), Z13, Z12
-	ADDQ             R8, CX
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Z13
+	VFMADD231PS.BCST (DX), Z13, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
+	VFMADD231PS.BCST (BX), Z13, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
+	VFMADD231PS.BCST (SI), Z13, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
+	VFMADD231PS.BCST (DI), Z13, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
+	VFMADD231PS.BCST (R8), Z13, Z12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
 	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z10, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z11, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z12, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z11, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -4063,6 +5796,42 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R10), K1, Z13
+	VFMADD231PS.BCST (DX), Z13, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
+	VFMADD231PS.BCST (BX), Z13, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
+	VFMADD231PS.BCST (SI), Z13, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
+	VFMADD231PS.BCST (DI), Z13, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
+	VFMADD231PS.BCST (R8), Z13, Z12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x13x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-97
@@ -4070,20 +5839,20 @@ TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	LEAQ   (SI)(AX*2), DI
-	ADDQ   AX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+32(FP), R9
+	MOVQ   b+48(FP), R10
+	MOVQ   bStep+56(FP), R11
+	MOVQ   runs+8(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4097,71 +5866,75 @@ TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-97
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R12
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R9), K1, Y13
-	VFMADD231PS.BCST (CX), Y13, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y13, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y13, Y2
-	VFMADD231PS.BCST (DX), Y13, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y13, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y13, Y5
-	VFMADD231PS.BCST (BX), Y13, Y6
-	VFMADD231PS.BCST (BX)(AX*1), Y13, Y7
-	VFMADD231PS.BCST (BX)(AX*2), Y13, Y8
-	VFMADD231PS.BCST (SI), Y13, Y9
-	VFMADD231PS.BCST (SI)(AX*1), Y13, Y10
-	VFMADD231PS.BCST (SI)(AX*2), Y13, Y11
-	VFMADD231PS.BCST (DI), Y13, Y12
-	ADDQ             R8, CX
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Y13
+	VFMADD231PS.BCST (DX), Y13, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
+	VFMADD231PS.BCST (BX), Y13, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
+	VFMADD231PS.BCST (SI), Y13, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
+	VFMADD231PS.BCST (DI), Y13, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
+	VFMADD231PS.BCST (R8), Y13, Y12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
 	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y10, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y11, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y12, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y11, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y12, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -4207,168 +5980,260 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R10), K1, Y13
+	VFMADD231PS.BCST (DX), Y13, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
+	VFMADD231PS.BCST (BX), Y13, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
+	VFMADD231PS.BCST (SI), Y13, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
+	VFMADD231PS.BCST (DI), Y13, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
+	VFMADD231PS.BCST (R8), Y13, Y12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x14x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
 TEXT ·microAVX512x14x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	LEAQ   (SI)(AX*2), DI
-	ADDQ   AX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
-	VXORPS Z22, Z22, Z22
-	VXORPS Z23, Z23, Z23
-	VXORPS Z24, Z24, Z24
-	VXORPS Z25, Z25, Z25
-	VXORPS Z26, Z26, Z26
-	VXORPS Z27, Z27, Z27
+	MOVQ    cols+88(FP), AX
+	MOVQ    $-1, CX
+	BZHIQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K2
+	MOVQ    aRow+24(FP), CX
+	MOVQ    a+16(FP), DX
+	LEAQ    (DX)(CX*2), BX
+	ADDQ    CX, BX
+	LEAQ    (BX)(CX*2), SI
+	ADDQ    CX, SI
+	LEAQ    (SI)(CX*2), DI
+	ADDQ    CX, DI
+	LEAQ    (DI)(CX*2), R8
+	ADDQ    CX, R8
+	MOVQ    aStep+32(FP), R9
+	MOVQ    b+48(FP), R10
+	MOVQ    bStep+56(FP), R11
+	MOVQ    runs+8(FP), R12
+	MOVB    accumulate+96(FP), R13
+	MOVQ    $0x00000030, R14
+	TESTB   R13, R13
+	MOVQ    $-1, R13
+	CMOVQEQ R13, R14
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	VXORPS  Z20, Z20, Z20
+	VXORPS  Z21, Z21, Z21
+	VXORPS  Z22, Z22, Z22
+	VXORPS  Z23, Z23, Z23
+	VXORPS  Z24, Z24, Z24
+	VXORPS  Z25, Z25, Z25
+	VXORPS  Z26, Z26, Z26
+	VXORPS  Z27, Z27, Z27
+	CMPQ    AX, $0x20
+	JNE     edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R12
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z    (R9), K1, Z28
-	VMOVUPS.Z    64(R9), K2, Z29
-	VBROADCASTSS (CX), Z30
+	VMOVUPS      (R10), Z28
+	VMOVUPS      64(R10), Z29
+	VBROADCASTSS (DX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (CX)(AX*1), Z30
+	VBROADCASTSS (DX)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (CX)(AX*2), Z30
+	VBROADCASTSS (DX)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (DX), Z30
+	VBROADCASTSS (BX), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (DX)(AX*1), Z30
+	VBROADCASTSS (BX)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (DX)(AX*2), Z30
+	VBROADCASTSS (BX)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (BX), Z30
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (BX)(AX*1), Z30
+	VBROADCASTSS (SI)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (BX)(AX*2), Z30
+	VBROADCASTSS (SI)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (SI), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (SI)(AX*1), Z30
+	VBROADCASTSS (DI)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (SI)(AX*2), Z30
+	VBROADCASTSS (DI)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (DI), Z30
+	VBROADCASTSS (R8), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (DI)(AX*1), Z30
+	VBROADCASTSS (R8)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R8, CX
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
-	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         aJump+40(FP), SI
-	ADDQ         aJump+40(FP), DI
-	ADDQ         bJump+64(FP), R9
-	DECQ         R11
-	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
-	JNZ          add
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z2, K1, (AX)
-	VMOVUPS      Z3, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z4, K1, (AX)
-	VMOVUPS      Z5, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, K1, (AX)
-	VMOVUPS      Z7, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z8, K1, (AX)
-	VMOVUPS      Z9, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z10, K1, (AX)
-	VMOVUPS      Z11, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, K1, (AX)
-	VMOVUPS      Z13, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z14, K1, (AX)
-	VMOVUPS      Z15, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z16, K1, (AX)
-	VMOVUPS      Z17, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z18, K1, (AX)
-	VMOVUPS      Z19, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z20, K1, (AX)
-	VMOVUPS      Z21, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z22, K1, (AX)
-	VMOVUPS      Z23, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z24, K1, (AX)
-	VMOVUPS      Z25, K2, 64(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z26, K1, (AX)
-	VMOVUPS      Z27, K2, 64(AX)
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R11, R10
+	CMPQ         AX, R14
+	JNE          next
+	MOVQ         c+72(FP), R13
+	MOVQ         cRow+80(FP), R15
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+
+next:
+	DECQ AX
+	JNZ  depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ aJump+40(FP), R8
+	ADDQ bJump+64(FP), R10
+	DECQ R12
+	JNZ  run_loop
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z3, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z5, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z7, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z9, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z11, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z13, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, K1, (AX)
+	VMOVUPS Z15, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, K1, (AX)
+	VMOVUPS Z17, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, K1, (AX)
+	VMOVUPS Z19, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z20, K1, (AX)
+	VMOVUPS Z21, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z22, K1, (AX)
+	VMOVUPS Z23, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z24, K1, (AX)
+	VMOVUPS Z25, K2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z26, K1, (AX)
+	VMOVUPS Z27, K2, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -4445,6 +6310,119 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z    (R10), K1, Z28
+	VMOVUPS.Z    64(R10), K2, Z29
+	VBROADCASTSS (DX), Z30
+	VFMADD231PS  Z28, Z30, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	VBROADCASTSS (DX)(CX*1), Z30
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS (DX)(CX*2), Z30
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS (BX), Z30
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z29, Z30, Z7
+	VBROADCASTSS (BX)(CX*1), Z30
+	VFMADD231PS  Z28, Z30, Z8
+	VFMADD231PS  Z29, Z30, Z9
+	VBROADCASTSS (BX)(CX*2), Z30
+	VFMADD231PS  Z28, Z30, Z10
+	VFMADD231PS  Z29, Z30, Z11
+	VBROADCASTSS (SI), Z30
+	VFMADD231PS  Z28, Z30, Z12
+	VFMADD231PS  Z29, Z30, Z13
+	VBROADCASTSS (SI)(CX*1), Z30
+	VFMADD231PS  Z28, Z30, Z14
+	VFMADD231PS  Z29, Z30, Z15
+	VBROADCASTSS (SI)(CX*2), Z30
+	VFMADD231PS  Z28, Z30, Z16
+	VFMADD231PS  Z29, Z30, Z17
+	VBROADCASTSS (DI), Z30
+	VFMADD231PS  Z28, Z30, Z18
+	VFMADD231PS  Z29, Z30, Z19
+	VBROADCASTSS (DI)(CX*1), Z30
+	VFMADD231PS  Z28, Z30, Z20
+	VFMADD231PS  Z29, Z30, Z21
+	VBROADCASTSS (DI)(CX*2), Z30
+	VFMADD231PS  Z28, Z30, Z22
+	VFMADD231PS  Z29, Z30, Z23
+	VBROADCASTSS (R8), Z30
+	VFMADD231PS  Z28, Z30, Z24
+	VFMADD231PS  Z29, Z30, Z25
+	VBROADCASTSS (R8)(CX*1), Z30
+	VFMADD231PS  Z28, Z30, Z26
+	VFMADD231PS  Z29, Z30, Z27
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R11, R10
+	CMPQ         AX, R14
+	JNE          edge_next
+	MOVQ         c+72(FP), R13
+	MOVQ         cRow+80(FP), R15
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         R15, R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+
+edge_next:
+	DECQ AX
+	JNZ  edge_depth_loop
+	ADDQ aJump+40(FP), DX
+	ADDQ aJump+40(FP), BX
+	ADDQ aJump+40(FP), SI
+	ADDQ aJump+40(FP), DI
+	ADDQ aJump+40(FP), R8
+	ADDQ bJump+64(FP), R10
+	DECQ R12
+	JNZ  edge_run_loop
+	JMP  finish
+
 // func microAVX512x14x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-97
@@ -4452,20 +6430,20 @@ TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	LEAQ   (SI)(AX*2), DI
-	ADDQ   AX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+32(FP), R9
+	MOVQ   b+48(FP), R10
+	MOVQ   bStep+56(FP), R11
+	MOVQ   runs+8(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -4480,74 +6458,78 @@ TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-97
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
+	CMPQ   AX, $0x10
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R12
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R9), K1, Z14
-	VFMADD231PS.BCST (CX), Z14, Z0
-	VFMADD231PS.BCST (CX)(AX*1), Z14, Z1
-	VFMADD231PS.BCST (CX)(AX*2), Z14, Z2
-	VFMADD231PS.BCST (DX), Z14, Z3
-	VFMADD231PS.BCST (DX)(AX*1), Z14, Z4
-	VFMADD231PS.BCST (DX)(AX*2), Z14, Z5
-	VFMADD231PS.BCST (BX), Z14, Z6
-	VFMADD231PS.BCST (BX)(AX*1), Z14, Z7
-	VFMADD231PS.BCST (BX)(AX*2), Z14, Z8
-	VFMADD231PS.BCST (SI), Z14, Z9
-	VFMADD231PS.BCST (SI)(AX*1), Z14, Z10
-	VFMADD231PS.BCST (SI)(AX*2), Z14, Z11
-	VFMADD231PS.BCST (DI), Z14, Z12
-	VFMADD231PS.BCST (DI)(AX*1), Z14, Z13
-	ADDQ             R8, CX
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Z14
+	VFMADD231PS.BCST (DX), Z14, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
+	VFMADD231PS.BCST (BX), Z14, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
+	VFMADD231PS.BCST (SI), Z14, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
+	VFMADD231PS.BCST (DI), Z14, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
+	VFMADD231PS.BCST (R8), Z14, Z12
+	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
 	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Z0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z10, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z11, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z12, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Z13, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z11, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z13, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -4596,6 +6578,43 @@ add:
 	VZEROUPPER
 	RET
 
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R10), K1, Z14
+	VFMADD231PS.BCST (DX), Z14, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
+	VFMADD231PS.BCST (BX), Z14, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
+	VFMADD231PS.BCST (SI), Z14, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
+	VFMADD231PS.BCST (DI), Z14, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
+	VFMADD231PS.BCST (R8), Z14, Z12
+	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
+	JNZ              edge_run_loop
+	JMP              finish
+
 // func microAVX512x14x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-97
@@ -4603,20 +6622,20 @@ TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-97
 	MOVQ   $-1, CX
 	BZHIQ  AX, CX, CX
 	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	LEAQ   (BX)(AX*2), SI
-	ADDQ   AX, SI
-	LEAQ   (SI)(AX*2), DI
-	ADDQ   AX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+	MOVQ   aRow+24(FP), CX
+	MOVQ   a+16(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+32(FP), R9
+	MOVQ   b+48(FP), R10
+	MOVQ   bStep+56(FP), R11
+	MOVQ   runs+8(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4631,74 +6650,78 @@ TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-97
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
+	CMPQ   AX, $0x08
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), R12
+	MOVQ depth+0(FP), AX
 
 depth_loop:
-	VMOVUPS.Z        (R9), K1, Y14
-	VFMADD231PS.BCST (CX), Y14, Y0
-	VFMADD231PS.BCST (CX)(AX*1), Y14, Y1
-	VFMADD231PS.BCST (CX)(AX*2), Y14, Y2
-	VFMADD231PS.BCST (DX), Y14, Y3
-	VFMADD231PS.BCST (DX)(AX*1), Y14, Y4
-	VFMADD231PS.BCST (DX)(AX*2), Y14, Y5
-	VFMADD231PS.BCST (BX), Y14, Y6
-	VFMADD231PS.BCST (BX)(AX*1), Y14, Y7
-	VFMADD231PS.BCST (BX)(AX*2), Y14, Y8
-	VFMADD231PS.BCST (SI), Y14, Y9
-	VFMADD231PS.BCST (SI)(AX*1), Y14, Y10
-	VFMADD231PS.BCST (SI)(AX*2), Y14, Y11
-	VFMADD231PS.BCST (DI), Y14, Y12
-	VFMADD231PS.BCST (DI)(AX*1), Y14, Y13
-	ADDQ             R8, CX
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Y14
+	VFMADD231PS.BCST (DX), Y14, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
+	VFMADD231PS.BCST (BX), Y14, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
+	VFMADD231PS.BCST (SI), Y14, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
+	VFMADD231PS.BCST (DI), Y14, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
+	VFMADD231PS.BCST (R8), Y14, Y12
+	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
 	ADDQ             aJump+40(FP), DX
 	ADDQ             aJump+40(FP), BX
 	ADDQ             aJump+40(FP), SI
 	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
 	JNZ              run_loop
-	MOVQ             c+72(FP), AX
-	MOVQ             cRow+80(FP), CX
-	MOVB             accumulate+96(FP), DL
-	TESTB            DL, DL
-	JNZ              add
-	VMOVUPS          Y0, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y1, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y2, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y3, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y4, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y5, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y6, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y7, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y8, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y9, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y10, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y11, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y12, K1, (AX)
-	ADDQ             CX, AX
-	VMOVUPS          Y13, K1, (AX)
+
+finish:
+	MOVQ    c+72(FP), AX
+	MOVQ    cRow+80(FP), CX
+	MOVB    accumulate+96(FP), DL
+	TESTB   DL, DL
+	JNZ     add
+	VMOVUPS Y0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y11, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y12, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y13, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -4746,6 +6769,43 @@ add:
 	VMOVUPS Y13, K1, (AX)
 	VZEROUPPER
 	RET
+
+edge_run_loop:
+	MOVQ depth+0(FP), AX
+
+edge_depth_loop:
+	VMOVUPS.Z        (R10), K1, Y14
+	VFMADD231PS.BCST (DX), Y14, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
+	VFMADD231PS.BCST (BX), Y14, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
+	VFMADD231PS.BCST (SI), Y14, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
+	VFMADD231PS.BCST (DI), Y14, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
+	VFMADD231PS.BCST (R8), Y14, Y12
+	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             AX
+	JNZ              edge_depth_loop
+	ADDQ             aJump+40(FP), DX
+	ADDQ             aJump+40(FP), BX
+	ADDQ             aJump+40(FP), SI
+	ADDQ             aJump+40(FP), DI
+	ADDQ             aJump+40(FP), R8
+	ADDQ             bJump+64(FP), R10
+	DECQ             R12
+	JNZ              edge_run_loop
+	JMP              finish
 
 // func peakAVX512(iterations int)
 // Requires: AVX, AVX512DQ, AVX512F

@@ -40,7 +40,7 @@ var avx512 = Kernel{
 		{microAVX512x13x8, microAVX512x13x16, nil, microAVX512x13x32},
 		{microAVX512x14x8, microAVX512x14x16, nil, microAVX512x14x32},
 	},
-	maxDepth: 384,
+	maxDepth: 512,
 	maxRows:  14 * 12,
 	maxCols:  1024,
 	peak:     peakAVX512,
