@@ -43,6 +43,9 @@ func (r greg) String() string { return fmt.Sprintf("R%d", int(r)) }
 // at is the memory at a number of bytes from where the register points to.
 func (r greg) at(bytes int) string { return fmt.Sprintf("%d(R%d)", bytes, int(r)) }
 
+// shifted is the register times 2ᵏ, as an operand.
+func (r greg) shifted(k int) string { return fmt.Sprintf("%s<<%d", r, k) }
+
 // vector takes a vector register.
 func (n *neon) vector() vreg {
 	if n.vectors == 32 {
@@ -50,6 +53,15 @@ func (n *neon) vector() vreg {
 	}
 	n.vectors++
 	return vreg(n.vectors - 1)
+}
+
+// vectorsOf takes some vector registers.
+func (n *neon) vectorsOf(count int) []vreg {
+	all := make([]vreg, count)
+	for i := range all {
+		all[i] = n.vector()
+	}
+	return all
 }
 
 // register takes a general register. R18 belongs to the platform, R26 and above to Go.
@@ -62,6 +74,15 @@ func (n *neon) register() greg {
 	}
 	n.general++
 	return greg(n.general - 1)
+}
+
+// registers takes some general registers.
+func (n *neon) registers(count int) []greg {
+	all := make([]greg, count)
+	for i := range all {
+		all[i] = n.register()
+	}
+	return all
 }
 
 // release gives back the registers that f takes.

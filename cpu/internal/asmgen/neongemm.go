@@ -280,7 +280,7 @@ func (n *neon) transpose4() {
 	n.op("LSL", 2, width)
 	n.op("LSL", 2, stride)
 	n.label("loop")
-	in := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
+	in := n.vectorsOf(4)
 	n.op("MOVD", src, at)
 	for i, v := range in {
 		n.load(v, at.at(0), neonLanes)
@@ -304,7 +304,7 @@ func (n *neon) transpose4() {
 	n.op("BGE", "loop")
 	n.op("MOVD", 4, back) // steps back so far that four are left
 	n.op("SUB", depth, back)
-	n.op("SUB", fmt.Sprintf("%s<<2", back), src)
+	n.op("SUB", back.shifted(2), src)
 	n.op("MSUB", width, dst, back, dst)
 	n.op("MOVD", 4, depth)
 	n.op("B", "loop")

@@ -41,7 +41,7 @@ func (n *neon) addRows() {
 // one make a block. What moves a block gets its first channel's place in the first pixel, what begins a group of channels the number of these.
 func (n *neon) planes(width, pixels, first, pitch, plane, firstPlane greg, begin func(channels int), block func(channels, pixels int, pixel greg, planes []greg)) {
 	pixel, rest := n.register(), n.register()
-	planes := []greg{n.register(), n.register(), n.register(), n.register()}
+	planes := n.registers(4)
 	n.op("LSL", 2, pitch)
 	n.op("LSL", 2, plane)
 	n.countdown(width, 1, "", func(_, channels int, prefix string) {
@@ -81,7 +81,7 @@ func (n *neon) interleave() {
 			n.op("ADD", 4, bias)
 		}
 	}, func(channels, pixels int, pixel greg, planes []greg) {
-		v := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
+		v := n.vectorsOf(4)
 		n.interleaved(channels, func(i int) {
 			n.load(v[i], planes[i].at(0), pixels)
 			n.add(v[i], v[i], shifts[i])
@@ -102,7 +102,7 @@ func (n *neon) deinterleave() {
 	width, pixels, src, first := n.integer("width"), n.integer("pixels"), n.base("src"), n.base("dst")
 	pitch, plane := n.integer("pitch"), n.integer("plane")
 	n.planes(width, pixels, src, pitch, plane, first, func(int) {}, func(channels, pixels int, pixel greg, planes []greg) {
-		v := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
+		v := n.vectorsOf(4)
 		for _, p := range v[:pixels] {
 			n.load(p, pixel.at(0), channels)
 			n.op("ADD", pitch, pixel)

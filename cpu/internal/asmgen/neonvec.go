@@ -15,6 +15,7 @@ func vecNEON(n *neon) {
 	n.transcendental()
 	n.optimizers()
 	n.moves()
+	n.pooling()
 }
 
 func (n *neon) arithmetic() {
@@ -96,7 +97,7 @@ func (n *neon) joinAll(s []vreg, join func(d, x, y vreg)) {
 func (n *neon) maximum() {
 	n.begin("maxNEON", "func(x []float32) float32", "max x[i], or NaN if there is one.")
 	count, x := n.length("x"), n.base("x")
-	s := []vreg{n.vector(), n.vector(), n.vector(), n.vector()}
+	s := n.vectorsOf(4)
 	n.op("VLD1R", fmt.Sprintf("(%s)", x), fmt.Sprintf("[%s]", s[0]))
 	for _, v := range s[1:] {
 		n.move(v, s[0])

@@ -29,6 +29,11 @@ func (n *neon) max(d, x, y vreg)  { n.same(0x4e20f400, "fmax", d, x, y) }  // d 
 func (n *neon) min(d, x, y vreg)  { n.same(0x4ea0f400, "fmin", d, x, y) }  // d = min(x, y), NaN if there is one
 func (n *neon) pair(d, x, y vreg) { n.same(0x6e20d400, "faddp", d, x, y) } // d = x₀+x₁, x₂+x₃, y₀+y₁, y₂+y₃
 
+// Comparisons and bits: d is ones where it holds, zeros elsewhere.
+
+func (n *neon) atLeast(d, x, y vreg) { n.same(0x6e20e400, "fcmge", d, x, y) } // x ≥ y
+func (n *neon) equals(d, x, y vreg)  { n.same(0x4e20e400, "fcmeq", d, x, y) } // x = y
+
 func (n *neon) sqrt(d, x vreg)     { n.unary(0x6ea1f800, "fsqrt", "", d, x) }       // d = √x
 func (n *neon) nearest(d, x vreg)  { n.unary(0x4e21a800, "fcvtns", "", d, x) }      // d = the integer nearest to x, 0 for NaN
 func (n *neon) whole(d, x vreg)    { n.unary(0x4e21d800, "scvtf", "", d, x) }       // d = the integer x as a float32
@@ -36,7 +41,12 @@ func (n *neon) positive(d, x vreg) { n.unary(0x4ea0c800, "fcmgt", ", #0.0", d, x
 func (n *neon) atMost0(d, x vreg)  { n.unary(0x6ea0d800, "fcmle", ", #0.0", d, x) } // d = ones where x ≤ 0, zeros elsewhere
 func (n *neon) halve(d, x vreg)    { n.unary(0x4f3f0400, "sshr", ", #1", d, x) }    // d = ⌊x/2⌋, of integers
 
-// lowest writes d₀ = x₀ + x₁.
+// andNot writes d = x ∧ ¬y.
+func (n *neon) andNot(d, x, y vreg) {
+	n.word(0x4e601c00|uint32(y)<<16|uint32(x)<<5|uint32(d), "bic v%d.16b, v%d.16b, v%d.16b", d, x, y)
+}
+
+// pairLowest writes d₀ = x₀ + x₁.
 func (n *neon) pairLowest(d, x vreg) {
 	n.word(0x7e30d800|uint32(x)<<5|uint32(d), "faddp s%d, v%d.2s", d, x)
 }

@@ -28,6 +28,19 @@ var neon = variant("neon", func(k *Kernel) {
 	k.addRows = addRowsNEON
 	k.interleave = interleaveNEON
 	k.deinterleave = deinterleaveNEON
+	k.maxPool = func(y []float32, places []int32, x []float32, w Windows) {
+		row := w.Width * w.Channels
+		maxPoolNEON(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideW*w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideW, w.StrideH*w.Width)
+	}
+	k.maxPoolGrad = func(dx, dy []float32, places []int32, output []float32, w Windows) {
+		maxPoolGradNEON(dx, dy, places, output, w.Rows, w.Cols, w.Channels, w.Width*w.Channels, w.Width, w.Place)
+	}
+	k.maxWindow = func(y []float32, places []int32, x []float32, t Taps) {
+		maxWindowNEON(y, places, x, t.Rows, t.Cols, t.StepX, t.StepY, t.Place, t.PlaceX, t.PlaceY)
+	}
+	k.meanWindow = func(y, x []float32, t Taps, divisor float32) {
+		meanWindowNEON(y, x, t.Rows, t.Cols, t.StepX, t.StepY, divisor)
+	}
 	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumNEON(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)
 	}

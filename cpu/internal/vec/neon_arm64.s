@@ -2793,3 +2793,1163 @@ done:
 	SUBS    $1, R2
 	BNE     row
 	RET
+
+// func maxPoolNEON(y []float32, places []int32, x []float32, rows int, cols int, channels int, stepX int, stepY int, below int, width int, place int, placeX int, placeY int)
+TEXT ·maxPoolNEON(SB), NOSPLIT, $0-152
+	MOVD    y_base+0(FP), R0
+	MOVD    x_base+48(FP), R1
+	MOVD    channels+88(FP), R2
+	MOVD    channels+88(FP), R3
+	LSL     $2, R3
+	MOVD    below+112(FP), R4
+	LSL     $2, R4
+	MOVD    stepX+96(FP), R5
+	LSL     $2, R5
+	MOVD    stepY+104(FP), R6
+	LSL     $2, R6
+	MOVD    $0x00000001, R7
+	VDUP    R7, V0.S4
+	MOVD    width+120(FP), R7
+	VDUP    R7, V1.S4
+	VADD    V0.S4, V1.S4, V2.S4
+	MOVD    places_base+24(FP), R7
+	CBZ     R7, without
+	MOVD    place+128(FP), R8
+	VDUP    R8, V3.S4
+	MOVD    placeY+144(FP), R8
+	VDUP    R8, V4.S4
+	MOVD    placeX+136(FP), R8
+	VDUP    R8, V5.S4
+	MOVD    rows+72(FP), R14
+with_row:
+	MOVD    R1, R8
+	VMOV    V3.B16, V6.B16
+	MOVD    cols+80(FP), R15
+with_column:
+	MOVD    R8, R10
+	ADD     R3, R8, R11
+	ADD     R4, R8, R12
+	ADD     R4, R11, R13
+	MOVD    R2, R9
+	SUBS    $8, R9
+	BLT     with_rest
+with_loop8:
+	FMOVQ   0(R10), F7
+	FMOVQ   16(R10), F15
+	FMOVQ   0(R11), F8
+	FMOVQ   16(R11), F16
+	FMOVQ   0(R12), F9
+	FMOVQ   16(R12), F17
+	FMOVQ   0(R13), F10
+	FMOVQ   16(R13), F18
+	WORD    $0x6e28e4eb // fcmge v11.4s, v7.4s, v8.4s
+	WORD    $0x6e30e5f3 // fcmge v19.4s, v15.4s, v16.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e2fe5f6 // fcmeq v22.4s, v15.4s, v15.4s
+	WORD    $0x4e6b1dcb // bic v11.16b, v14.16b, v11.16b
+	WORD    $0x4e731ed3 // bic v19.16b, v22.16b, v19.16b
+	VBIT    V11.B16, V8.B16, V7.B16
+	VBIT    V19.B16, V16.B16, V15.B16
+	WORD    $0x6e2ae52c // fcmge v12.4s, v9.4s, v10.4s
+	WORD    $0x6e32e634 // fcmge v20.4s, v17.4s, v18.4s
+	WORD    $0x4e29e52e // fcmeq v14.4s, v9.4s, v9.4s
+	WORD    $0x4e31e636 // fcmeq v22.4s, v17.4s, v17.4s
+	WORD    $0x4e6c1dcc // bic v12.16b, v14.16b, v12.16b
+	WORD    $0x4e741ed4 // bic v20.16b, v22.16b, v20.16b
+	VBIT    V12.B16, V10.B16, V9.B16
+	VBIT    V20.B16, V18.B16, V17.B16
+	WORD    $0x6e29e4ed // fcmge v13.4s, v7.4s, v9.4s
+	WORD    $0x6e31e5f5 // fcmge v21.4s, v15.4s, v17.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e2fe5f6 // fcmeq v22.4s, v15.4s, v15.4s
+	WORD    $0x4e6d1dcd // bic v13.16b, v14.16b, v13.16b
+	WORD    $0x4e751ed5 // bic v21.16b, v22.16b, v21.16b
+	VBIT    V13.B16, V9.B16, V7.B16
+	VBIT    V21.B16, V17.B16, V15.B16
+	VAND    V0.B16, V11.B16, V11.B16
+	VAND    V0.B16, V19.B16, V19.B16
+	VMOV    V1.B16, V14.B16
+	VMOV    V1.B16, V22.B16
+	VBIT    V12.B16, V2.B16, V14.B16
+	VBIT    V20.B16, V2.B16, V22.B16
+	VBIT    V13.B16, V14.B16, V11.B16
+	VBIT    V21.B16, V22.B16, V19.B16
+	FMOVQ   F7, 0(R0)
+	FMOVQ   F15, 16(R0)
+	VADD    V6.S4, V11.S4, V11.S4
+	VADD    V6.S4, V19.S4, V19.S4
+	FMOVQ   F11, 0(R7)
+	FMOVQ   F19, 16(R7)
+	ADD     $32, R0
+	ADD     $32, R10
+	ADD     $32, R11
+	ADD     $32, R12
+	ADD     $32, R13
+	ADD     $32, R7
+	SUBS    $8, R9
+	BGE     with_loop8
+with_rest:
+	ADD     $8, R9
+	SUBS    $4, R9
+	BLT     with_tail
+with_loop4:
+	FMOVQ   0(R10), F7
+	FMOVQ   0(R11), F8
+	FMOVQ   0(R12), F9
+	FMOVQ   0(R13), F10
+	WORD    $0x6e28e4eb // fcmge v11.4s, v7.4s, v8.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e6b1dcb // bic v11.16b, v14.16b, v11.16b
+	VBIT    V11.B16, V8.B16, V7.B16
+	WORD    $0x6e2ae52c // fcmge v12.4s, v9.4s, v10.4s
+	WORD    $0x4e29e52e // fcmeq v14.4s, v9.4s, v9.4s
+	WORD    $0x4e6c1dcc // bic v12.16b, v14.16b, v12.16b
+	VBIT    V12.B16, V10.B16, V9.B16
+	WORD    $0x6e29e4ed // fcmge v13.4s, v7.4s, v9.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e6d1dcd // bic v13.16b, v14.16b, v13.16b
+	VBIT    V13.B16, V9.B16, V7.B16
+	VAND    V0.B16, V11.B16, V11.B16
+	VMOV    V1.B16, V14.B16
+	VBIT    V12.B16, V2.B16, V14.B16
+	VBIT    V13.B16, V14.B16, V11.B16
+	FMOVQ   F7, 0(R0)
+	VADD    V6.S4, V11.S4, V11.S4
+	FMOVQ   F11, 0(R7)
+	ADD     $16, R0
+	ADD     $16, R10
+	ADD     $16, R11
+	ADD     $16, R12
+	ADD     $16, R13
+	ADD     $16, R7
+	SUBS    $4, R9
+	BGE     with_loop4
+with_tail:
+	ADD     $4, R9
+	TBZ     $1, R9, with_tail1
+	FMOVD   0(R10), F7
+	FMOVD   0(R11), F8
+	FMOVD   0(R12), F9
+	FMOVD   0(R13), F10
+	WORD    $0x6e28e4eb // fcmge v11.4s, v7.4s, v8.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e6b1dcb // bic v11.16b, v14.16b, v11.16b
+	VBIT    V11.B16, V8.B16, V7.B16
+	WORD    $0x6e2ae52c // fcmge v12.4s, v9.4s, v10.4s
+	WORD    $0x4e29e52e // fcmeq v14.4s, v9.4s, v9.4s
+	WORD    $0x4e6c1dcc // bic v12.16b, v14.16b, v12.16b
+	VBIT    V12.B16, V10.B16, V9.B16
+	WORD    $0x6e29e4ed // fcmge v13.4s, v7.4s, v9.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e6d1dcd // bic v13.16b, v14.16b, v13.16b
+	VBIT    V13.B16, V9.B16, V7.B16
+	VAND    V0.B16, V11.B16, V11.B16
+	VMOV    V1.B16, V14.B16
+	VBIT    V12.B16, V2.B16, V14.B16
+	VBIT    V13.B16, V14.B16, V11.B16
+	FMOVD   F7, 0(R0)
+	VADD    V6.S4, V11.S4, V11.S4
+	FMOVD   F11, 0(R7)
+	ADD     $8, R0
+	ADD     $8, R10
+	ADD     $8, R11
+	ADD     $8, R12
+	ADD     $8, R13
+	ADD     $8, R7
+with_tail1:
+	TBZ     $0, R9, with_done
+	FMOVS   0(R10), F7
+	FMOVS   0(R11), F8
+	FMOVS   0(R12), F9
+	FMOVS   0(R13), F10
+	WORD    $0x6e28e4eb // fcmge v11.4s, v7.4s, v8.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e6b1dcb // bic v11.16b, v14.16b, v11.16b
+	VBIT    V11.B16, V8.B16, V7.B16
+	WORD    $0x6e2ae52c // fcmge v12.4s, v9.4s, v10.4s
+	WORD    $0x4e29e52e // fcmeq v14.4s, v9.4s, v9.4s
+	WORD    $0x4e6c1dcc // bic v12.16b, v14.16b, v12.16b
+	VBIT    V12.B16, V10.B16, V9.B16
+	WORD    $0x6e29e4ed // fcmge v13.4s, v7.4s, v9.4s
+	WORD    $0x4e27e4ee // fcmeq v14.4s, v7.4s, v7.4s
+	WORD    $0x4e6d1dcd // bic v13.16b, v14.16b, v13.16b
+	VBIT    V13.B16, V9.B16, V7.B16
+	VAND    V0.B16, V11.B16, V11.B16
+	VMOV    V1.B16, V14.B16
+	VBIT    V12.B16, V2.B16, V14.B16
+	VBIT    V13.B16, V14.B16, V11.B16
+	FMOVS   F7, 0(R0)
+	VADD    V6.S4, V11.S4, V11.S4
+	FMOVS   F11, 0(R7)
+	ADD     $4, R0
+	ADD     $4, R10
+	ADD     $4, R11
+	ADD     $4, R12
+	ADD     $4, R13
+	ADD     $4, R7
+with_done:
+	ADD     R5, R8
+	VADD    V5.S4, V6.S4, V6.S4
+	SUBS    $1, R15
+	BNE     with_column
+	ADD     R6, R1
+	VADD    V4.S4, V3.S4, V3.S4
+	SUBS    $1, R14
+	BNE     with_row
+	RET
+without:
+	MOVD    rows+72(FP), R14
+without_row:
+	MOVD    R1, R8
+	MOVD    cols+80(FP), R15
+without_column:
+	MOVD    R8, R10
+	ADD     R3, R8, R11
+	ADD     R4, R8, R12
+	ADD     R4, R11, R13
+	MOVD    R2, R9
+	SUBS    $8, R9
+	BLT     without_rest
+without_loop8:
+	FMOVQ   0(R10), F3
+	FMOVQ   16(R10), F11
+	FMOVQ   0(R11), F4
+	FMOVQ   16(R11), F12
+	FMOVQ   0(R12), F5
+	FMOVQ   16(R12), F13
+	FMOVQ   0(R13), F6
+	FMOVQ   16(R13), F14
+	WORD    $0x6e24e467 // fcmge v7.4s, v3.4s, v4.4s
+	WORD    $0x6e2ce56f // fcmge v15.4s, v11.4s, v12.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e2be572 // fcmeq v18.4s, v11.4s, v11.4s
+	WORD    $0x4e671d47 // bic v7.16b, v10.16b, v7.16b
+	WORD    $0x4e6f1e4f // bic v15.16b, v18.16b, v15.16b
+	VBIT    V7.B16, V4.B16, V3.B16
+	VBIT    V15.B16, V12.B16, V11.B16
+	WORD    $0x6e26e4a8 // fcmge v8.4s, v5.4s, v6.4s
+	WORD    $0x6e2ee5b0 // fcmge v16.4s, v13.4s, v14.4s
+	WORD    $0x4e25e4aa // fcmeq v10.4s, v5.4s, v5.4s
+	WORD    $0x4e2de5b2 // fcmeq v18.4s, v13.4s, v13.4s
+	WORD    $0x4e681d48 // bic v8.16b, v10.16b, v8.16b
+	WORD    $0x4e701e50 // bic v16.16b, v18.16b, v16.16b
+	VBIT    V8.B16, V6.B16, V5.B16
+	VBIT    V16.B16, V14.B16, V13.B16
+	WORD    $0x6e25e469 // fcmge v9.4s, v3.4s, v5.4s
+	WORD    $0x6e2de571 // fcmge v17.4s, v11.4s, v13.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e2be572 // fcmeq v18.4s, v11.4s, v11.4s
+	WORD    $0x4e691d49 // bic v9.16b, v10.16b, v9.16b
+	WORD    $0x4e711e51 // bic v17.16b, v18.16b, v17.16b
+	VBIT    V9.B16, V5.B16, V3.B16
+	VBIT    V17.B16, V13.B16, V11.B16
+	FMOVQ   F3, 0(R0)
+	FMOVQ   F11, 16(R0)
+	ADD     $32, R0
+	ADD     $32, R10
+	ADD     $32, R11
+	ADD     $32, R12
+	ADD     $32, R13
+	SUBS    $8, R9
+	BGE     without_loop8
+without_rest:
+	ADD     $8, R9
+	SUBS    $4, R9
+	BLT     without_tail
+without_loop4:
+	FMOVQ   0(R10), F3
+	FMOVQ   0(R11), F4
+	FMOVQ   0(R12), F5
+	FMOVQ   0(R13), F6
+	WORD    $0x6e24e467 // fcmge v7.4s, v3.4s, v4.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e671d47 // bic v7.16b, v10.16b, v7.16b
+	VBIT    V7.B16, V4.B16, V3.B16
+	WORD    $0x6e26e4a8 // fcmge v8.4s, v5.4s, v6.4s
+	WORD    $0x4e25e4aa // fcmeq v10.4s, v5.4s, v5.4s
+	WORD    $0x4e681d48 // bic v8.16b, v10.16b, v8.16b
+	VBIT    V8.B16, V6.B16, V5.B16
+	WORD    $0x6e25e469 // fcmge v9.4s, v3.4s, v5.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e691d49 // bic v9.16b, v10.16b, v9.16b
+	VBIT    V9.B16, V5.B16, V3.B16
+	FMOVQ   F3, 0(R0)
+	ADD     $16, R0
+	ADD     $16, R10
+	ADD     $16, R11
+	ADD     $16, R12
+	ADD     $16, R13
+	SUBS    $4, R9
+	BGE     without_loop4
+without_tail:
+	ADD     $4, R9
+	TBZ     $1, R9, without_tail1
+	FMOVD   0(R10), F3
+	FMOVD   0(R11), F4
+	FMOVD   0(R12), F5
+	FMOVD   0(R13), F6
+	WORD    $0x6e24e467 // fcmge v7.4s, v3.4s, v4.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e671d47 // bic v7.16b, v10.16b, v7.16b
+	VBIT    V7.B16, V4.B16, V3.B16
+	WORD    $0x6e26e4a8 // fcmge v8.4s, v5.4s, v6.4s
+	WORD    $0x4e25e4aa // fcmeq v10.4s, v5.4s, v5.4s
+	WORD    $0x4e681d48 // bic v8.16b, v10.16b, v8.16b
+	VBIT    V8.B16, V6.B16, V5.B16
+	WORD    $0x6e25e469 // fcmge v9.4s, v3.4s, v5.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e691d49 // bic v9.16b, v10.16b, v9.16b
+	VBIT    V9.B16, V5.B16, V3.B16
+	FMOVD   F3, 0(R0)
+	ADD     $8, R0
+	ADD     $8, R10
+	ADD     $8, R11
+	ADD     $8, R12
+	ADD     $8, R13
+without_tail1:
+	TBZ     $0, R9, without_done
+	FMOVS   0(R10), F3
+	FMOVS   0(R11), F4
+	FMOVS   0(R12), F5
+	FMOVS   0(R13), F6
+	WORD    $0x6e24e467 // fcmge v7.4s, v3.4s, v4.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e671d47 // bic v7.16b, v10.16b, v7.16b
+	VBIT    V7.B16, V4.B16, V3.B16
+	WORD    $0x6e26e4a8 // fcmge v8.4s, v5.4s, v6.4s
+	WORD    $0x4e25e4aa // fcmeq v10.4s, v5.4s, v5.4s
+	WORD    $0x4e681d48 // bic v8.16b, v10.16b, v8.16b
+	VBIT    V8.B16, V6.B16, V5.B16
+	WORD    $0x6e25e469 // fcmge v9.4s, v3.4s, v5.4s
+	WORD    $0x4e23e46a // fcmeq v10.4s, v3.4s, v3.4s
+	WORD    $0x4e691d49 // bic v9.16b, v10.16b, v9.16b
+	VBIT    V9.B16, V5.B16, V3.B16
+	FMOVS   F3, 0(R0)
+	ADD     $4, R0
+	ADD     $4, R10
+	ADD     $4, R11
+	ADD     $4, R12
+	ADD     $4, R13
+without_done:
+	ADD     R5, R8
+	SUBS    $1, R15
+	BNE     without_column
+	ADD     R6, R1
+	SUBS    $1, R14
+	BNE     without_row
+	RET
+
+// func maxPoolGradNEON(dx []float32, dy []float32, places []int32, output []float32, rows int, cols int, channels int, length int, width int, place int)
+TEXT ·maxPoolGradNEON(SB), NOSPLIT, $0-144
+	MOVD    dx_base+0(FP), R0
+	MOVD    dy_base+24(FP), R1
+	MOVD    places_base+48(FP), R2
+	MOVD    channels+112(FP), R3
+	MOVD    channels+112(FP), R4
+	LSL     $2, R4
+	MOVD    length+120(FP), R5
+	LSL     $2, R5
+	MOVD    $0x00000001, R6
+	VDUP    R6, V0.S4
+	MOVD    width+128(FP), R6
+	VDUP    R6, V1.S4
+	VADD    V0.S4, V1.S4, V2.S4
+	VEOR    V3.B16, V3.B16, V3.B16
+	MOVD    $0x00000002, R6
+	VDUP    R6, V4.S4
+	MOVD    place+136(FP), R6
+	VDUP    R6, V5.S4
+	MOVD    output_base+72(FP), R6
+	CBZ     R6, without
+	SUB     R0, R6
+	MOVD    rows+96(FP), R17
+with_row:
+	MOVD    R0, R7
+	VMOV    V5.B16, V6.B16
+	MOVD    cols+104(FP), R19
+with_column:
+	MOVD    R7, R9
+	ADD     R4, R7, R10
+	ADD     R5, R7, R11
+	ADD     R5, R10, R12
+	ADD     R6, R9, R13
+	ADD     R6, R10, R14
+	ADD     R6, R11, R15
+	ADD     R6, R12, R16
+	MOVD    R3, R8
+	SUBS    $8, R8
+	BLT     with_rest
+with_loop8:
+	FMOVQ   0(R1), F7
+	FMOVQ   16(R1), F11
+	FMOVQ   0(R2), F8
+	FMOVQ   16(R2), F12
+	VSUB    V6.S4, V8.S4, V8.S4
+	VSUB    V6.S4, V12.S4, V12.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	VCMEQ   V3.S4, V12.S4, V13.S4
+	FMOVQ   0(R13), F10
+	FMOVQ   16(R13), F14
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	WORD    $0x4ea0c9ce // fcmgt v14.4s, v14.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V14.B16, V13.B16, V13.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R9)
+	FMOVQ   F13, 16(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	VCMEQ   V0.S4, V12.S4, V13.S4
+	FMOVQ   0(R14), F10
+	FMOVQ   16(R14), F14
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	WORD    $0x4ea0c9ce // fcmgt v14.4s, v14.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V14.B16, V13.B16, V13.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R10)
+	FMOVQ   F13, 16(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	VCMEQ   V1.S4, V12.S4, V13.S4
+	FMOVQ   0(R15), F10
+	FMOVQ   16(R15), F14
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	WORD    $0x4ea0c9ce // fcmgt v14.4s, v14.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V14.B16, V13.B16, V13.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R11)
+	FMOVQ   F13, 16(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	VCMEQ   V2.S4, V12.S4, V13.S4
+	FMOVQ   0(R16), F10
+	FMOVQ   16(R16), F14
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	WORD    $0x4ea0c9ce // fcmgt v14.4s, v14.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V14.B16, V13.B16, V13.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R12)
+	FMOVQ   F13, 16(R12)
+	ADD     $32, R1
+	ADD     $32, R2
+	ADD     $32, R9
+	ADD     $32, R10
+	ADD     $32, R11
+	ADD     $32, R12
+	ADD     $32, R13
+	ADD     $32, R14
+	ADD     $32, R15
+	ADD     $32, R16
+	SUBS    $8, R8
+	BGE     with_loop8
+with_rest:
+	ADD     $8, R8
+	SUBS    $4, R8
+	BLT     with_tail
+with_loop4:
+	FMOVQ   0(R1), F7
+	FMOVQ   0(R2), F8
+	VSUB    V6.S4, V8.S4, V8.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	FMOVQ   0(R13), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	FMOVQ   0(R14), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	FMOVQ   0(R15), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	FMOVQ   0(R16), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R12)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R9
+	ADD     $16, R10
+	ADD     $16, R11
+	ADD     $16, R12
+	ADD     $16, R13
+	ADD     $16, R14
+	ADD     $16, R15
+	ADD     $16, R16
+	SUBS    $4, R8
+	BGE     with_loop4
+with_tail:
+	ADD     $4, R8
+	TBZ     $1, R8, with_tail1
+	FMOVD   0(R1), F7
+	FMOVD   0(R2), F8
+	VSUB    V6.S4, V8.S4, V8.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	FMOVD   0(R13), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	FMOVD   0(R14), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	FMOVD   0(R15), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	FMOVD   0(R16), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R12)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R9
+	ADD     $8, R10
+	ADD     $8, R11
+	ADD     $8, R12
+	ADD     $8, R13
+	ADD     $8, R14
+	ADD     $8, R15
+	ADD     $8, R16
+with_tail1:
+	TBZ     $0, R8, with_done
+	FMOVS   0(R1), F7
+	FMOVS   0(R2), F8
+	VSUB    V6.S4, V8.S4, V8.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	FMOVS   0(R13), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	FMOVS   0(R14), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	FMOVS   0(R15), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	FMOVS   0(R16), F10
+	WORD    $0x4ea0c94a // fcmgt v10.4s, v10.4s, #0.0
+	VAND    V10.B16, V9.B16, V9.B16
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R12)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R9
+	ADD     $4, R10
+	ADD     $4, R11
+	ADD     $4, R12
+	ADD     $4, R13
+	ADD     $4, R14
+	ADD     $4, R15
+	ADD     $4, R16
+with_done:
+	ADD     R4<<1, R7
+	VADD    V4.S4, V6.S4, V6.S4
+	SUBS    $1, R19
+	BNE     with_column
+	ADD     R5<<1, R0
+	VADD    V1.S4, V5.S4, V5.S4
+	VADD    V1.S4, V5.S4, V5.S4
+	SUBS    $1, R17
+	BNE     with_row
+	RET
+without:
+	MOVD    rows+96(FP), R13
+without_row:
+	MOVD    R0, R7
+	VMOV    V5.B16, V6.B16
+	MOVD    cols+104(FP), R14
+without_column:
+	MOVD    R7, R9
+	ADD     R4, R7, R10
+	ADD     R5, R7, R11
+	ADD     R5, R10, R12
+	MOVD    R3, R8
+	SUBS    $8, R8
+	BLT     without_rest
+without_loop8:
+	FMOVQ   0(R1), F7
+	FMOVQ   16(R1), F11
+	FMOVQ   0(R2), F8
+	FMOVQ   16(R2), F12
+	VSUB    V6.S4, V8.S4, V8.S4
+	VSUB    V6.S4, V12.S4, V12.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	VCMEQ   V3.S4, V12.S4, V13.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R9)
+	FMOVQ   F13, 16(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	VCMEQ   V0.S4, V12.S4, V13.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R10)
+	FMOVQ   F13, 16(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	VCMEQ   V1.S4, V12.S4, V13.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R11)
+	FMOVQ   F13, 16(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	VCMEQ   V2.S4, V12.S4, V13.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	VAND    V11.B16, V13.B16, V13.B16
+	FMOVQ   F9, 0(R12)
+	FMOVQ   F13, 16(R12)
+	ADD     $32, R1
+	ADD     $32, R2
+	ADD     $32, R9
+	ADD     $32, R10
+	ADD     $32, R11
+	ADD     $32, R12
+	SUBS    $8, R8
+	BGE     without_loop8
+without_rest:
+	ADD     $8, R8
+	SUBS    $4, R8
+	BLT     without_tail
+without_loop4:
+	FMOVQ   0(R1), F7
+	FMOVQ   0(R2), F8
+	VSUB    V6.S4, V8.S4, V8.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVQ   F9, 0(R12)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R9
+	ADD     $16, R10
+	ADD     $16, R11
+	ADD     $16, R12
+	SUBS    $4, R8
+	BGE     without_loop4
+without_tail:
+	ADD     $4, R8
+	TBZ     $1, R8, without_tail1
+	FMOVD   0(R1), F7
+	FMOVD   0(R2), F8
+	VSUB    V6.S4, V8.S4, V8.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVD   F9, 0(R12)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R9
+	ADD     $8, R10
+	ADD     $8, R11
+	ADD     $8, R12
+without_tail1:
+	TBZ     $0, R8, without_done
+	FMOVS   0(R1), F7
+	FMOVS   0(R2), F8
+	VSUB    V6.S4, V8.S4, V8.S4
+	VCMEQ   V3.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R9)
+	VCMEQ   V0.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R10)
+	VCMEQ   V1.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R11)
+	VCMEQ   V2.S4, V8.S4, V9.S4
+	VAND    V7.B16, V9.B16, V9.B16
+	FMOVS   F9, 0(R12)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R9
+	ADD     $4, R10
+	ADD     $4, R11
+	ADD     $4, R12
+without_done:
+	ADD     R4<<1, R7
+	VADD    V4.S4, V6.S4, V6.S4
+	SUBS    $1, R14
+	BNE     without_column
+	ADD     R5<<1, R0
+	VADD    V1.S4, V5.S4, V5.S4
+	VADD    V1.S4, V5.S4, V5.S4
+	SUBS    $1, R13
+	BNE     without_row
+	RET
+
+// func maxWindowNEON(y []float32, places []int32, x []float32, rows int, cols int, stepX int, stepY int, place int, placeX int, placeY int)
+TEXT ·maxWindowNEON(SB), NOSPLIT, $0-128
+	MOVD    y_len+8(FP), R0
+	MOVD    y_base+0(FP), R1
+	MOVD    x_base+48(FP), R2
+	MOVD    stepX+88(FP), R3
+	LSL     $2, R3
+	MOVD    stepY+96(FP), R4
+	LSL     $2, R4
+	MOVD    places_base+24(FP), R5
+	CBZ     R5, without
+	MOVD    place+104(FP), R6
+	VDUP    R6, V0.S4
+	MOVD    placeX+112(FP), R6
+	VDUP    R6, V1.S4
+	MOVD    placeY+120(FP), R6
+	VDUP    R6, V2.S4
+	SUBS    $16, R0
+	BLT     with_rest
+with_loop16:
+	FMOVQ   0(R2), F5
+	VMOV    V0.B16, V9.B16
+	FMOVQ   16(R2), F6
+	VMOV    V0.B16, V10.B16
+	FMOVQ   32(R2), F7
+	VMOV    V0.B16, V11.B16
+	FMOVQ   48(R2), F8
+	VMOV    V0.B16, V12.B16
+	VMOV    V0.B16, V3.B16
+	VMOV    V0.B16, V4.B16
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+with_by16_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+with_by16_column:
+	FMOVQ   0(R7), F13
+	FMOVQ   16(R7), F16
+	FMOVQ   32(R7), F19
+	FMOVQ   48(R7), F22
+	WORD    $0x6e2de4ae // fcmge v14.4s, v5.4s, v13.4s
+	WORD    $0x6e30e4d1 // fcmge v17.4s, v6.4s, v16.4s
+	WORD    $0x6e33e4f4 // fcmge v20.4s, v7.4s, v19.4s
+	WORD    $0x6e36e517 // fcmge v23.4s, v8.4s, v22.4s
+	WORD    $0x4e25e4af // fcmeq v15.4s, v5.4s, v5.4s
+	WORD    $0x4e26e4d2 // fcmeq v18.4s, v6.4s, v6.4s
+	WORD    $0x4e27e4f5 // fcmeq v21.4s, v7.4s, v7.4s
+	WORD    $0x4e28e518 // fcmeq v24.4s, v8.4s, v8.4s
+	WORD    $0x4e6e1dee // bic v14.16b, v15.16b, v14.16b
+	WORD    $0x4e711e51 // bic v17.16b, v18.16b, v17.16b
+	WORD    $0x4e741eb4 // bic v20.16b, v21.16b, v20.16b
+	WORD    $0x4e771f17 // bic v23.16b, v24.16b, v23.16b
+	VBIT    V14.B16, V13.B16, V5.B16
+	VBIT    V17.B16, V16.B16, V6.B16
+	VBIT    V20.B16, V19.B16, V7.B16
+	VBIT    V23.B16, V22.B16, V8.B16
+	VBIT    V14.B16, V4.B16, V9.B16
+	VBIT    V17.B16, V4.B16, V10.B16
+	VBIT    V20.B16, V4.B16, V11.B16
+	VBIT    V23.B16, V4.B16, V12.B16
+	VADD    V1.S4, V4.S4, V4.S4
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     with_by16_column
+	VADD    V2.S4, V3.S4, V3.S4
+	VMOV    V3.B16, V4.B16
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     with_by16_row
+	FMOVQ   F5, 0(R1)
+	FMOVQ   F9, 0(R5)
+	FMOVQ   F6, 16(R1)
+	FMOVQ   F10, 16(R5)
+	FMOVQ   F7, 32(R1)
+	FMOVQ   F11, 32(R5)
+	FMOVQ   F8, 48(R1)
+	FMOVQ   F12, 48(R5)
+	ADD     $64, R2
+	ADD     $64, R1
+	ADD     $64, R5
+	SUBS    $16, R0
+	BGE     with_loop16
+with_rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     with_tail
+with_loop4:
+	FMOVQ   0(R2), F5
+	VMOV    V0.B16, V6.B16
+	VMOV    V0.B16, V3.B16
+	VMOV    V0.B16, V4.B16
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+with_by4_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+with_by4_column:
+	FMOVQ   0(R7), F7
+	WORD    $0x6e27e4a8 // fcmge v8.4s, v5.4s, v7.4s
+	WORD    $0x4e25e4a9 // fcmeq v9.4s, v5.4s, v5.4s
+	WORD    $0x4e681d28 // bic v8.16b, v9.16b, v8.16b
+	VBIT    V8.B16, V7.B16, V5.B16
+	VBIT    V8.B16, V4.B16, V6.B16
+	VADD    V1.S4, V4.S4, V4.S4
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     with_by4_column
+	VADD    V2.S4, V3.S4, V3.S4
+	VMOV    V3.B16, V4.B16
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     with_by4_row
+	FMOVQ   F5, 0(R1)
+	FMOVQ   F6, 0(R5)
+	ADD     $16, R2
+	ADD     $16, R1
+	ADD     $16, R5
+	SUBS    $4, R0
+	BGE     with_loop4
+with_tail:
+	ADD     $4, R0
+	TBZ     $1, R0, with_tail1
+	FMOVD   0(R2), F5
+	VMOV    V0.B16, V6.B16
+	VMOV    V0.B16, V3.B16
+	VMOV    V0.B16, V4.B16
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+with_by2_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+with_by2_column:
+	FMOVD   0(R7), F7
+	WORD    $0x6e27e4a8 // fcmge v8.4s, v5.4s, v7.4s
+	WORD    $0x4e25e4a9 // fcmeq v9.4s, v5.4s, v5.4s
+	WORD    $0x4e681d28 // bic v8.16b, v9.16b, v8.16b
+	VBIT    V8.B16, V7.B16, V5.B16
+	VBIT    V8.B16, V4.B16, V6.B16
+	VADD    V1.S4, V4.S4, V4.S4
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     with_by2_column
+	VADD    V2.S4, V3.S4, V3.S4
+	VMOV    V3.B16, V4.B16
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     with_by2_row
+	FMOVD   F5, 0(R1)
+	FMOVD   F6, 0(R5)
+	ADD     $8, R2
+	ADD     $8, R1
+	ADD     $8, R5
+with_tail1:
+	TBZ     $0, R0, with_done
+	FMOVS   0(R2), F5
+	VMOV    V0.B16, V6.B16
+	VMOV    V0.B16, V3.B16
+	VMOV    V0.B16, V4.B16
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+with_by1_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+with_by1_column:
+	FMOVS   0(R7), F7
+	WORD    $0x6e27e4a8 // fcmge v8.4s, v5.4s, v7.4s
+	WORD    $0x4e25e4a9 // fcmeq v9.4s, v5.4s, v5.4s
+	WORD    $0x4e681d28 // bic v8.16b, v9.16b, v8.16b
+	VBIT    V8.B16, V7.B16, V5.B16
+	VBIT    V8.B16, V4.B16, V6.B16
+	VADD    V1.S4, V4.S4, V4.S4
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     with_by1_column
+	VADD    V2.S4, V3.S4, V3.S4
+	VMOV    V3.B16, V4.B16
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     with_by1_row
+	FMOVS   F5, 0(R1)
+	FMOVS   F6, 0(R5)
+	ADD     $4, R2
+	ADD     $4, R1
+	ADD     $4, R5
+with_done:
+	RET
+without:
+	SUBS    $16, R0
+	BLT     without_rest
+without_loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F1
+	FMOVQ   32(R2), F2
+	FMOVQ   48(R2), F3
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+without_by16_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+without_by16_column:
+	FMOVQ   0(R7), F8
+	FMOVQ   16(R7), F11
+	FMOVQ   32(R7), F14
+	FMOVQ   48(R7), F17
+	WORD    $0x6e28e409 // fcmge v9.4s, v0.4s, v8.4s
+	WORD    $0x6e2be42c // fcmge v12.4s, v1.4s, v11.4s
+	WORD    $0x6e2ee44f // fcmge v15.4s, v2.4s, v14.4s
+	WORD    $0x6e31e472 // fcmge v18.4s, v3.4s, v17.4s
+	WORD    $0x4e20e40a // fcmeq v10.4s, v0.4s, v0.4s
+	WORD    $0x4e21e42d // fcmeq v13.4s, v1.4s, v1.4s
+	WORD    $0x4e22e450 // fcmeq v16.4s, v2.4s, v2.4s
+	WORD    $0x4e23e473 // fcmeq v19.4s, v3.4s, v3.4s
+	WORD    $0x4e691d49 // bic v9.16b, v10.16b, v9.16b
+	WORD    $0x4e6c1dac // bic v12.16b, v13.16b, v12.16b
+	WORD    $0x4e6f1e0f // bic v15.16b, v16.16b, v15.16b
+	WORD    $0x4e721e72 // bic v18.16b, v19.16b, v18.16b
+	VBIT    V9.B16, V8.B16, V0.B16
+	VBIT    V12.B16, V11.B16, V1.B16
+	VBIT    V15.B16, V14.B16, V2.B16
+	VBIT    V18.B16, V17.B16, V3.B16
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     without_by16_column
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     without_by16_row
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F1, 16(R1)
+	FMOVQ   F2, 32(R1)
+	FMOVQ   F3, 48(R1)
+	ADD     $64, R2
+	ADD     $64, R1
+	SUBS    $16, R0
+	BGE     without_loop16
+without_rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     without_tail
+without_loop4:
+	FMOVQ   0(R2), F0
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+without_by4_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+without_by4_column:
+	FMOVQ   0(R7), F2
+	WORD    $0x6e22e403 // fcmge v3.4s, v0.4s, v2.4s
+	WORD    $0x4e20e404 // fcmeq v4.4s, v0.4s, v0.4s
+	WORD    $0x4e631c83 // bic v3.16b, v4.16b, v3.16b
+	VBIT    V3.B16, V2.B16, V0.B16
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     without_by4_column
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     without_by4_row
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R2
+	ADD     $16, R1
+	SUBS    $4, R0
+	BGE     without_loop4
+without_tail:
+	ADD     $4, R0
+	TBZ     $1, R0, without_tail1
+	FMOVD   0(R2), F0
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+without_by2_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+without_by2_column:
+	FMOVD   0(R7), F2
+	WORD    $0x6e22e403 // fcmge v3.4s, v0.4s, v2.4s
+	WORD    $0x4e20e404 // fcmeq v4.4s, v0.4s, v0.4s
+	WORD    $0x4e631c83 // bic v3.16b, v4.16b, v3.16b
+	VBIT    V3.B16, V2.B16, V0.B16
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     without_by2_column
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     without_by2_row
+	FMOVD   F0, 0(R1)
+	ADD     $8, R2
+	ADD     $8, R1
+without_tail1:
+	TBZ     $0, R0, without_done
+	FMOVS   0(R2), F0
+	MOVD    R2, R6
+	MOVD    rows+72(FP), R8
+without_by1_row:
+	MOVD    R6, R7
+	MOVD    cols+80(FP), R9
+without_by1_column:
+	FMOVS   0(R7), F2
+	WORD    $0x6e22e403 // fcmge v3.4s, v0.4s, v2.4s
+	WORD    $0x4e20e404 // fcmeq v4.4s, v0.4s, v0.4s
+	WORD    $0x4e631c83 // bic v3.16b, v4.16b, v3.16b
+	VBIT    V3.B16, V2.B16, V0.B16
+	ADD     R3, R7
+	SUBS    $1, R9
+	BNE     without_by1_column
+	ADD     R4, R6
+	SUBS    $1, R8
+	BNE     without_by1_row
+	FMOVS   F0, 0(R1)
+	ADD     $4, R2
+	ADD     $4, R1
+without_done:
+	RET
+
+// func meanWindowNEON(y []float32, x []float32, rows int, cols int, stepX int, stepY int, divisor float32)
+TEXT ·meanWindowNEON(SB), NOSPLIT, $0-84
+	MOVD    y_len+8(FP), R0
+	MOVD    y_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    stepX+64(FP), R3
+	LSL     $2, R3
+	MOVD    stepY+72(FP), R4
+	LSL     $2, R4
+	FMOVS   divisor+80(FP), F0
+	VDUP    V0.S[0], V0.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	MOVD    R2, R5
+	MOVD    rows+48(FP), R7
+by16_row:
+	MOVD    R5, R6
+	MOVD    cols+56(FP), R8
+by16_column:
+	FMOVQ   0(R6), F5
+	FMOVQ   16(R6), F6
+	FMOVQ   32(R6), F7
+	FMOVQ   48(R6), F8
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD    $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	ADD     R3, R6
+	SUBS    $1, R8
+	BNE     by16_column
+	ADD     R4, R5
+	SUBS    $1, R7
+	BNE     by16_row
+	WORD    $0x6e20fc21 // fdiv v1.4s, v1.4s, v0.4s
+	FMOVQ   F1, 0(R1)
+	WORD    $0x6e20fc42 // fdiv v2.4s, v2.4s, v0.4s
+	FMOVQ   F2, 16(R1)
+	WORD    $0x6e20fc63 // fdiv v3.4s, v3.4s, v0.4s
+	FMOVQ   F3, 32(R1)
+	WORD    $0x6e20fc84 // fdiv v4.4s, v4.4s, v0.4s
+	FMOVQ   F4, 48(R1)
+	ADD     $64, R2
+	ADD     $64, R1
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	VEOR    V1.B16, V1.B16, V1.B16
+	MOVD    R2, R5
+	MOVD    rows+48(FP), R7
+by4_row:
+	MOVD    R5, R6
+	MOVD    cols+56(FP), R8
+by4_column:
+	FMOVQ   0(R6), F2
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	ADD     R3, R6
+	SUBS    $1, R8
+	BNE     by4_column
+	ADD     R4, R5
+	SUBS    $1, R7
+	BNE     by4_row
+	WORD    $0x6e20fc21 // fdiv v1.4s, v1.4s, v0.4s
+	FMOVQ   F1, 0(R1)
+	ADD     $16, R2
+	ADD     $16, R1
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	VEOR    V1.B16, V1.B16, V1.B16
+	MOVD    R2, R5
+	MOVD    rows+48(FP), R7
+by2_row:
+	MOVD    R5, R6
+	MOVD    cols+56(FP), R8
+by2_column:
+	FMOVD   0(R6), F2
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	ADD     R3, R6
+	SUBS    $1, R8
+	BNE     by2_column
+	ADD     R4, R5
+	SUBS    $1, R7
+	BNE     by2_row
+	WORD    $0x6e20fc21 // fdiv v1.4s, v1.4s, v0.4s
+	FMOVD   F1, 0(R1)
+	ADD     $8, R2
+	ADD     $8, R1
+tail1:
+	TBZ     $0, R0, done
+	VEOR    V1.B16, V1.B16, V1.B16
+	MOVD    R2, R5
+	MOVD    rows+48(FP), R7
+by1_row:
+	MOVD    R5, R6
+	MOVD    cols+56(FP), R8
+by1_column:
+	FMOVS   0(R6), F2
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	ADD     R3, R6
+	SUBS    $1, R8
+	BNE     by1_column
+	ADD     R4, R5
+	SUBS    $1, R7
+	BNE     by1_row
+	WORD    $0x6e20fc21 // fdiv v1.4s, v1.4s, v0.4s
+	FMOVS   F1, 0(R1)
+	ADD     $4, R2
+	ADD     $4, R1
+done:
+	RET

@@ -108,3 +108,23 @@ func deinterleaveNEON(dst []float32, src []float32, pixels int, width int, plane
 //
 //go:noescape
 func addRowsNEON(dst []float32, src []float32, rows int, cols int, dstStride int, srcStride int)
+
+// maxPoolNEON does 2×2 max pooling: windows lie stepX elements and placeX places from one another, rows of them stepY and placeY, and the rows of a window below and width.
+//
+//go:noescape
+func maxPoolNEON(y []float32, places []int32, x []float32, rows int, cols int, channels int, stepX int, stepY int, below int, width int, place int, placeX int, placeY int)
+
+// maxPoolGradNEON does the gradient of maxPool for windows side by side, rows of dx being length elements and width places, where output is greater than zero, if there is one.
+//
+//go:noescape
+func maxPoolGradNEON(dx []float32, dy []float32, places []int32, output []float32, rows int, cols int, channels int, length int, width int, place int)
+
+// maxWindowNEON does the first maxima over one window, whose pixels lie stepX elements and placeX places from one another, its rows stepY and placeY.
+//
+//go:noescape
+func maxWindowNEON(y []float32, places []int32, x []float32, rows int, cols int, stepX int, stepY int, place int, placeX int, placeY int)
+
+// meanWindowNEON does the sums over one window, laid out as in maxWindow, divided.
+//
+//go:noescape
+func meanWindowNEON(y []float32, x []float32, rows int, cols int, stepX int, stepY int, divisor float32)
