@@ -2,8 +2,8 @@
 // Go assembly. Importing it registers the backend "cpu", which Open("auto")
 // finds on any machine.
 //
-// The name "cpu" picks the best instruction set; "cpu:avx512", "cpu:avx2" and
-// "cpu:portable" force one.
+// The name "cpu" picks the best instruction set; "cpu:avx512", "cpu:avx2",
+// "cpu:neon" (on arm64) and "cpu:portable" force one.
 //
 // A Program is compiled into a flat list of steps, each a function bound to its
 // operands and a number of parts it is cut into. A run walks the list; the parts

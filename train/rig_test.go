@@ -26,7 +26,7 @@ func openBackend(t testing.TB, name string, threads int) backend.Backend {
 func cpuDevices(t testing.TB) []string {
 	t.Helper()
 	var devices []string
-	for _, name := range []string{"cpu:avx512", "cpu:avx2", "cpu:portable"} {
+	for _, name := range []string{"cpu:avx512", "cpu:avx2", "cpu:neon", "cpu:portable"} {
 		if b, err := backend.Open(name, backend.Options{Threads: 1}); err == nil {
 			devices = append(devices, name)
 			require.NoError(t, b.Close())

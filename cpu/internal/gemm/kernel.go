@@ -31,7 +31,7 @@ func Default() *Kernel { return kernels[0] }
 
 var kernels = append(machineKernels(), &portable)
 
-// Name returns the name of the instruction set: "avx512", "avx2" or "portable".
+// Name returns the name of the instruction set: "avx512", "avx2", "neon" or "portable".
 func (k *Kernel) Name() string { return k.name }
 
 // String returns the name and the largest tile, as in "avx512 14×32".

@@ -51,7 +51,7 @@ func Default() *Kernel { return kernels[0] }
 
 var kernels = append(machineKernels(), &portable)
 
-// Name returns the name of the instruction set: "avx512", "avx2" or "portable".
+// Name returns the name of the instruction set: "avx512", "avx2", "neon" or "portable".
 func (k *Kernel) Name() string { return k.name }
 
 // equalLengths panics unless all lengths are n.
