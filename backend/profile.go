@@ -3,8 +3,10 @@ package backend
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Profiler is an Executable that can tell how long each of its Ops takes.
@@ -12,6 +14,15 @@ type Profiler interface {
 	// Profile runs the Program once, as Run does, but one Op after the other, and
 	// waits for it. Times include what starting an Op costs.
 	Profile(ctx context.Context) (Profile, error)
+}
+
+// ProfileOf runs an Executable once and tells how long each Op took. The error wraps
+// ErrUnsupported where the backend cannot tell.
+func ProfileOf(ctx context.Context, e Executable) (Profile, error) {
+	if p, ok := e.(Profiler); ok {
+		return p.Profile(ctx)
+	}
+	return Profile{}, fmt.Errorf("backend: Profile: %w: the backend does not measure the times of Ops", ErrUnsupported)
 }
 
 // Profile is how long the Ops of one run took, and what the device could do.
@@ -38,42 +49,115 @@ type OpTime struct {
 // it executes or its bytes need at least, whichever is longer, over the time that it took.
 // It is 0 where that is unknown. Cached operands can make it more than 1.
 func (p Profile) Limit(o OpTime) float64 {
-	least := 0.0
-	if p.FLOPs > 0 {
-		least = float64(o.Executed) / p.FLOPs
-	}
-	if p.Bytes > 0 {
-		least = max(least, float64(o.Cost.Bytes)/p.Bytes)
-	}
-	if o.Time <= 0 {
+	return max(p.Arithmetic(o), p.Traffic(o))
+}
+
+// Arithmetic is the rate of the FLOPs that an Op executed, as a part of what the device
+// can do; 0 where that is unknown.
+func (p Profile) Arithmetic(o OpTime) float64 { return part(o.rate(o.Executed), p.FLOPs) }
+
+// Traffic is the rate of the bytes that an Op needs to access, as a part of what the
+// memory can do; 0 where that is unknown. Cached operands can make it more than 1.
+func (p Profile) Traffic(o OpTime) float64 { return part(o.rate(o.Cost.Bytes), p.Bytes) }
+
+// Share is the part of the time of all Ops that one of them takes.
+func (p Profile) Share(o OpTime) float64 { return part(o.Time.Seconds(), p.Total().Seconds()) }
+
+func part(x, whole float64) float64 {
+	if whole <= 0 {
 		return 0
 	}
-	return least / o.Time.Seconds()
+	return x / whole
 }
+
+// rate is a number of things in a second.
+func (o OpTime) rate(n int64) float64 { return part(float64(n), o.Time.Seconds()) }
+
+// NominalRate, ExecutedRate and ByteRate are FLOPs and bytes in a second: those of the
+// Op, those that its algorithm does, and those that it has to access at least.
+func (o OpTime) NominalRate() float64  { return o.rate(o.Cost.FLOPs) }
+func (o OpTime) ExecutedRate() float64 { return o.rate(o.Executed) }
+func (o OpTime) ByteRate() float64     { return o.rate(o.Cost.Bytes) }
 
 // Total is the time of all Ops.
-func (p Profile) Total() time.Duration {
-	var t time.Duration
+func (p Profile) Total() time.Duration { return p.Sum().Time }
+
+// Sum is all Ops as if they were one.
+func (p Profile) Sum() OpTime {
+	all := OpTime{Label: "all"}
 	for _, o := range p.Ops {
-		t += o.Time
+		all.Cost, all.Executed, all.Time = all.Cost.Add(o.Cost), all.Executed+o.Executed, all.Time+o.Time
 	}
-	return t
+	return all
 }
 
-// String is a table with one line for each Op: its time and share of the whole, its
-// rates, and the part of the device's limit that it reached.
+// MedianProfile takes for each Op the median of its times in profiles of the same
+// Program, of which there must be one at least; of an even number, the lower one.
+func MedianProfile(profiles []Profile) Profile {
+	m := profiles[0]
+	m.Ops = slices.Clone(m.Ops)
+	times := make([]time.Duration, len(profiles))
+	for i := range m.Ops {
+		for j, p := range profiles {
+			times[j] = p.Ops[i].Time
+		}
+		slices.Sort(times)
+		m.Ops[i].Time = times[(len(times)-1)/2]
+	}
+	return m
+}
+
+// String is a table of at most 120 columns with a line for each Op, and one for all of
+// them: time and share of the whole; the rates of nominal and of executed FLOPs and of
+// bytes, and which part of the device's peak the latter two are.
 func (p Profile) String() string {
 	var b strings.Builder
-	total := p.Total()
-	fmt.Fprintf(&b, "%-16s %-18s %10s %7s %10s %9s %7s\n", "layer", "op", "time", "share", "GFLOP/s", "GB/s", "limit")
-	for _, o := range p.Ops {
-		var share, flops, bytes float64
-		if o.Time > 0 {
-			s := o.Time.Seconds()
-			share, flops, bytes = s/total.Seconds(), float64(o.Cost.FLOPs)/s, float64(o.Cost.Bytes)/s
+	row := func(label, kind, algorithm string, numbers ...string) {
+		fmt.Fprintf(&b, "%s %s %s", cell(label, 16), cell(kind, 18), cell(algorithm, 14))
+		for i, n := range numbers {
+			fmt.Fprintf(&b, " %*s", [...]int{10, 7, 8, 9, 8, 8, 8}[i], n)
 		}
-		fmt.Fprintf(&b, "%-16s %-18s %10s %5.1f %% %10.1f %9.1f %5.1f %%\n", o.Label, o.Kind, o.Time.Round(100*time.Nanosecond), 100*share, flops/1e9, bytes/1e9, 100*p.Limit(o))
+		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "%-35s %10s\n", "all", total.Round(100*time.Nanosecond))
+	row("layer", "op", "algorithm", "time", "share", "GFLOP/s", "executed", "of peak", "GB/s", "of peak")
+	for _, o := range append(slices.Clip(p.Ops), p.Sum()) {
+		row(o.Label, o.Kind, o.Algorithm, short(o.Time), percent(p.Share(o)),
+			giga(o.NominalRate()), giga(o.ExecutedRate()), percent(p.Arithmetic(o)), giga(o.ByteRate()), percent(p.Traffic(o)))
+	}
 	return b.String()
+}
+
+// cell pads text to a width in characters, or cuts it.
+func cell(text string, width int) string {
+	n := utf8.RuneCountInString(text)
+	if n > width {
+		return string([]rune(text)[:width-1]) + "…"
+	}
+	return text + strings.Repeat(" ", width-n)
+}
+
+// short writes a duration with four or five digits.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(100 * time.Nanosecond).String()
+	case d < time.Second:
+		return fmt.Sprintf("%.2fms", float64(d.Nanoseconds())/1e6)
+	}
+	return fmt.Sprintf("%.2fs", d.Seconds())
+}
+
+// giga and percent write numbers for the table; what is nothing or unknown is a dash.
+func giga(x float64) string {
+	if x == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", x/1e9)
+}
+
+func percent(x float64) string {
+	if x == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %%", 100*x)
 }

@@ -19,6 +19,7 @@ type device struct {
 	gemm    *gemm.Kernel
 	vec     *vec.Kernel
 	workers *workers
+	limits  limits
 	// inputGrad forces one way to compute Conv2DInputGrad, so that tests can see
 	// both do all cases.
 	inputGrad inputGradWay

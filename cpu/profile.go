@@ -28,6 +28,7 @@ func (e *executable) Profile(ctx context.Context) (backend.Profile, error) {
 		return backend.Profile{}, err
 	}
 	p := backend.Profile{}
+	p.FLOPs, p.Bytes = e.device.limits.measure(e.device)
 	for i, in := range e.work {
 		in.Time = times[i]
 		p.Ops = append(p.Ops, in.OpTime)

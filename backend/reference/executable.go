@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"fovea/backend"
 )
@@ -24,6 +25,7 @@ type executable struct {
 
 type step struct {
 	label, kind string
+	cost        backend.Cost
 	run         kernel
 }
 
@@ -53,7 +55,7 @@ func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (ba
 		if run == nil {
 			return nil, fmt.Errorf("reference: program %q, instruction %d (%q): %w: Op %s", p.Name, i, in.Label, backend.ErrUnsupported, in.Op.Kind())
 		}
-		e.steps = append(e.steps, step{in.Label, in.Op.Kind(), run})
+		e.steps = append(e.steps, step{in.Label, in.Op.Kind(), in.Op.Cost(), run})
 	}
 	d.hold(e, e.bytes)
 	return e, nil
@@ -99,11 +101,14 @@ func (e *executable) adopt(p *backend.Program, bound []backend.Tensor) error {
 
 // Run implements backend.Executable. It returns when the Program has run. An
 // index that is out of range, which only an Op can have made, is ErrRange.
-func (e *executable) Run(ctx context.Context) error {
+func (e *executable) Run(ctx context.Context) error { return e.execute(ctx, "Run", nil) }
+
+// execute runs the Program, and notes how long each step took if times is not nil.
+func (e *executable) execute(ctx context.Context, what string, times []time.Duration) error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
 	if err := e.claim(); err != nil {
-		return fmt.Errorf("reference: Run of program %q: %w", e.name, err)
+		return fmt.Errorf("reference: %s of program %q: %w", what, e.name, err)
 	}
 	defer e.busy.Store(false)
 	if err := ctx.Err(); err != nil {
@@ -119,7 +124,7 @@ func (e *executable) Run(ctx context.Context) error {
 			continue
 		}
 		if err := t.claim(e.accesses[id]); err != nil {
-			return fmt.Errorf("reference: Run of program %q: tensor %q: %w", e.name, t.spec.Name, err)
+			return fmt.Errorf("reference: %s of program %q: tensor %q: %w", what, e.name, t.spec.Name, err)
 		}
 		defer t.usage.End(e.accesses[id])
 		m.buffers[id] = t.data
@@ -130,8 +135,12 @@ func (e *executable) Run(ctx context.Context) error {
 		}
 	}
 	for i, s := range e.steps {
+		start := time.Now()
 		if err := s.run(m); err != nil {
 			return fmt.Errorf("reference: program %q, instruction %d (%s %q): %w", e.name, i, s.kind, s.label, err)
+		}
+		if times != nil {
+			times[i] = time.Since(start)
 		}
 	}
 	return nil

@@ -1,0 +1,69 @@
+package cpu
+
+import (
+	"sync"
+	"time"
+)
+
+// limits is what the machine can do at most in a second, measured when somebody first
+// wants to know: floating-point operations, and bytes from and to memory.
+type limits struct {
+	once         sync.Once
+	flops, bytes float64
+}
+
+// measure takes some 50 ms, of all threads.
+func (l *limits) measure(d *device) (flops, bytes float64) {
+	l.once.Do(func() {
+		j := newJob()
+		d.workers.enter(j)
+		defer d.workers.leave(j)
+		l.flops, l.bytes = d.peak(j), d.bandwidth(j)
+	})
+	return l.flops, l.bytes
+}
+
+// rounds is how often a rate is measured. The best counts: what disturbs others is not
+// the machine's limit.
+const rounds = 5
+
+// peak measures multiply-adds in registers.
+func (d *device) peak(j *job) float64 {
+	const part = 300 * time.Microsecond
+	iterations, flop := 500, 0
+	for t := time.Duration(0); t < part; {
+		iterations *= 2
+		start := time.Now()
+		flop = d.gemm.Peak(iterations)
+		t = time.Since(start)
+	}
+	parts := 4 * d.workers.threads
+	return d.rate(j, parts, parts*flop, func(int, int) { d.gemm.Peak(iterations) })
+}
+
+// streamed is what a measurement of bandwidth reads and what it writes, in bytes each:
+// more than caches hold.
+const streamed = 64 << 20
+
+// bandwidth measures copies and sums of vectors; 0 if there is not enough memory.
+func (d *device) bandwidth(j *job) float64 {
+	memory, err := aligned(2 * streamed)
+	if err != nil {
+		return 0
+	}
+	const part = 1 << 20
+	from, to := memory[:streamed], memory[streamed:]
+	copies := d.rate(j, streamed/part, 2*streamed, func(i, _ int) { copy(to[i*part:(i+1)*part], from[i*part:]) })
+	sums := d.rate(j, streamed/part, streamed, func(i, _ int) { d.vec.Sum(as[float32](from[i*part : (i+1)*part])) })
+	return max(copies, sums)
+}
+
+// rate is how much of what a step does is done in a second.
+func (d *device) rate(j *job, parts, amount int, work func(part, worker int)) (best float64) {
+	for range rounds {
+		start := time.Now()
+		d.workers.do(j, parts, work)
+		best = max(best, float64(amount)/time.Since(start).Seconds())
+	}
+	return best
+}
