@@ -113,10 +113,11 @@ func (s *isa) unlessZero(name string) vecOp {
 
 func asX(v vecOp) reg.Register { return v.(interface{ AsX() reg.Register }).AsX() }
 
-// Predicates of comparisons; all but the first are false for NaN.
+// Predicates of comparisons; only the last is true for NaN.
 const (
-	lessOrEqual = 0x12
-	greater     = 0x1e
+	lessOrEqual    = 0x12
+	greater        = 0x1e
+	notLessOrEqual = 0x16
 )
 
 // choose returns yes where x and y satisfy the predicate, no elsewhere.

@@ -60,6 +60,40 @@ func (s *isa) negative(v, slope, keep vecOp) vecOp {
 	return t
 }
 
+// bySlope writes a loop twice: for the slope zero, where what is not positive becomes +0, and for the others. The function it gets overwrites v by its ReLU.
+func (s *isa) bySlope(prefix string, loop func(label string, relu func(v vecOp))) {
+	c := s.c
+	bits, zero := c.GP32(), s.zero()
+	c.MOVL(s.address("slope"), bits)
+	c.SHLL(operand.Imm(1), bits) // drops the sign
+	c.JNZ(operand.LabelRef(prefix + "sloped"))
+	loop(prefix+"flat_", func(v vecOp) {
+		if s.masked() {
+			k := c.K()
+			c.VCMPPS(operand.Imm(notLessOrEqual), zero, v, k)
+			c.VMOVAPS_Z(v, k, v)
+		} else {
+			t := s.vector()
+			c.VCMPPS(operand.Imm(notLessOrEqual), zero, v, t)
+			c.VANDPS(t, v, v)
+		}
+	})
+	c.Label(prefix + "sloped")
+	slope := s.scalar("slope")
+	loop(prefix+"sloped_", func(v vecOp) {
+		if s.masked() {
+			k := c.K()
+			c.VCMPPS(operand.Imm(lessOrEqual), zero, v, k)
+			c.VMULPS(slope, v, k, v)
+		} else {
+			t, small := s.vector(), s.vector()
+			c.VCMPPS(operand.Imm(lessOrEqual), zero, v, t)
+			c.VMULPS(slope, v, small)
+			c.VBLENDVPS(t, small, v, v)
+		}
+	})
+}
+
 func (s *isa) activations(m *mathConstants) {
 	c := s.c
 	s.elements("relu", "func(dst, x []float32, slope float32)", "dst[i] = slope·x[i] if x[i] ≤ 0, else x[i].", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
@@ -112,31 +146,12 @@ func (s *isa) biasReLU() {
 	bias := c.Load(c.Param("bias").Base(), c.GP64())
 	out := c.Load(c.Param("c").Base(), c.GP64())
 	stride := c.Load(c.Param("stride"), c.GP64())
-	slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
-	relu := func(v vecOp) vecOp { return s.choose(lessOrEqual, v, zero, s.negative(v, slope, keep), v) }
 	c.CMPQ(n, operand.Imm(uint64(s.lanes)))
 	c.JGE(operand.LabelRef("wide"))
 	c.CMPQ(n, stride)
-	c.JEQ(operand.LabelRef("narrow"))
-
-	c.Label("wide")
-	c.SHLQ(operand.Imm(2), stride)
-	s.columnChunks(n, []reg.Register{bias, out}, func(m *mask, label string) {
-		shift := s.load(operand.Mem{Base: bias}, m)
-		rows := c.Load(c.Param("rows"), c.GP64())
-		at := c.GP64()
-		c.MOVQ(out, at)
-		c.Label(label)
-		v := s.load(operand.Mem{Base: at}, m)
-		c.VADDPS(shift, v, v)
-		s.store(relu(v), operand.Mem{Base: at}, m)
-		c.ADDQ(stride, at)
-		c.DECQ(rows)
-		c.JNZ(operand.LabelRef(label))
-	})
+	c.JNE(operand.LabelRef("wide"))
 
 	// The bias repeats every n elements: a copy of two registers' length has it at every phase that a register can begin with.
-	c.Label("narrow")
 	repeated := c.AllocLocal(2 * 4 * s.lanes)
 	i, column, element := c.GP64(), c.GP64(), c.GP32()
 	c.XORQ(i, i)
@@ -152,25 +167,54 @@ func (s *isa) biasReLU() {
 	c.CMPQ(column, n)
 	c.JLT(operand.LabelRef("repeat_column"))
 	c.JMP(operand.LabelRef("repeat"))
-
 	c.Label("repeated")
+	s.bySlope("narrow_", func(label string, relu func(v vecOp)) {
+		s.biasStream(n, out, repeated, label, relu)
+		s.end()
+	})
+
+	c.Label("wide")
+	c.SHLQ(operand.Imm(2), stride)
+	s.bySlope("wide_", func(label string, relu func(v vecOp)) {
+		s.columnChunks(n, []reg.Register{bias, out}, label, func(m *mask, label string) {
+			shift := s.load(operand.Mem{Base: bias}, m)
+			rows := c.Load(c.Param("rows"), c.GP64())
+			at := c.GP64()
+			c.MOVQ(out, at)
+			c.Label(label)
+			v := s.load(operand.Mem{Base: at}, m)
+			c.VADDPS(shift, v, v)
+			relu(v)
+			s.store(v, operand.Mem{Base: at}, m)
+			c.ADDQ(stride, at)
+			c.DECQ(rows)
+			c.JNZ(operand.LabelRef(label))
+		})
+		s.end()
+	})
+}
+
+// biasStream is biasReLU for rows of n elements that follow one another, the bias repeated.
+func (s *isa) biasStream(n, out reg.Register, repeated operand.Mem, label string, relu func(v vecOp)) {
+	c := s.c
 	rest, phase, advance, wrapped := c.GP64(), c.GP64(), c.GP64(), c.GP64()
 	c.MOVQ(operand.U32(s.lanes), advance)
-	c.Label("modulo") // advance = lanes mod n
+	c.Label(label + "modulo") // advance = lanes mod n
 	c.SUBQ(n, advance)
 	c.CMPQ(advance, n)
-	c.JGE(operand.LabelRef("modulo"))
+	c.JGE(operand.LabelRef(label + "modulo"))
 	c.Load(c.Param("rows"), rest)
 	c.IMULQ(n, rest)
 	c.XORQ(phase, phase)
 	step := func(m *mask) {
 		v := s.load(operand.Mem{Base: out}, m)
 		c.VADDPS(repeated.Idx(phase, 4), v, v)
-		s.store(relu(v), operand.Mem{Base: out}, m)
+		relu(v)
+		s.store(v, operand.Mem{Base: out}, m)
 	}
 	c.SUBQ(operand.Imm(uint64(s.lanes)), rest)
-	c.JL(operand.LabelRef("narrow_tail"))
-	c.Label("narrow_loop")
+	c.JL(operand.LabelRef(label + "stream_tail"))
+	c.Label(label + "stream")
 	step(nil)
 	c.ADDQ(operand.Imm(uint64(4*s.lanes)), out)
 	c.ADDQ(advance, phase)
@@ -178,32 +222,30 @@ func (s *isa) biasReLU() {
 	c.SUBQ(n, wrapped)
 	c.CMOVQGE(wrapped, phase)
 	c.SUBQ(operand.Imm(uint64(s.lanes)), rest)
-	c.JGE(operand.LabelRef("narrow_loop"))
-	c.Label("narrow_tail")
+	c.JGE(operand.LabelRef(label + "stream"))
+	c.Label(label + "stream_tail")
 	c.ADDQ(operand.Imm(uint64(s.lanes)), rest)
-	c.JZ(operand.LabelRef("narrow_done"))
+	c.JZ(operand.LabelRef(label + "stream_done"))
 	step(s.first(rest))
-	c.Label("narrow_done")
-	s.end()
+	c.Label(label + "stream_done")
 }
 
-// columnChunks writes a loop over n columns, a register of them at a time, that advances the pointers, and ends the function.
-func (s *isa) columnChunks(n reg.Register, pointers []reg.Register, body func(m *mask, label string)) {
+// columnChunks writes a loop over n columns, a register of them at a time, that advances the pointers.
+func (s *isa) columnChunks(n reg.Register, pointers []reg.Register, label string, body func(m *mask, label string)) {
 	c := s.c
 	lanes := operand.Imm(uint64(s.lanes))
 	c.SUBQ(lanes, n)
-	c.JL(operand.LabelRef("tail"))
-	c.Label("chunk")
-	body(nil, "rows")
+	c.JL(operand.LabelRef(label + "tail"))
+	c.Label(label + "chunk")
+	body(nil, label+"rows")
 	for _, p := range pointers {
 		c.ADDQ(operand.Imm(uint64(4*s.lanes)), p)
 	}
 	c.SUBQ(lanes, n)
-	c.JGE(operand.LabelRef("chunk"))
-	c.Label("tail")
+	c.JGE(operand.LabelRef(label + "chunk"))
+	c.Label(label + "tail")
 	c.ADDQ(lanes, n)
-	c.JZ(operand.LabelRef("done"))
-	body(s.first(n), "tail_rows")
-	c.Label("done")
-	s.end()
+	c.JZ(operand.LabelRef(label + "done"))
+	body(s.first(n), label+"tail_rows")
+	c.Label(label + "done")
 }

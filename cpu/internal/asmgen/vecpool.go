@@ -18,7 +18,7 @@ func (s *isa) pooling() {
 
 // beats returns where v takes the place of the maximum m found before: where v is greater, or NaN while m is not.
 func (s *isa) beats(v, m vecOp) *mask {
-	const notLessOrEqual, ordered = 0x16, 0x07
+	const ordered = 0x07
 	if s.masked() {
 		k := s.c.K()
 		s.c.VCMPPS(operand.Imm(ordered), m, m, k)

@@ -93,7 +93,7 @@ func (s *isa) columns() {
 	x := c.Load(c.Param("x").Base(), c.GP64())
 	stride := c.Load(c.Param("stride"), c.GP64())
 	c.SHLQ(operand.Imm(2), stride)
-	s.columnChunks(n, []reg.Register{dst, x}, func(m *mask, label string) {
+	s.columnChunks(n, []reg.Register{dst, x}, "", func(m *mask, label string) {
 		sums := []vecOp{s.zero(), s.zero(), s.zero(), s.zero()}
 		rows := c.Load(c.Param("rows"), c.GP64())
 		at := c.GP64()
@@ -116,4 +116,5 @@ func (s *isa) columns() {
 		c.VADDPS(s.load(operand.Mem{Base: dst}, m), total, total)
 		s.store(total, operand.Mem{Base: dst}, m)
 	})
+	s.end()
 }

@@ -1008,76 +1008,14 @@ done:
 // func biasReLUAVX2(c []float32, bias []float32, rows int, stride int, slope float32)
 // Requires: AVX, AVX2, CMOV
 TEXT ·biasReLUAVX2(SB), NOSPLIT, $64-68
-	MOVQ         bias_len+32(FP), AX
-	MOVQ         bias_base+24(FP), CX
-	MOVQ         c_base+0(FP), DX
-	MOVQ         stride+56(FP), BX
-	VBROADCASTSS slope+64(FP), Y0
-	MOVL         slope+64(FP), SI
-	SHLL         $0x01, SI
-	NEGL         SI
-	SBBL         SI, SI
-	VMOVD        SI, X1
-	VPBROADCASTD X1, Y1
-	VXORPS       Y2, Y2, Y2
-	CMPQ         AX, $0x08
-	JGE          wide
-	CMPQ         AX, BX
-	JEQ          narrow
-
-wide:
-	SHLQ $0x02, BX
-	SUBQ $0x08, AX
-	JL   tail
-
-chunk:
-	VMOVUPS (CX), Y3
-	MOVQ    rows+48(FP), SI
-	MOVQ    DX, DI
-
-rows:
-	VMOVUPS   (DI), Y4
-	VADDPS    Y3, Y4, Y4
-	VMULPS    Y4, Y0, Y5
-	VANDPS    Y1, Y5, Y5
-	VCMPPS    $0x12, Y2, Y4, Y6
-	VBLENDVPS Y6, Y5, Y4, Y6
-	VMOVUPS   Y6, (DI)
-	ADDQ      BX, DI
-	DECQ      SI
-	JNZ       rows
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	SUBQ      $0x08, AX
-	JGE       chunk
-
-tail:
-	ADDQ         $0x08, AX
-	JZ           done
-	VMOVQ        AX, X3
-	VPBROADCASTD X3, Y3
-	VPCMPGTD     iota<>+0(SB), Y3, Y3
-	VMASKMOVPS   (CX), Y3, Y4
-	MOVQ         rows+48(FP), AX
-	MOVQ         DX, CX
-
-tail_rows:
-	VMASKMOVPS (CX), Y3, Y5
-	VADDPS     Y4, Y5, Y5
-	VMULPS     Y5, Y0, Y6
-	VANDPS     Y1, Y6, Y6
-	VCMPPS     $0x12, Y2, Y5, Y7
-	VBLENDVPS  Y7, Y6, Y5, Y7
-	VMASKMOVPS Y7, Y3, (CX)
-	ADDQ       BX, CX
-	DECQ       AX
-	JNZ        tail_rows
-
-done:
-	VZEROUPPER
-	RET
-
-narrow:
+	MOVQ bias_len+32(FP), AX
+	MOVQ bias_base+24(FP), CX
+	MOVQ c_base+0(FP), DX
+	MOVQ stride+56(FP), BX
+	CMPQ AX, $0x08
+	JGE  wide
+	CMPQ AX, BX
+	JNE  wide
 	XORQ BX, BX
 
 repeat:
@@ -1095,49 +1033,197 @@ repeat_column:
 	JMP  repeat
 
 repeated:
-	MOVQ $0x00000008, SI
+	VXORPS Y0, Y0, Y0
+	MOVL   slope+64(FP), CX
+	SHLL   $0x01, CX
+	JNZ    narrow_sloped
+	MOVQ   $0x00000008, SI
 
-modulo:
+narrow_flat_modulo:
 	SUBQ  AX, SI
 	CMPQ  SI, AX
-	JGE   modulo
+	JGE   narrow_flat_modulo
 	MOVQ  rows+48(FP), CX
 	IMULQ AX, CX
 	XORQ  BX, BX
 	SUBQ  $0x08, CX
-	JL    narrow_tail
+	JL    narrow_flat_stream_tail
 
-narrow_loop:
-	VMOVUPS   (DX), Y3
-	VADDPS    (SP)(BX*4), Y3, Y3
-	VMULPS    Y3, Y0, Y4
-	VANDPS    Y1, Y4, Y4
-	VCMPPS    $0x12, Y2, Y3, Y5
-	VBLENDVPS Y5, Y4, Y3, Y5
-	VMOVUPS   Y5, (DX)
+narrow_flat_stream:
+	VMOVUPS (DX), Y1
+	VADDPS  (SP)(BX*4), Y1, Y1
+	VCMPPS  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (DX)
+	ADDQ    $0x20, DX
+	ADDQ    SI, BX
+	MOVQ    BX, DI
+	SUBQ    AX, DI
+	CMOVQGE DI, BX
+	SUBQ    $0x08, CX
+	JGE     narrow_flat_stream
+
+narrow_flat_stream_tail:
+	ADDQ         $0x08, CX
+	JZ           narrow_flat_stream_done
+	VMOVQ        CX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     iota<>+0(SB), Y1, Y1
+	VMASKMOVPS   (DX), Y1, Y2
+	VADDPS       (SP)(BX*4), Y2, Y2
+	VCMPPS       $0x16, Y0, Y2, Y0
+	VANDPS       Y0, Y2, Y2
+	VMASKMOVPS   Y2, Y1, (DX)
+
+narrow_flat_stream_done:
+	VZEROUPPER
+	RET
+
+narrow_sloped:
+	VBROADCASTSS slope+64(FP), Y1
+	MOVQ         $0x00000008, SI
+
+narrow_sloped_modulo:
+	SUBQ  AX, SI
+	CMPQ  SI, AX
+	JGE   narrow_sloped_modulo
+	MOVQ  rows+48(FP), CX
+	IMULQ AX, CX
+	XORQ  BX, BX
+	SUBQ  $0x08, CX
+	JL    narrow_sloped_stream_tail
+
+narrow_sloped_stream:
+	VMOVUPS   (DX), Y2
+	VADDPS    (SP)(BX*4), Y2, Y2
+	VCMPPS    $0x12, Y0, Y2, Y3
+	VMULPS    Y1, Y2, Y4
+	VBLENDVPS Y3, Y4, Y2, Y2
+	VMOVUPS   Y2, (DX)
 	ADDQ      $0x20, DX
 	ADDQ      SI, BX
 	MOVQ      BX, DI
 	SUBQ      AX, DI
 	CMOVQGE   DI, BX
 	SUBQ      $0x08, CX
-	JGE       narrow_loop
+	JGE       narrow_sloped_stream
 
-narrow_tail:
+narrow_sloped_stream_tail:
 	ADDQ         $0x08, CX
-	JZ           narrow_done
-	VMOVQ        CX, X3
-	VPBROADCASTD X3, Y3
-	VPCMPGTD     iota<>+0(SB), Y3, Y3
-	VMASKMOVPS   (DX), Y3, Y4
-	VADDPS       (SP)(BX*4), Y4, Y4
-	VMULPS       Y4, Y0, Y0
-	VANDPS       Y1, Y0, Y0
-	VCMPPS       $0x12, Y2, Y4, Y1
-	VBLENDVPS    Y1, Y0, Y4, Y1
-	VMASKMOVPS   Y1, Y3, (DX)
+	JZ           narrow_sloped_stream_done
+	VMOVQ        CX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (DX), Y2, Y3
+	VADDPS       (SP)(BX*4), Y3, Y3
+	VCMPPS       $0x12, Y0, Y3, Y0
+	VMULPS       Y1, Y3, Y1
+	VBLENDVPS    Y0, Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (DX)
 
-narrow_done:
+narrow_sloped_stream_done:
+	VZEROUPPER
+	RET
+
+wide:
+	SHLQ   $0x02, BX
+	VXORPS Y0, Y0, Y0
+	MOVL   slope+64(FP), SI
+	SHLL   $0x01, SI
+	JNZ    wide_sloped
+	SUBQ   $0x08, AX
+	JL     wide_flat_tail
+
+wide_flat_chunk:
+	VMOVUPS (CX), Y1
+	MOVQ    rows+48(FP), SI
+	MOVQ    DX, DI
+
+wide_flat_rows:
+	VMOVUPS (DI), Y2
+	VADDPS  Y1, Y2, Y2
+	VCMPPS  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ    BX, DI
+	DECQ    SI
+	JNZ     wide_flat_rows
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, AX
+	JGE     wide_flat_chunk
+
+wide_flat_tail:
+	ADDQ         $0x08, AX
+	JZ           wide_flat_done
+	VMOVQ        AX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     iota<>+0(SB), Y1, Y1
+	VMASKMOVPS   (CX), Y1, Y2
+	MOVQ         rows+48(FP), AX
+	MOVQ         DX, CX
+
+wide_flat_tail_rows:
+	VMASKMOVPS (CX), Y1, Y3
+	VADDPS     Y2, Y3, Y3
+	VCMPPS     $0x16, Y0, Y3, Y4
+	VANDPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y1, (CX)
+	ADDQ       BX, CX
+	DECQ       AX
+	JNZ        wide_flat_tail_rows
+
+wide_flat_done:
+	VZEROUPPER
+	RET
+
+wide_sloped:
+	VBROADCASTSS slope+64(FP), Y1
+	SUBQ         $0x08, AX
+	JL           wide_sloped_tail
+
+wide_sloped_chunk:
+	VMOVUPS (CX), Y2
+	MOVQ    rows+48(FP), SI
+	MOVQ    DX, DI
+
+wide_sloped_rows:
+	VMOVUPS   (DI), Y3
+	VADDPS    Y2, Y3, Y3
+	VCMPPS    $0x12, Y0, Y3, Y4
+	VMULPS    Y1, Y3, Y5
+	VBLENDVPS Y4, Y5, Y3, Y3
+	VMOVUPS   Y3, (DI)
+	ADDQ      BX, DI
+	DECQ      SI
+	JNZ       wide_sloped_rows
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	SUBQ      $0x08, AX
+	JGE       wide_sloped_chunk
+
+wide_sloped_tail:
+	ADDQ         $0x08, AX
+	JZ           wide_sloped_done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (CX), Y2, Y3
+	MOVQ         rows+48(FP), AX
+	MOVQ         DX, CX
+
+wide_sloped_tail_rows:
+	VMASKMOVPS (CX), Y2, Y4
+	VADDPS     Y3, Y4, Y4
+	VCMPPS     $0x12, Y0, Y4, Y5
+	VMULPS     Y1, Y4, Y6
+	VBLENDVPS  Y5, Y6, Y4, Y4
+	VMASKMOVPS Y4, Y2, (CX)
+	ADDQ       BX, CX
+	DECQ       AX
+	JNZ        wide_sloped_tail_rows
+
+wide_sloped_done:
 	VZEROUPPER
 	RET
 

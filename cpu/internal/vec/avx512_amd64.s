@@ -1134,76 +1134,14 @@ done:
 // func biasReLUAVX512(c []float32, bias []float32, rows int, stride int, slope float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·biasReLUAVX512(SB), NOSPLIT, $128-68
-	MOVQ         bias_len+32(FP), AX
-	MOVQ         bias_base+24(FP), CX
-	MOVQ         c_base+0(FP), DX
-	MOVQ         stride+56(FP), BX
-	VBROADCASTSS slope+64(FP), Z0
-	MOVL         slope+64(FP), SI
-	SHLL         $0x01, SI
-	NEGL         SI
-	SBBL         SI, SI
-	VMOVD        SI, X1
-	VPBROADCASTD X1, Z1
-	VXORPS       Z2, Z2, Z2
-	CMPQ         AX, $0x10
-	JGE          wide
-	CMPQ         AX, BX
-	JEQ          narrow
-
-wide:
-	SHLQ $0x02, BX
-	SUBQ $0x10, AX
-	JL   tail
-
-chunk:
-	VMOVUPS (CX), Z3
-	MOVQ    rows+48(FP), SI
-	MOVQ    DX, DI
-
-rows:
-	VMOVUPS   (DI), Z4
-	VADDPS    Z3, Z4, Z4
-	VMULPS    Z4, Z0, Z5
-	VANDPS    Z1, Z5, Z5
-	VCMPPS    $0x12, Z2, Z4, K1
-	VBLENDMPS Z5, Z4, K1, Z6
-	VMOVUPS   Z6, (DI)
-	ADDQ      BX, DI
-	DECQ      SI
-	JNZ       rows
-	ADDQ      $0x40, CX
-	ADDQ      $0x40, DX
-	SUBQ      $0x10, AX
-	JGE       chunk
-
-tail:
-	ADDQ      $0x10, AX
-	JZ        done
-	MOVQ      $-1, SI
-	BZHIQ     AX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (CX), K1, Z3
-	MOVQ      rows+48(FP), AX
-	MOVQ      DX, CX
-
-tail_rows:
-	VMOVUPS.Z (CX), K1, Z4
-	VADDPS    Z3, Z4, Z4
-	VMULPS    Z4, Z0, Z5
-	VANDPS    Z1, Z5, Z5
-	VCMPPS    $0x12, Z2, Z4, K2
-	VBLENDMPS Z5, Z4, K2, Z7
-	VMOVUPS   Z7, K1, (CX)
-	ADDQ      BX, CX
-	DECQ      AX
-	JNZ       tail_rows
-
-done:
-	VZEROUPPER
-	RET
-
-narrow:
+	MOVQ bias_len+32(FP), AX
+	MOVQ bias_base+24(FP), CX
+	MOVQ c_base+0(FP), DX
+	MOVQ stride+56(FP), BX
+	CMPQ AX, $0x10
+	JGE  wide
+	CMPQ AX, BX
+	JNE  wide
 	XORQ BX, BX
 
 repeat:
@@ -1221,49 +1159,193 @@ repeat_column:
 	JMP  repeat
 
 repeated:
-	MOVQ $0x00000010, SI
+	VXORPS Z0, Z0, Z0
+	MOVL   slope+64(FP), CX
+	SHLL   $0x01, CX
+	JNZ    narrow_sloped
+	MOVQ   $0x00000010, SI
 
-modulo:
+narrow_flat_modulo:
 	SUBQ  AX, SI
 	CMPQ  SI, AX
-	JGE   modulo
+	JGE   narrow_flat_modulo
 	MOVQ  rows+48(FP), CX
 	IMULQ AX, CX
 	XORQ  BX, BX
 	SUBQ  $0x10, CX
-	JL    narrow_tail
+	JL    narrow_flat_stream_tail
 
-narrow_loop:
-	VMOVUPS   (DX), Z3
-	VADDPS    (SP)(BX*4), Z3, Z3
-	VMULPS    Z3, Z0, Z4
-	VANDPS    Z1, Z4, Z4
-	VCMPPS    $0x12, Z2, Z3, K1
-	VBLENDMPS Z4, Z3, K1, Z5
-	VMOVUPS   Z5, (DX)
+narrow_flat_stream:
+	VMOVUPS   (DX), Z1
+	VADDPS    (SP)(BX*4), Z1, Z1
+	VCMPPS    $0x16, Z0, Z1, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (DX)
 	ADDQ      $0x40, DX
 	ADDQ      SI, BX
 	MOVQ      BX, DI
 	SUBQ      AX, DI
 	CMOVQGE   DI, BX
 	SUBQ      $0x10, CX
-	JGE       narrow_loop
+	JGE       narrow_flat_stream
 
-narrow_tail:
+narrow_flat_stream_tail:
 	ADDQ      $0x10, CX
-	JZ        narrow_done
+	JZ        narrow_flat_stream_done
 	MOVQ      $-1, AX
 	BZHIQ     CX, AX, AX
 	KMOVW     AX, K1
-	VMOVUPS.Z (DX), K1, Z3
-	VADDPS    (SP)(BX*4), Z3, Z3
-	VMULPS    Z3, Z0, Z0
-	VANDPS    Z1, Z0, Z0
-	VCMPPS    $0x12, Z2, Z3, K2
-	VBLENDMPS Z0, Z3, K2, Z6
-	VMOVUPS   Z6, K1, (DX)
+	VMOVUPS.Z (DX), K1, Z1
+	VADDPS    (SP)(BX*4), Z1, Z1
+	VCMPPS    $0x16, Z0, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VMOVUPS   Z1, K1, (DX)
 
-narrow_done:
+narrow_flat_stream_done:
+	VZEROUPPER
+	RET
+
+narrow_sloped:
+	VBROADCASTSS slope+64(FP), Z1
+	MOVQ         $0x00000010, SI
+
+narrow_sloped_modulo:
+	SUBQ  AX, SI
+	CMPQ  SI, AX
+	JGE   narrow_sloped_modulo
+	MOVQ  rows+48(FP), CX
+	IMULQ AX, CX
+	XORQ  BX, BX
+	SUBQ  $0x10, CX
+	JL    narrow_sloped_stream_tail
+
+narrow_sloped_stream:
+	VMOVUPS (DX), Z2
+	VADDPS  (SP)(BX*4), Z2, Z2
+	VCMPPS  $0x12, Z0, Z2, K1
+	VMULPS  Z1, Z2, K1, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    $0x40, DX
+	ADDQ    SI, BX
+	MOVQ    BX, DI
+	SUBQ    AX, DI
+	CMOVQGE DI, BX
+	SUBQ    $0x10, CX
+	JGE     narrow_sloped_stream
+
+narrow_sloped_stream_tail:
+	ADDQ      $0x10, CX
+	JZ        narrow_sloped_stream_done
+	MOVQ      $-1, AX
+	BZHIQ     CX, AX, AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (DX), K1, Z2
+	VADDPS    (SP)(BX*4), Z2, Z2
+	VCMPPS    $0x12, Z0, Z2, K2
+	VMULPS    Z1, Z2, K2, Z2
+	VMOVUPS   Z2, K1, (DX)
+
+narrow_sloped_stream_done:
+	VZEROUPPER
+	RET
+
+wide:
+	SHLQ   $0x02, BX
+	VXORPS Z0, Z0, Z0
+	MOVL   slope+64(FP), SI
+	SHLL   $0x01, SI
+	JNZ    wide_sloped
+	SUBQ   $0x10, AX
+	JL     wide_flat_tail
+
+wide_flat_chunk:
+	VMOVUPS (CX), Z1
+	MOVQ    rows+48(FP), SI
+	MOVQ    DX, DI
+
+wide_flat_rows:
+	VMOVUPS   (DI), Z2
+	VADDPS    Z1, Z2, Z2
+	VCMPPS    $0x16, Z0, Z2, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DI)
+	ADDQ      BX, DI
+	DECQ      SI
+	JNZ       wide_flat_rows
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, AX
+	JGE       wide_flat_chunk
+
+wide_flat_tail:
+	ADDQ      $0x10, AX
+	JZ        wide_flat_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX), K1, Z1
+	MOVQ      rows+48(FP), AX
+	MOVQ      DX, CX
+
+wide_flat_tail_rows:
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z1, Z2, Z2
+	VCMPPS    $0x16, Z0, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	ADDQ      BX, CX
+	DECQ      AX
+	JNZ       wide_flat_tail_rows
+
+wide_flat_done:
+	VZEROUPPER
+	RET
+
+wide_sloped:
+	VBROADCASTSS slope+64(FP), Z1
+	SUBQ         $0x10, AX
+	JL           wide_sloped_tail
+
+wide_sloped_chunk:
+	VMOVUPS (CX), Z2
+	MOVQ    rows+48(FP), SI
+	MOVQ    DX, DI
+
+wide_sloped_rows:
+	VMOVUPS (DI), Z3
+	VADDPS  Z2, Z3, Z3
+	VCMPPS  $0x12, Z0, Z3, K1
+	VMULPS  Z1, Z3, K1, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ    BX, DI
+	DECQ    SI
+	JNZ     wide_sloped_rows
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, AX
+	JGE     wide_sloped_chunk
+
+wide_sloped_tail:
+	ADDQ      $0x10, AX
+	JZ        wide_sloped_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX), K1, Z2
+	MOVQ      rows+48(FP), AX
+	MOVQ      DX, CX
+
+wide_sloped_tail_rows:
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z2, Z3, Z3
+	VCMPPS    $0x12, Z0, Z3, K2
+	VMULPS    Z1, Z3, K2, Z3
+	VMOVUPS   Z3, K1, (CX)
+	ADDQ      BX, CX
+	DECQ      AX
+	JNZ       wide_sloped_tail_rows
+
+wide_sloped_done:
 	VZEROUPPER
 	RET
 

@@ -14,6 +14,9 @@ func BenchmarkLoops(b *testing.B) {
 	for i := range v {
 		v[i] *= v[i]
 	}
+	places := make([]int32, n)
+	narrow := Windows{Rows: 12, Cols: 14, Channels: 6, Width: 28, StrideH: 2, StrideW: 2} // 4032 elements
+	wide := Windows{Rows: 4, Cols: 8, Channels: 32, Width: 16, StrideH: 2, StrideW: 2}
 	momentum := &Momentum{Rate: 1e-9, Momentum: 0.9, Velocity: 1}
 	adam := &Adam{Keep: 1, Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Rate: 1e-9, Correction: 1, Epsilon: 1e-8}
 	for _, c := range []struct {
@@ -30,11 +33,17 @@ func BenchmarkLoops(b *testing.B) {
 		{"BiasReLU6", func(k *Kernel) { k.BiasReLU(w, g[:6], n/6, 6, 0) }},
 		{"BiasReLU128", func(k *Kernel) { k.BiasReLU(w, g[:128], n/128, 128, 0) }},
 		{"ColumnSums6", func(k *Kernel) { k.ColumnSums(w[:6], g, n/6, 6) }},
+		{"ColumnSums16", func(k *Kernel) { k.ColumnSums(w[:16], g, n/16, 16) }},
 		{"ColumnSums128", func(k *Kernel) { k.ColumnSums(w[:128], g, n/128, 128) }},
 		{"Interleave6", func(k *Kernel) { k.Interleave(w, m, g[:6], n/6, 6, n/6, 0) }},
 		{"Interleave16", func(k *Kernel) { k.Interleave(w, m, g[:16], n/16, 16, n/16, 0) }},
 		{"Deinterleave6", func(k *Kernel) { k.Deinterleave(w, m, n/6, 6, n/6) }},
 		{"AddRows30by6", func(k *Kernel) { k.AddRows(w, m, n/30, 30, 6, 30) }},
+		{"MaxPool6", func(k *Kernel) { k.MaxPool2x2(w[:1008], places[:1008], g[:4032], narrow) }},
+		{"MaxPool32", func(k *Kernel) { k.MaxPool2x2(w[:n/4], places[:n/4], g, wide) }},
+		{"MaxPoolGrad6", func(k *Kernel) { k.MaxPool2x2Grad(w[:4032], m[:1008], places[:1008], g[:4032], narrow) }},
+		{"MaxPoolGrad32", func(k *Kernel) { k.MaxPool2x2Grad(w, m[:n/4], places[:n/4], g, wide) }},
+		{"MaxWindow64", func(k *Kernel) { k.MaxWindow(w[:64], places[:64], g, Taps{Rows: 8, Cols: 8, StepX: 64, StepY: 512}) }},
 		{"Exp", func(k *Kernel) { k.Exp(w, g) }},
 		{"Sigmoid", func(k *Kernel) { k.Sigmoid(w, g) }},
 		{"Tanh", func(k *Kernel) { k.Tanh(w, g) }},

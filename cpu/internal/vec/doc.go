@@ -6,7 +6,7 @@
 // # Bits
 //
 // Element-wise loops compute an element from its own operands alone, by the same instructions wherever it lies, so a vector may be cut
-// among goroutines anywhere. Sums are taken in a fixed order that depends on the length (ColumnSums: on the number of rows) and the Kernel. Results of
+// among goroutines anywhere. Sums are taken in a fixed order that depends on the length (ColumnSums: on the shape) and the Kernel. Results of
 // different Kernels differ by rounding.
 //
 // # Bounds

@@ -69,7 +69,8 @@ func (k *Kernel) Max(x []float32) float32 {
 }
 
 // ColumnSums does dst[j] += Σᵢ x[i·stride + j] for rows i and columns j < len(dst). Rows i ≡ r (mod 4) are summed for each r in ascending order, then
-// dst[j] += (s₀+s₁) + (s₂+s₃). The error is at most (rows/4 + 3)·ε·(|dst[j]| + Σ|x|).
+// dst[j] += (s₀+s₁) + (s₂+s₃). Many rows that are short and follow one another are summed in the same way in two steps, the first of which takes several
+// as one. The error is at most (rows/4 + 3)·ε·(|dst[j]| + Σ|x|).
 func (k *Kernel) ColumnSums(dst, x []float32, rows, stride int) {
 	rowsFit(len(x), rows, len(dst), stride)
 	if len(dst) > 0 && rows > 0 {

@@ -274,7 +274,10 @@ func matrices(f func(rows, cols, stride int)) {
 			f(rows, cols, cols+3)
 		}
 	}
-	f(5003, 6, 6)
+	for cols := 1; cols < 18; cols++ {
+		f(5003, cols, cols)
+		f(64, cols, cols)
+	}
 	f(64, 120, 120)
 }
 
@@ -297,7 +300,7 @@ func TestColumnSums(t *testing.T) {
 				}
 			}
 			requireGuards(t, whole)
-			if cols > 1 && rows > 0 {
+			if cols > 1 && rows > 0 && (cols >= 32 || stride > cols) {
 				parts := append([]float32(nil), start...)
 				k.ColumnSums(parts[:cols/2], x, rows, stride)
 				k.ColumnSums(parts[cols/2:], x[cols/2:], rows, stride)

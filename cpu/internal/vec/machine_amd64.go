@@ -2,7 +2,11 @@
 
 package vec
 
-import "golang.org/x/sys/cpu"
+import (
+	"math"
+
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate go run -C ../asmgen . vec
 
@@ -18,6 +22,19 @@ func machineKernels() []*Kernel {
 	return ks
 }
 
+// columnPeriod returns after how many rows columns narrower than a register begin where one does, if rows follow one another: so many are one row without
+// gaps. Otherwise it returns a number that is too great for anything.
+func columnPeriod(cols, stride, lanes int) int {
+	if cols >= lanes || cols != stride {
+		return math.MaxInt / 4
+	}
+	period := 1
+	for period*cols%lanes != 0 {
+		period *= 2
+	}
+	return period
+}
+
 var avx512 = variant("avx512", func(k *Kernel) {
 	k.add = addAVX512
 	k.mul = mulAVX512
@@ -25,7 +42,18 @@ var avx512 = variant("avx512", func(k *Kernel) {
 	k.axpy = axpyAVX512
 	k.sum = sumAVX512
 	k.dot = dotAVX512
-	k.columns = columnsAVX512
+	k.columns = func(dst, x []float32, rows, stride int) {
+		if period := columnPeriod(len(dst), stride, 16); rows >= 4*period {
+			var sums [15 * 16]float32
+			whole, n := rows/period, period*stride
+			columnsAVX512(sums[:n], x, whole, n)
+			columnsAVX512(dst, sums[:n], period, stride)
+			x, rows = x[whole*n:], rows-whole*period
+		}
+		if rows > 0 {
+			columnsAVX512(dst, x, rows, stride)
+		}
+	}
 	k.biasReLU = biasReLUAVX512
 	k.relu = reluAVX512
 	k.reluGrad = reluGradAVX512
@@ -79,7 +107,18 @@ var avx2 = variant("avx2", func(k *Kernel) {
 	k.axpy = axpyAVX2
 	k.sum = sumAVX2
 	k.dot = dotAVX2
-	k.columns = columnsAVX2
+	k.columns = func(dst, x []float32, rows, stride int) {
+		if period := columnPeriod(len(dst), stride, 8); rows >= 4*period {
+			var sums [7 * 8]float32
+			whole, n := rows/period, period*stride
+			columnsAVX2(sums[:n], x, whole, n)
+			columnsAVX2(dst, sums[:n], period, stride)
+			x, rows = x[whole*n:], rows-whole*period
+		}
+		if rows > 0 {
+			columnsAVX2(dst, x, rows, stride)
+		}
+	}
 	k.biasReLU = biasReLUAVX2
 	k.relu = reluAVX2
 	k.reluGrad = reluGradAVX2

@@ -120,21 +120,36 @@ func maxPoolPortable(y []float32, places []int32, x []float32, w Windows) {
 }
 
 func maxPoolGradPortable(dx, dy []float32, places []int32, output []float32, w Windows) {
-	length := w.Width * w.Channels
+	length, below := w.Width*w.Channels, int32(w.Width)
 	for row := range w.Rows {
 		for col := range w.Cols {
-			first := 2 * (row*w.Width + col)
-			at := (row*w.Cols + col) * w.Channels
-			for k, d := range dy[at : at+w.Channels] {
-				won := int(places[at+k]) - w.Place - first
-				for i, pixel := range [4]int{0, 1, w.Width, w.Width + 1} {
-					to := first*w.Channels + i>>1*length + i&1*w.Channels + k
-					g := float32(0)
-					if won == pixel && (output == nil || output[to] > 0) {
-						g = d
-					}
-					dx[to] = g
+			first, at := 2*(row*w.Width+col), (row*w.Cols+col)*w.Channels
+			place := int32(w.Place + first)
+			from := first * w.Channels
+			upper, lower := dx[from:from+2*w.Channels], dx[from+length:from+length+2*w.Channels]
+			d, won := dy[at:at+w.Channels], places[at:at+w.Channels]
+			for k, g := range d {
+				i := won[k] - place
+				bits := math.Float32bits(g) // as an integer it is moved without a branch
+				var p, q, r, s uint32
+				if i == 0 {
+					p = bits
 				}
+				if i == 1 {
+					q = bits
+				}
+				if i == below {
+					r = bits
+				}
+				if i == below+1 {
+					s = bits
+				}
+				upper[k], upper[k+w.Channels] = math.Float32frombits(p), math.Float32frombits(q)
+				lower[k], lower[k+w.Channels] = math.Float32frombits(r), math.Float32frombits(s)
+			}
+			if output != nil {
+				reluGradPortable(upper, upper, output[from:from+len(upper)], 0)
+				reluGradPortable(lower, lower, output[from+length:from+length+len(lower)], 0)
 			}
 		}
 	}
