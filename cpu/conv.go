@@ -154,7 +154,8 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 	}
 }
 
-func (c *compiler) conv2D(p *plan, o *backend.Conv2D) {
+// gatherConv2D plans a Conv2D as a product of patches and filters.
+func (c *compiler) gatherConv2D(p *plan, o *backend.Conv2D) {
 	v := &convolution{
 		kernel: c.device.gemm, patches: forward(o.X.Shape, o.W.Shape, o.Y.Shape, o.Window),
 		groups: o.Groups, lanes: o.W.Shape[0] / o.Groups,

@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprint(threads), func(t *testing.T) {
-				config := backendtest.Config{Short: testing.Short() || threads != 2}
+				config := backendtest.Config{Short: testing.Short() || threads != 2, Winograd: winogradIn(closing(t, name, 1))}
 				if threads == 2 {
 					config.OpenThreads = func(t testing.TB, threads int) backend.Backend { return openBackend(t, name, threads) }
 				}

@@ -9,20 +9,22 @@ import (
 	"fovea/backend"
 	"fovea/cpu/internal/gemm"
 	"fovea/cpu/internal/vec"
+	"fovea/cpu/internal/winograd"
 )
 
 func init() { backend.Register("cpu", 1, open) }
 
 // device is the Backend.
 type device struct {
-	name    string
-	gemm    *gemm.Kernel
-	vec     *vec.Kernel
-	workers *workers
-	limits  limits
-	// inputGrad forces one way to compute Conv2DInputGrad, so that tests can see
-	// both do all cases.
-	inputGrad inputGradWay
+	name     string
+	gemm     *gemm.Kernel
+	vec      *vec.Kernel
+	winograd *winograd.Kernel
+	workers  *workers
+	limits   limits
+	// algorithm forces one way to compute convolutions where it is possible, so that
+	// tests can see each do all cases.
+	algorithm algorithm
 
 	// lifetime is held for reading by whoever uses memory of the device, so that
 	// Close waits for them.
@@ -56,7 +58,7 @@ func open(instructions string, o backend.Options) (backend.Backend, error) {
 // choose selects the kernels of an instruction set, the best one if none is
 // named.
 func (d *device) choose(instructions string) error {
-	d.gemm, d.vec = gemm.Default(), vec.Default()
+	d.gemm, d.vec, d.winograd = gemm.Default(), vec.Default(), winograd.Default()
 	if instructions == "" {
 		return nil
 	}
@@ -67,6 +69,7 @@ func (d *device) choose(instructions string) error {
 			d.name = "cpu:" + instructions
 			d.gemm = k
 			d.vec = vectors(instructions)
+			d.winograd = transforms(instructions)
 			return nil
 		}
 	}
@@ -76,6 +79,17 @@ func (d *device) choose(instructions string) error {
 // vectors returns the vector loops of an instruction set, or the portable ones.
 func vectors(instructions string) *vec.Kernel {
 	all := vec.Kernels()
+	for _, k := range all {
+		if k.Name() == instructions {
+			return k
+		}
+	}
+	return all[len(all)-1]
+}
+
+// transforms returns Winograd's transforms of an instruction set, or the portable ones.
+func transforms(instructions string) *winograd.Kernel {
+	all := winograd.Kernels()
 	for _, k := range all {
 		if k.Name() == instructions {
 			return k

@@ -57,7 +57,8 @@ func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
 // lanes takes as long as one that keeps enough of them in flight.
 func (v *filterGrad) cost(rows, lanes int) int { return max(rows*v.kernel.SizeB(lanes, 1), 64) }
 
-func (c *compiler) conv2DFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
+// gatherFilterGrad plans a Conv2DFilterGrad as a product of patches and DY.
+func (c *compiler) gatherFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 	v := newFilterGrad(c, o)
 	weights, channels := o.DW.Shape.Elements(), o.DW.Shape[0]
 	direct := v.wide && v.slices == 1 && !o.Accumulate

@@ -5,25 +5,6 @@ import (
 	"fovea/cpu/internal/gemm"
 )
 
-// inputGradWay is a way to compute Conv2DInputGrad.
-type inputGradWay int
-
-const (
-	cheaper inputGradWay = iota // the one that is estimated to take less time
-	gathered
-	scattered
-)
-
-// conv2DInputGrad plans the adjoint in the input, in one of two ways.
-func (c *compiler) conv2DInputGrad(p *plan, o *backend.Conv2DInputGrad) {
-	scatter, way := c.newInputScatter(o), c.device.inputGrad
-	if way == scattered || way == cheaper && scatter.cost() < c.gatherCost(o) {
-		scatter.plan(c, p, o)
-	} else {
-		c.gatherInputGrad(p, o)
-	}
-}
-
 // gatherCost estimates the work of gatherInputGrad in multiply-adds: for each
 // element of a patch one for each of its lanes, and some for packing.
 func (c *compiler) gatherCost(o *backend.Conv2DInputGrad) int {

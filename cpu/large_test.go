@@ -63,9 +63,9 @@ func TestLargeConvolutions(t *testing.T) {
 				require.Equal(t, s.block, k.Depth(p.size()) < p.size(), "blocks of depth, %s", k)
 			}
 			xs, ws, ys, bias := unplaced(x...), unplaced(w...), unplaced(y...), unplaced(s.o)
-			requireLinear(t, &backend.Conv2D{Y: ys, X: xs, W: ws, Window: s.window, Groups: s.groups}, patch)
+			requireLinear(t, &backend.Conv2D{Y: ys, X: xs, W: ws, Window: s.window, Groups: s.groups}, patch, gathered)
 			for _, accumulate := range []bool{false, true} {
-				requireLinear(t, &backend.Conv2DFilterGrad{DW: ws, DB: bias, DY: ys, X: xs, Window: s.window, Groups: s.groups, Accumulate: accumulate}, y[0]*y[1]*y[2])
+				requireLinear(t, &backend.Conv2DFilterGrad{DW: ws, DB: bias, DY: ys, X: xs, Window: s.window, Groups: s.groups, Accumulate: accumulate}, y[0]*y[1]*y[2], gathered)
 			}
 			for _, e := range []backend.GradEpilogue{{}, {Addend: xs}} {
 				requireLinear(t, &backend.Conv2DInputGrad{DX: xs, DY: ys, W: ws, Window: s.window, Groups: s.groups, GradEpilogue: e},
@@ -140,7 +140,7 @@ func unplaced(s ...int) backend.View { return backend.View{Buffer: 1, Shape: s} 
 // each of terms products and as many additions, and a few more for bias, addend and
 // the last rounding: 2⁻²⁴·(terms + 8) of the same sum over magnitudes, which the
 // reference computes too. An input gradient is computed in each of the ways.
-func requireLinear(t *testing.T, op backend.Op, terms int, ways ...inputGradWay) {
+func requireLinear(t *testing.T, op backend.Op, terms int, ways ...algorithm) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(3, 4))
 	inputs, sizes := map[string][]float32{}, map[string][]float32{}
@@ -158,12 +158,12 @@ func requireLinear(t *testing.T, op backend.Op, terms int, ways ...inputGradWay)
 	defer func() { require.NoError(t, reference.Close()) }()
 	want, scale := outputs(t, reference, placed, inputs), outputs(t, reference, placed, sizes)
 	if len(ways) == 0 {
-		ways = []inputGradWay{cheaper}
+		ways = []algorithm{cheapest}
 	}
 	for _, k := range gemm.Kernels() {
 		for _, way := range ways {
 			d := openBackend(t, "cpu:"+k.Name(), 2)
-			d.inputGrad = way
+			d.algorithm = way
 			got := outputs(t, d, placed, inputs)
 			require.NoError(t, d.Close())
 			for name := range want {

@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 			require.NoError(t, err)
 			return b
 		}}
-		runKinds(t, openReference, c)
+		RunKinds(t, openReference, c, backend.Kinds()...)
 		t.Run("Fusion", func(t *testing.T) { runFusion(t, openReference(t), c) })
 		runContract(t, openReference, c)
 	})

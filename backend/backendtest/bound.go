@@ -36,9 +36,9 @@ type boundFunc func(e *evaluation) (bounds, error)
 // boundFuncs holds the bound of each kind of Op. A kind without one fails the
 // suite.
 var boundFuncs = map[string]boundFunc{
-	"Conv2D":             withActivation(sums(convTerms)),
-	"Conv2DInputGrad":    withEpilogue(sums(convTerms)),
-	"Conv2DFilterGrad":   sums(convTerms),
+	"Conv2D":             withActivation(convolutionBound),
+	"Conv2DInputGrad":    withEpilogue(convolutionBound),
+	"Conv2DFilterGrad":   convolutionBound,
 	"MatMul":             withEpilogue(withActivation(sums(matMulTerms))),
 	"MaxPool2D":          exactly,
 	"MaxPool2DGrad":      withEpilogue(sums(poolTerms)),

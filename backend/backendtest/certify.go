@@ -12,9 +12,9 @@ import (
 
 // certify runs one case on b and reports everything that is wrong with what it
 // did.
-func certify(b, ref backend.Backend, c Case, r *rand.Rand) error {
+func (config Config) certify(b, ref backend.Backend, c Case, r *rand.Rand) error {
 	inputs := drawInputs(c, r)
-	e, err := evaluate(ref, c.Op, inputs)
+	e, err := config.evaluate(ref, c.Op, inputs)
 	if err != nil {
 		return fmt.Errorf("%v\nreference: %w", describe(c.Op), err)
 	}
@@ -31,6 +31,21 @@ func certify(b, ref backend.Backend, c Case, r *rand.Rand) error {
 		return fmt.Errorf("%v%v%w", p.program, attributes(c), err)
 	}
 	return nil
+}
+
+// evaluate runs an Op on the reference, for the comparison with a backend.
+func (config Config) evaluate(ref backend.Backend, op backend.Op, in map[string]array) (*evaluation, error) {
+	e, err := evaluate(ref, op, in)
+	if err != nil {
+		return nil, err
+	}
+	switch op.(type) {
+	case *backend.Conv2D, *backend.Conv2DInputGrad, *backend.Conv2DFilterGrad:
+		if config.Winograd != nil {
+			e.winograd = config.Winograd(op)
+		}
+	}
+	return e, nil
 }
 
 func describe(op backend.Op) string { return fmt.Sprintf("%s %+v", op.Kind(), op) }

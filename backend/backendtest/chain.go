@@ -39,7 +39,7 @@ func runChains(t *testing.T, b backend.Backend, c Config) {
 			continue
 		}
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			if err := certifyChain(b, ref, newChain(&generator{r: random(c.Seed, "Chain", i)})); err != nil {
+			if err := c.certifyChain(b, ref, newChain(&generator{r: random(c.Seed, "Chain", i)})); err != nil {
 				t.Errorf("%v\nrepeat: %s", err, repeat(t.Name()))
 			}
 		})
@@ -50,7 +50,7 @@ func runChains(t *testing.T, b backend.Backend, c Config) {
 // that each Op can be compared with the reference on the very inputs it had, and
 // once with all intermediate values in scratch, in place where that is allowed,
 // which must give the same bits.
-func certifyChain(b, ref backend.Backend, c *chain) error {
+func (config Config) certifyChain(b, ref backend.Backend, c *chain) error {
 	open := c.program(false)
 	got, err := c.run(b, open)
 	if err != nil {
@@ -67,7 +67,7 @@ func certifyChain(b, ref backend.Backend, c *chain) error {
 				out[o.Name] = got[name]
 			}
 		}
-		e, err := evaluate(ref, op, in)
+		e, err := config.evaluate(ref, op, in)
 		if err == nil {
 			err = e.verify(out)
 		}

@@ -111,7 +111,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 					if c.inPlace != "" || c.Op.Cost().FLOPs > 1e5 || !finite(t, ref, c, random(0, kind, i)) {
 						continue
 					}
-					err := certify(b, ref, c, random(0, kind, i))
+					err := Config{}.certify(b, ref, c, random(0, kind, i))
 					if assert.Error(t, err, "%s/%d", kind, i) {
 						assert.Contains(t, err.Error(), p.report, "%s/%d", kind, i)
 						found++
@@ -156,7 +156,7 @@ func TestSpecialValuesCount(t *testing.T) {
 			return alter(e.tensors[o.View.Buffer], first(o), func(float64) float64 { return c.to })
 		}}
 		op := &backend.Copy{Y: f32(3), X: f32(3)}
-		assert.Error(t, certify(b, ref, Case{Op: op, fills: fills{"X": c.from}}, random(0, "", 0)), c.name)
+		assert.Error(t, Config{}.certify(b, ref, Case{Op: op, fills: fills{"X": c.from}}, random(0, "", 0)), c.name)
 	}
 }
 
@@ -177,13 +177,13 @@ func TestScratchFaultsAreFound(t *testing.T) {
 	}}
 	found := 0
 	for i, c := range Cases("Conv2D", 0)[:40] {
-		if err := certify(b, ref, c, random(0, "Conv2D", i)); err != nil {
+		if err := (Config{}).certify(b, ref, c, random(0, "Conv2D", i)); err != nil {
 			assert.ErrorContains(t, err, "in scratch")
 			found++
 		}
 	}
 	assert.Greater(t, found, 2, "a part of the cases is repeated in scratch")
-	assert.ErrorContains(t, certifyChain(b, ref, newChain(&generator{r: random(0, "Chain", 0)})), "with scratch")
+	assert.ErrorContains(t, Config{}.certifyChain(b, ref, newChain(&generator{r: random(0, "Chain", 0)})), "with scratch")
 }
 
 // TestChainFaultsAreFound: a wrong Op in the middle of a Program is named.
@@ -198,7 +198,7 @@ func TestChainFaultsAreFound(t *testing.T) {
 		o := op.Operands()[0]
 		return alter(e.tensors[o.View.Buffer], first(o), func(v float64) float64 { return v + 0.01 })
 	}}
-	assert.ErrorContains(t, certifyChain(b, ref, c), "instruction 2")
+	assert.ErrorContains(t, Config{}.certifyChain(b, ref, c), "instruction 2")
 }
 
 // TestFusionFaultsAreFound: a fused Op that differs from its parts by one bit is
@@ -371,7 +371,7 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 func TestFailureMessage(t *testing.T) {
 	ref := openReference(t)
 	b := &stepwise{Backend: ref, after: planted[0].fault}
-	err := certify(b, ref, Case{Op: &backend.Unary{Y: f32(2), X: f32(2), Func: backend.LeakyReLU, Alpha: 0.25}, fills: fills{"X": constant(1, 2)}}, random(0, "", 0))
+	err := Config{}.certify(b, ref, Case{Op: &backend.Unary{Y: f32(2), X: f32(2), Func: backend.LeakyReLU, Alpha: 0.25}, fills: fills{"X": constant(1, 2)}}, random(0, "", 0))
 	require.Error(t, err)
 	for _, part := range []string{"program case", "Unary →Y=%", "Alpha:0.25", "Func:LeakyReLU", "1 of 2 elements", "element 1: 2.0003", "expected 2 within"} {
 		assert.True(t, strings.Contains(err.Error(), part), "%q is missing in:\n%v", part, err)

@@ -40,6 +40,10 @@ type Config struct {
 	// OpenThreads, if set, opens the backend with a number of threads; the suite
 	// then shows that results do not depend on it.
 	OpenThreads func(t testing.TB, threads int) backend.Backend
+	// Winograd, if set, tells by which algorithm the backend computes a Conv2D, a
+	// Conv2DInputGrad or a Conv2DFilterGrad of these shapes, nil if it adds up
+	// products. The bound of Winograd's algorithm holds for just these.
+	Winograd func(op backend.Op) *Winograd
 }
 
 // Run certifies the backend that open opens: every Op, whole Programs, and the
@@ -51,14 +55,16 @@ func Run(t *testing.T, open func(t testing.TB) backend.Backend) {
 
 // RunConfig is Run with another size.
 func RunConfig(t *testing.T, open func(t testing.TB) backend.Backend, c Config) {
-	runKinds(t, open, c)
+	RunKinds(t, open, c, backend.Kinds()...)
 	t.Run("Chain", func(t *testing.T) { runChains(t, open(t), c) })
 	t.Run("Fusion", func(t *testing.T) { runFusion(t, open(t), c) })
 	runContract(t, open, c)
 }
 
-func runKinds(t *testing.T, open func(t testing.TB) backend.Backend, c Config) {
-	for _, kind := range backend.Kinds() {
+// RunKinds certifies some kinds of Ops alone, for a backend that has several ways to
+// compute them.
+func RunKinds(t *testing.T, open func(t testing.TB) backend.Backend, c Config, kinds ...string) {
+	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) { runKind(t, open(t), kind, c) })
 	}
 }
@@ -97,7 +103,7 @@ func runKind(t *testing.T, b backend.Backend, kind string, c Config) {
 			continue
 		}
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			if err := certify(b, ref, tc, random(c.Seed, kind, i)); err != nil {
+			if err := c.certify(b, ref, tc, random(c.Seed, kind, i)); err != nil {
 				t.Errorf("%v\nrepeat: %s", err, repeat(t.Name()))
 			}
 		})

@@ -1,0 +1,321 @@
+package cpu
+
+import (
+	"fovea/backend"
+	"fovea/cpu/internal/gemm"
+	"fovea/cpu/internal/winograd"
+)
+
+// A convolution with 3×3 filters whose output is computed in tiles of 4×4 pixels, see
+// package winograd. A block of tiles is transformed, multiplied element by element of
+// the transformed tiles, and transformed back, all in the second-level cache.
+type winogradTiles struct {
+	kernel *winograd.Kernel
+	gemm   *gemm.Kernel
+
+	images               int
+	inHeight, inWidth    int // of the images that are transformed
+	outHeight, outWidth  int // of those that are made; for the gradient of filters, of the gradient of the output
+	inputs, outputs      int // channels
+	top, left            int // how far the first piece begins outside the images
+	tilesHigh, tilesWide int
+	tiles                int // of all images
+	direct               int // multiply-adds of the direct algorithm
+	filters              bool
+}
+
+// winogradOf returns the tiles of a convolution or one of its gradients, if Winograd's
+// algorithm can do it: 3×3 filters, no strides, dilation and groups, and padding that
+// the gradient of the input has a counterpart of.
+func (c *compiler) winogradOf(op backend.Op) (v *winogradTiles, possible bool) {
+	v = &winogradTiles{kernel: c.device.winograd, gemm: c.device.gemm}
+	var x, w, y backend.Shape
+	var win backend.Window
+	groups := 1
+	switch o := op.(type) {
+	case *backend.Conv2D:
+		x, w, y, win, groups = o.X.Shape, o.W.Shape, o.Y.Shape, o.Window, o.Groups
+	case *backend.Conv2DInputGrad:
+		x, w, y, win, groups = o.DX.Shape, o.W.Shape, o.DY.Shape, o.Window, o.Groups
+	case *backend.Conv2DFilterGrad:
+		x, w, y, win, groups = o.X.Shape, o.DW.Shape, o.DY.Shape, o.Window, o.Groups
+		v.filters = true
+	}
+	if groups != 1 || w[1] != winograd.Filter || w[2] != winograd.Filter || win.StrideH != 1 || win.StrideW != 1 ||
+		win.DilationH != 1 || win.DilationW != 1 || max(win.PadTop, win.PadBottom, win.PadLeft, win.PadRight) > 2 {
+		return nil, false
+	}
+	v.top, v.left = win.PadTop, win.PadLeft
+	v.direct = y.Elements() * 9 * x[3]
+	if _, ok := op.(*backend.Conv2DInputGrad); ok {
+		x, y = y, x
+		v.top, v.left = 2-v.top, 2-v.left
+	}
+	v.images, v.inHeight, v.inWidth, v.inputs = x[0], x[1], x[2], x[3]
+	v.outHeight, v.outWidth, v.outputs = y[1], y[2], y[3]
+	v.tilesHigh, v.tilesWide = ceil(v.outHeight, winograd.Tile), ceil(v.outWidth, winograd.Tile)
+	v.tiles = v.images * v.tilesHigh * v.tilesWide
+	return v, true
+}
+
+// products is how many multiply-adds the products take.
+func (v *winogradTiles) products() int { return winograd.Elements * v.tiles * v.inputs * v.outputs }
+
+// cheaper reports whether the algorithm is estimated to take less time than the direct
+// one.
+func (v *winogradTiles) cheaper() bool {
+	return v.inputs >= 16 && v.outputs >= 16
+}
+
+// place returns the image of a tile, and its row and column among the tiles of that.
+func (v *winogradTiles) place(tile int) (image, row, col int) {
+	line := tile / v.tilesWide
+	return line / v.tilesHigh, line % v.tilesHigh, tile % v.tilesWide
+}
+
+// spread is how far the elements of n transformed values lie apart: in whole lines of a
+// cache, an odd number of them, so that the elements of one value go to different ones.
+func spread(n int) int { return (ceil(n, 16) | 1) * 16 }
+
+// transformedSize is the floats of n transformed values.
+func transformedSize(n int) int { return winograd.Elements * spread(n) }
+
+// winogradBlock is about how many floats of transformed inputs and outputs are worked
+// on together.
+const winogradBlock = 160 << 10
+
+// blockOf returns how many tiles to work on at once, with so many channels of input and
+// output together.
+func (v *winogradTiles) blockOf(channels int) int {
+	mr := v.gemm.MR()
+	n := max(winogradBlock/(winograd.Elements*channels)/mr, 1) * mr
+	if n >= v.tiles {
+		return v.tiles
+	}
+	return n
+}
+
+// transformInputs transforms the pieces of tiles from first on into to; m is scratch.
+func (v *winogradTiles) transformInputs(m *winograd.Image, to, x, zero []float32, first, tiles int) {
+	size := v.inHeight * v.inWidth * v.inputs
+	m.Height, m.Width, m.Channels = v.inHeight, v.inWidth, v.inputs
+	stride := spread(tiles * v.inputs)
+	for i := range tiles {
+		image, row, col := v.place(first + i)
+		m.Data = x[image*size : (image+1)*size]
+		v.kernel.Input(to[i*v.inputs:], stride, m, row*winograd.Tile-v.top, col*winograd.Tile-v.left, zero)
+	}
+}
+
+// winogradConvolution is a Conv2D or the convolution that a Conv2DInputGrad is.
+type winogradConvolution struct {
+	*winogradTiles
+	block  int // tiles that are worked on at once
+	lanes  int // outputs that are computed at once
+	panels int // floats of the packed transformed filters of one element
+
+	filters            *derived
+	values, sums, zero region
+	scratch            region // of the transformed filters before they are packed
+}
+
+// Parts of a Winograd convolution have about this many multiply-adds at least, since
+// they transform their input anew for each range of outputs.
+const winogradGrain = 1 << 20
+
+func (c *compiler) newWinogradConvolution(p *plan, t *winogradTiles, w backend.View) *winogradConvolution {
+	v := &winogradConvolution{winogradTiles: t, lanes: t.outputs}
+	v.block = v.blockOf(v.inputs + v.outputs)
+	// One block of few tiles is cut by outputs instead.
+	if blocks := ceil(v.tiles, v.block); blocks < 4 {
+		parts := min(max(v.products()/winogradGrain/blocks, 1), ceil(8, blocks))
+		nr := v.gemm.NR()
+		v.lanes = ceil(ceil(v.outputs, parts), nr) * nr
+	}
+	v.panels = spread(v.gemm.SizeB(v.outputs, v.inputs))
+	v.filters = c.derive(p, w, winograd.Elements*v.panels)
+	v.values = p.reserve(c.threads, transformedSize(v.block*v.inputs), 4)
+	v.sums = p.reserve(c.threads, transformedSize(v.block*min(v.lanes, v.outputs)), 4)
+	v.zero = p.reserve(c.threads, winograd.Piece*v.inputs, 4)
+	p.algorithm, p.executed = transformed.String(), int64(2*v.products())
+	return v
+}
+
+// bind adds the step that computes the output: finish makes tile number tile, at (row,
+// col) of the image, of outputs from first on.
+func (v *winogradConvolution) bind(c *compiler, work []byte, x []float32, finish func(m []float32, stride int, y *winograd.Image, tile, row, col, first, n int)) {
+	filters := v.filters.floats(work)
+	values, sums, zeros := each[float32](work, v.values), each[float32](work, v.sums), each[float32](work, v.zero)
+	images := make([]winograd.Image, 2*c.threads)
+	groups := ceil(v.outputs, v.lanes)
+	c.parallel(ceil(v.tiles, v.block)*groups, func(part, worker int) {
+		block, group := part/groups, part%groups
+		first, from := block*v.block, group*v.lanes
+		tiles, lanes := min(v.block, v.tiles-first), min(v.lanes, v.outputs-from)
+		values, sums, zero := values[worker], sums[worker], zeros[worker]
+		clear(zero)
+		v.transformInputs(&images[2*worker], values, x, zero, first, tiles)
+		f := gemm.Block{Rows: tiles, Cols: lanes, Depth: v.inputs, Runs: 1, ARow: v.inputs, AStep: 1, CRow: lanes}
+		in, out := spread(tiles*v.inputs), spread(tiles*lanes)
+		for e := range winograd.Elements {
+			v.gemm.Block(&f, values[e*in:], filters[e*v.panels+from*v.inputs:], sums[e*out:])
+		}
+		y := &images[2*worker+1]
+		y.Height, y.Width, y.Channels = v.outHeight, v.outWidth, v.outputs
+		for i := range tiles {
+			image, row, col := v.place(first + i)
+			finish(sums[i*lanes:], out, y, image, row*winograd.Tile, col*winograd.Tile, from, lanes)
+		}
+	})
+}
+
+// winogradForward plans a Conv2D.
+func (c *compiler) winogradForward(p *plan, o *backend.Conv2D, t *winogradTiles) {
+	v := c.newWinogradConvolution(p, t, o.W)
+	chunk := min(v.inputs, filterChunk)
+	v.scratch = p.reserve(c.threads, transformedSize(v.gemm.NR()*chunk), 4)
+	p.bind = func(work []byte) {
+		filters, scratch, w := v.filters.floats(work), each[float32](work, v.scratch), c.floats(o.W)
+		c.making(v.filters, func() { v.packFilters(c, filters, scratch, w, chunk) })
+		y, bias, act := c.floats(o.Y), c.floats(o.B), c.activation(o.Activation)
+		slope, rest := act.asSlope()
+		if bias == nil {
+			bias = noBias(v.outputs)
+		}
+		size := v.outHeight * v.outWidth * v.outputs
+		v.bind(c, work, c.floats(o.X), func(m []float32, stride int, to *winograd.Image, image, row, col, first, n int) {
+			to.Data = y[image*size : (image+1)*size]
+			v.kernel.OutputBias(to, row, col, first, n, m, stride, bias[first:], slope)
+			if rest.f != backend.Identity {
+				v.eachRow(row, col, first, n, func(at, length int) { rest.apply(to.Data[at : at+length]) })
+			}
+		})
+	}
+}
+
+// eachRow calls f for the stretches of n channels from first on of a tile: for whole
+// rows of it, if it has all channels.
+func (v *winogradConvolution) eachRow(row, col, first, n int, f func(at, length int)) {
+	rows, cols := min(winograd.Tile, v.outHeight-row), min(winograd.Tile, v.outWidth-col)
+	for i := range rows {
+		at := ((row+i)*v.outWidth+col)*v.outputs + first
+		if n == v.outputs {
+			f(at, cols*n)
+			continue
+		}
+		for j := range cols {
+			f(at+j*v.outputs, n)
+		}
+	}
+}
+
+// noBias is a bias that changes nothing, not even the sign of a zero.
+func noBias(n int) []float32 {
+	zero := float32(0)
+	bias := make([]float32, n)
+	for i := range bias {
+		bias[i] = -zero
+	}
+	return bias
+}
+
+// filterChunk is how many channels of filters are transformed at once.
+const filterChunk = 64
+
+// packFilters adds the step that transforms the filters [O, 3, 3, C]: a lane of the
+// right factors is an output, the depth are the inputs.
+func (v *winogradConvolution) packFilters(c *compiler, to []float32, scratch [][]float32, w []float32, chunk int) {
+	panels, chunks := v.panelsOf(v.outputs), ceil(v.inputs, chunk)
+	c.split(len(panels)*chunks, 1, 1, func(lo, hi, worker int) {
+		u := scratch[worker]
+		for i := lo; i < hi; i++ {
+			p, channel := panels[i/chunks], i%chunks*chunk
+			n := min(chunk, v.inputs-channel)
+			stride := spread(p.lanes * n)
+			for l := range p.lanes {
+				v.kernel.Filter(u[l*n:], stride, w, (p.first+l)*9*v.inputs+channel, 3*v.inputs, v.inputs, n)
+			}
+			for e := range winograd.Elements {
+				panel := to[e*v.panels+p.first*v.inputs+channel*p.width:]
+				gemm.Interleave(panel, p.width, u[e*stride:], n, p.lanes, n)
+				if p.lanes < p.width {
+					gemm.ZeroLanes(panel[p.lanes:], p.width, p.width-p.lanes, n)
+				}
+			}
+		}
+	})
+}
+
+// panel is a panel of a right factor: lanes of them from first on, width with those that
+// do not exist.
+type panel struct{ first, lanes, width int }
+
+func (v *winogradTiles) panelsOf(lanes int) (all []panel) {
+	for first := 0; first < lanes; {
+		width := v.gemm.PanelB(lanes - first)
+		all = append(all, panel{first, min(width, lanes-first), width})
+		first += width
+	}
+	return all
+}
+
+// winogradInputGrad plans a Conv2DInputGrad: a convolution of DY with the filters
+// turned by half, whose outputs are their inputs.
+func (c *compiler) winogradInputGrad(p *plan, o *backend.Conv2DInputGrad, t *winogradTiles) {
+	v := c.newWinogradConvolution(p, t, o.W)
+	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
+	p.bind = func(work []byte) {
+		epilogue.bind(c, work)
+		filters, w := v.filters.floats(work), c.floats(o.W)
+		c.making(v.filters, func() { v.packTurned(c, filters, w) })
+		dx := c.floats(o.DX)
+		slope, rest := epilogue.derivative.asSlope()
+		inside := epilogue.addend == nil && epilogue.output != nil && rest.f == backend.Identity
+		size := v.outHeight * v.outWidth * v.outputs
+		v.bind(c, work, c.floats(o.DY), func(m []float32, stride int, to *winograd.Image, image, row, col, first, n int) {
+			to.Data = dx[image*size : (image+1)*size]
+			if inside {
+				v.kernel.OutputGrad(to, row, col, first, n, m, stride, epilogue.output[image*size:(image+1)*size], slope)
+				return
+			}
+			v.kernel.Output(to, row, col, first, n, m, stride)
+			if !epilogue.none() {
+				v.eachRow(row, col, first, n, func(at, length int) { epilogue.apply(to.Data[at:at+length], image*size+at) })
+			}
+		})
+	}
+}
+
+// packTurned adds the step that transforms filters [O, 3, 3, C], turned: a lane of the
+// right factors is one of their inputs, the depth are their outputs.
+func (v *winogradConvolution) packTurned(c *compiler, to []float32, w []float32) {
+	panels := v.panelsOf(v.outputs)
+	const chunk = 16
+	chunks := ceil(v.inputs, chunk)
+	c.split(len(panels)*chunks, 1, 1, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			p := panels[i/chunks]
+			for q := i % chunks * chunk; q < min((i%chunks+1)*chunk, v.inputs); q++ {
+				u := to[p.first*v.inputs+q*p.width:]
+				v.kernel.Filter(u, v.panels, w, (9*q+8)*v.outputs+p.first, -3*v.outputs, -v.outputs, p.lanes)
+				if p.lanes < p.width {
+					for e := range winograd.Elements {
+						clear(u[e*v.panels+p.lanes : e*v.panels+p.width])
+					}
+				}
+			}
+		}
+	})
+}
+
+// asSlope splits an activation into the slope of what is not positive, and the rest,
+// which is the identity if the slope is all there is to it.
+func (a *activation) asSlope() (slope float32, rest activation) {
+	switch a.f {
+	case backend.ReLU:
+		return 0, activation{vec: a.vec}
+	case backend.LeakyReLU:
+		return a.alpha, activation{vec: a.vec}
+	}
+	return 1, *a
+}
