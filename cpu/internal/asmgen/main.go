@@ -38,8 +38,9 @@ var packages = map[string]map[string]func(*build.Context){
 
 // neonPackages lists what fills the file neon of each package.
 var neonPackages = map[string]func(*neon){
-	"gemm": gemmNEON,
-	"vec":  vecNEON,
+	"gemm":     gemmNEON,
+	"vec":      vecNEON,
+	"winograd": winogradNEON,
 }
 
 func main() {

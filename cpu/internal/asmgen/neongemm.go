@@ -117,7 +117,7 @@ func (t *neonTile) loadB() []vreg {
 	t.load(right[0], t.b.at(0), neonLanes)
 	if t.vectors == 2 {
 		right = append(right, t.vector())
-		t.loadAt(right[1], t.b, t.last)
+		t.loadAt(right[1], t.b, t.last, neonLanes)
 	}
 	t.op("ADD", t.bStep, t.b)
 	return right
@@ -138,11 +138,11 @@ func (t *neonTile) spreadRows(right []vreg) {
 		elements[i] = t.vector()
 	}
 	read := func(i int) {
-		from := t.a.at(0)
-		if i > 0 {
-			from = fmt.Sprintf("(%s)(%s)", t.a, t.rowAt[i])
+		if i == 0 {
+			t.load(elements[0], t.a.at(0), 1)
+		} else {
+			t.loadAt(elements[i%len(elements)], t.a, t.rowAt[i], 1)
 		}
-		t.load(elements[i%len(elements)], from, 1)
 	}
 	for i := range min(t.rows, ahead) {
 		read(i)
@@ -224,7 +224,7 @@ func (t *neonTile) finish(prefix string, load, store func(row []vreg, at greg)) 
 func (t *neonTile) loadC(row []vreg, at greg) {
 	t.load(row[0], at.at(0), neonLanes)
 	if t.vectors == 2 {
-		t.loadAt(row[1], at, t.last)
+		t.loadAt(row[1], at, t.last, neonLanes)
 	}
 }
 
@@ -333,7 +333,7 @@ func (n *neon) copyRows() {
 		n.interleaved(vectors, func(v int) {
 			r := n.vector()
 			if v == vectors-1 {
-				n.loadAt(r, src, last)
+				n.loadAt(r, src, last, neonLanes)
 				n.storeAt(r, dst, last)
 			} else {
 				n.load(r, src.at(16*v), neonLanes)

@@ -62,8 +62,14 @@ func (n *neon) mulAddLane(d, x, y vreg, lane int) {
 	n.word(0x4f801000|(l&1)<<21|uint32(y)<<16|(l>>1)<<11|uint32(x)<<5|uint32(d), fmt.Sprintf("fmla v%%d.4s, v%%d.4s, v%%d.s[%d]", lane), d, x, y)
 }
 
-// loadAt reads a whole register from base + offset.
-func (n *neon) loadAt(v vreg, base, offset greg) { n.moveAt(0x3ce06800, "ldr", v, base, offset) }
+// loadAt reads the first lanes of a register from base + offset: four, two or one.
+func (n *neon) loadAt(v vreg, base, offset greg, lanes int) {
+	if lanes == neonLanes {
+		n.moveAt(0x3ce06800, "ldr", v, base, offset)
+	} else {
+		n.op(moveLanes[lanes], fmt.Sprintf("(%s)(%s)", base, offset), v.float())
+	}
+}
 
 // storeAt writes a whole register to base + offset.
 func (n *neon) storeAt(v vreg, base, offset greg) { n.moveAt(0x3ca06800, "str", v, base, offset) }
