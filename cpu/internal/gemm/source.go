@@ -33,9 +33,12 @@ func Right(b []float32, stride int, transposed bool) Strided {
 	return Left(b, stride, !transposed)
 }
 
+// from returns the elements from one on.
+func (s *Strided) from(lane, p int) []float32 { return s.Data[lane*s.LaneStride+p*s.DepthStride:] }
+
 // Pack implements Source.
 func (s *Strided) Pack(dst []float32, width, lane, lanes, p, depth int) {
-	src := s.Data[lane*s.LaneStride+p*s.DepthStride:]
+	src := s.from(lane, p)
 	switch {
 	case s.LaneStride == 1:
 		CopyLanes(dst, width, src, s.DepthStride, lanes, depth)
