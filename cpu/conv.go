@@ -36,8 +36,8 @@ type target struct {
 }
 
 // finisher finishes a block of a dense output: rows×cols elements that begin at
-// element at, where y begins, whose rows are pixels.
-type finisher func(y []float32, at, rows, cols int)
+// element at, where y begins. Rows are pixels, stride apart.
+type finisher func(y []float32, at, rows, cols, stride int)
 
 // dense reports whether the target is all of the output in order.
 func (t *target) dense() bool { return t.stepH == 1 && t.stepW == 1 }
@@ -63,6 +63,7 @@ func (v *convolution) reserve(c *compiler, p *plan, w backend.View) {
 	v.strips = v.patches.strips()
 	v.pieces = v.patches.pieces(pieceDepth)
 	v.panels = ceil(v.lanes, v.kernel.NR())
+	v.late = v.late || v.groups*v.panels == 1
 	v.blocks = 1
 	if parts := v.flop(v.images*v.rows*v.patches.cols) / flopGrain; parts > len(v.strips) {
 		v.blocks = min(ceil(min(parts, maxParts/2), len(v.strips)), v.groups*v.panels)
@@ -104,51 +105,56 @@ func (v *convolution) bind(c *compiler, work []byte, x []float32) {
 // compute multiplies the patches of a strip by the panels lo to hi−1 of filters.
 func (v *convolution) compute(view *view, packed []float32, lo, hi int) {
 	k, t := v.kernel, &v.target
-	at, pixels := t.element(&view.strip), view.strip.pixels()
-	late := v.finish != nil && v.late && hi-lo == v.groups*v.panels
+	at := t.element(&view.strip)
+	late := v.late && hi-lo == v.groups*v.panels
 	for i := lo; i < hi; i++ {
 		group, j := i/v.panels, i%v.panels*k.NR()
 		lane, cols := group*v.lanes+j, min(k.NR(), v.lanes-j)
 		for n := range v.pieces {
 			q := &v.pieces[n]
 			filters := packed[group*v.packedFilters()+k.SizeB(v.lanes, q.first)+j*q.size():]
-			v.multiply(view, q, group, filters, at+lane, cols, n > 0)
-		}
-		if v.finish != nil && !late {
-			v.finish(t.y[at+lane:at+(pixels-1)*t.channels+lane+cols], at+lane, pixels, cols)
+			v.multiply(view, q, group, filters, at+lane, cols, n > 0, n == len(v.pieces)-1 && !late)
 		}
 	}
-	if late {
-		v.finish(t.y[at:at+pixels*t.channels], at, pixels, t.channels)
+	if n := view.strip.pixels(); v.finish != nil && late {
+		v.finish(t.y[at:], at, n, t.channels, t.channels)
 	}
 }
 
 // multiply multiplies a piece of the patches of a strip by a panel of filters. The
-// first product goes to element to.
-func (v *convolution) multiply(view *view, q *piece, group int, filters []float32, to, cols int, accumulate bool) {
+// first product goes to element to. Finishing follows at once, if at all, since
+// pixels of many channels drive each other from the nearest cache.
+func (v *convolution) multiply(view *view, q *piece, group int, filters []float32, to, cols int, accumulate, finish bool) {
 	k, t := v.kernel, &v.target
 	from, run := view.at(q)
 	from += group * v.depth
 	image, row, pixel := view.axes(t.height*t.width*t.channels, t.stepH*t.width*t.channels, t.stepW*t.channels)
 	f := gemm.Block{
-		Rows: pixel.n, Cols: cols, Depth: q.depth, Runs: q.runs,
-		ARow: pixel.x, AStep: 1, ARun: run, CRow: pixel.y, Accumulate: accumulate,
+		Cols: cols, Depth: q.depth, Runs: q.runs,
+		ARow: pixel.x, AStep: 1, ARun: run, CRow: pixel.y, Accumulate: accumulate || v.apart,
 	}
+	finish = finish && v.finish != nil
 	for i := range image.n {
 		for j := range row.n {
 			x, y := from+i*image.x+j*row.x, to+i*image.y+j*row.y
-			if !v.apart {
-				k.Block(&f, view.data[x:], filters, t.y[y:])
-				continue
-			}
-			lo, hi := view.clip(q, j)
-			if !accumulate {
-				for l := range pixel.n {
+			lo, hi := 0, pixel.n
+			if v.apart {
+				lo, hi = view.clip(q, j)
+				for l := 0; l < pixel.n && !accumulate; l++ {
 					clear(t.y[y+l*pixel.y : y+l*pixel.y+cols])
 				}
 			}
-			if f.Rows, f.Accumulate = hi-lo, true; f.Rows > 0 {
-				k.Block(&f, view.data[x+lo*pixel.x:], filters, t.y[y+lo*pixel.y:])
+			for l := lo; l < hi; l += f.Rows {
+				if f.Rows = hi - l; f.Rows > 3*k.MR() {
+					f.Rows = 2 * k.MR()
+				}
+				k.Block(&f, view.data[x+l*pixel.x:], filters, t.y[y+l*pixel.y:])
+				if finish && !v.apart {
+					v.finish(t.y[y+l*pixel.y:], y+l*pixel.y, f.Rows, cols, pixel.y)
+				}
+			}
+			if finish && v.apart {
+				v.finish(t.y[y:], y, pixel.n, cols, pixel.y)
 			}
 		}
 	}
@@ -168,12 +174,12 @@ func (c *compiler) gatherConv2D(p *plan, o *backend.Conv2D) {
 		v.filters, v.target.y = &filters, c.floats(o.Y)
 		bias, a, channels := c.floats(o.B), c.activation(o.Activation), v.target.channels
 		if bias != nil || a.f != backend.Identity {
-			v.finish = func(y []float32, at, rows, cols int) {
+			v.finish = func(y []float32, at, rows, cols, stride int) {
 				part := bias
 				if bias != nil {
 					part = bias[at%channels:][:cols]
 				}
-				a.biased(y, part, rows, cols, channels)
+				a.biased(y, part, rows, cols, stride)
 			}
 		}
 		v.bind(c, work, c.floats(o.X))

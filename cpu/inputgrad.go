@@ -51,7 +51,7 @@ func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 			own.taps = v.taps
 			v.filters, v.target.y = &own, y
 			if v.target.dense() && !epilogue.none() {
-				v.late, v.finish = true, func(y []float32, at, rows, cols int) { epilogue.applyRows(y, at, rows, cols, v.target.channels) }
+				v.late, v.finish = true, epilogue.applyRows
 			}
 			v.bind(c, work, c.floats(o.DY))
 		}

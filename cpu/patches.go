@@ -144,13 +144,13 @@ func (p *patches) frameSize(rows int) int {
 func (p *patches) strips() []strip {
 	var all []strip
 	if p.images*p.rows == 1 {
-		cols := ceil(p.cols, ceil(p.cols, 2*stripPixels))
+		cols := ceil(p.cols, ceil(p.cols, stripPixels-2))
 		for c := 0; c < p.cols; c += cols {
 			all = append(all, strip{0, 1, 0, 1, c, min(cols, p.cols-c)})
 		}
 		return all
 	}
-	rows := min(ceil(stripPixels, p.cols), p.rows)
+	rows := min(max(stripPixels/p.cols, 1), p.rows)
 	for rows > 1 && p.frameSize(rows) > maxFrame {
 		rows--
 	}
