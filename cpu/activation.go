@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"fovea/backend"
 	"fovea/cpu/internal/vec"
 )
@@ -31,11 +29,7 @@ func (a *activation) apply(x []float32) {
 	case backend.LeakyReLU:
 		a.vec.ReLU(x, x, a.alpha)
 	case backend.ELU:
-		for i, v := range x {
-			if v <= 0 {
-				x[i] = a.alpha * float32(math.Expm1(float64(v)))
-			}
-		}
+		a.vec.ELU(x, x, a.alpha)
 	}
 }
 
@@ -83,13 +77,7 @@ func (a *activation) differentiate(dx, dy, y []float32) {
 	case backend.LeakyReLU:
 		a.vec.ReLUGrad(dx, dy, y, a.alpha)
 	case backend.ELU:
-		for i, v := range y {
-			g := dy[i]
-			if !(v > 0) {
-				g *= v + a.alpha
-			}
-			dx[i] = g
-		}
+		a.vec.ELUGrad(dx, dy, y, a.alpha)
 	}
 }
 

@@ -79,8 +79,7 @@ func (c *compiler) batchNorm(p *plan, o *backend.BatchNorm) {
 			squares, row := scratch[worker][:v.length()], scratch[worker][v.length():]
 			sumChunks(k, v, sum, lo, hi, row, func(from, to int) []float32 {
 				d := squares[:to-from]
-				k.Add(d, x[from:to], factors[0][:to-from])
-				k.Mul(d, d, d)
+				k.Deviations(d, x[from:to], factors[0][:to-from])
 				return d
 			})
 		})
@@ -133,9 +132,7 @@ func (c *compiler) normalise(v channels, y, x []float32, factors [][]float32, a 
 	c.split(v.rows, grainFor(v.c*3), v.chunk, func(lo, hi, _ int) {
 		v.chunks(lo, hi, func(from, to int) {
 			out, n := y[from:to], to-from
-			k.Add(out, x[from:to], factors[0][:n])
-			k.Mul(out, out, factors[1][:n])
-			k.Add(out, out, factors[2][:n])
+			k.Normalize(out, x[from:to], factors[0][:n], factors[1][:n], factors[2][:n])
 			a.apply(out)
 		})
 	})
@@ -195,9 +192,7 @@ func (c *compiler) batchNormGrad(p *plan, o *backend.BatchNormGrad) {
 			columnSums(k, b[part*v.c:(part+1)*v.c], dy[lo*v.c:], hi-lo, v.c, row)
 			sumChunks(k, v, a[part*v.c:(part+1)*v.c], lo, hi, row, func(from, to int) []float32 {
 				n := to - from
-				k.Add(t[:n], x[from:to], factors[0][:n])
-				k.Mul(t[:n], t[:n], factors[1][:n])
-				k.Mul(t[:n], t[:n], dy[from:to])
+				k.NormalizedTimes(t[:n], x[from:to], factors[0][:n], factors[1][:n], dy[from:to])
 				return t[:n]
 			})
 		})
@@ -219,12 +214,7 @@ func (c *compiler) batchNormGrad(p *plan, o *backend.BatchNormGrad) {
 		c.split(v.rows, grainFor(v.c*6), v.chunk, func(lo, hi, _ int) {
 			v.chunks(lo, hi, func(from, to int) {
 				g, n := dx[from:to], to-from
-				k.Add(g, x[from:to], factors[0][:n])
-				k.Mul(g, g, factors[1][:n])
-				k.Mul(g, g, factors[2][:n])
-				k.Add(g, g, dy[from:to])
-				k.Add(g, g, factors[3][:n])
-				k.Mul(g, g, factors[4][:n])
+				k.NormalizeGrad(g, dy[from:to], x[from:to], factors[0][:n], factors[1][:n], factors[2][:n], factors[3][:n], factors[4][:n])
 				epilogue.apply(g, from)
 			})
 		})

@@ -17,11 +17,14 @@ type update struct {
 	settings        []setting // of the segments, in this step
 }
 
-// setting holds the numbers of one step for one segment, computed in float64.
+// setting holds the numbers of one step for one segment, computed in float64: those
+// of the rule in use.
 type setting struct {
-	rate, decay float32
-	momentum    vec.Momentum
-	adam        vec.Adam
+	sgd      vec.SGD
+	momentum vec.Momentum
+	rmsProp  vec.RMSProp
+	adaDelta vec.AdaDelta
+	adam     vec.Adam
 }
 
 // stretch is a piece of a segment.
@@ -61,76 +64,49 @@ func (u *update) set() {
 	for i, s := range o.Segments {
 		rate, decay := float64(u.rate[0])*s.RateFactor, s.WeightDecay
 		n := &u.settings[i]
-		n.rate, n.decay = float32(rate), float32(decay)
-		n.momentum = vec.Momentum{Rate: n.rate, Momentum: float32(o.Momentum), Decay: n.decay, Velocity: 1}
-		if o.Nesterov {
-			n.momentum.Direct, n.momentum.Velocity = 1, float32(o.Momentum)
-		}
-		n.adam = vec.Adam{
-			Keep: 1, Decay: n.decay,
-			Beta1: float32(o.Beta1), Rest1: float32(1 - o.Beta1),
-			Beta2: float32(o.Beta2), Rest2: float32(1 - o.Beta2),
-			Rate:       float32(rate / (1 - math.Pow(o.Beta1, t))),
-			Correction: float32(1 / math.Sqrt(1-math.Pow(o.Beta2, t))),
-			Epsilon:    float32(o.Epsilon),
-		}
-		if o.Rule == backend.AdamW {
-			n.adam.Keep, n.adam.Decay = float32(1-rate*decay), 0
+		switch o.Rule {
+		case backend.SGD:
+			n.sgd = vec.SGD{Rate: float32(rate), Decay: float32(decay)}
+		case backend.Momentum:
+			n.momentum = vec.Momentum{Rate: float32(rate), Momentum: float32(o.Momentum), Decay: float32(decay), Velocity: 1}
+			if o.Nesterov {
+				n.momentum.Direct, n.momentum.Velocity = 1, float32(o.Momentum)
+			}
+		case backend.AdaGrad:
+			n.rmsProp = vec.RMSProp{Rate: float32(rate), Decay: float32(decay), Keep: 1, Rest: 1, Epsilon: float32(o.Epsilon)}
+		case backend.RMSProp:
+			n.rmsProp = vec.RMSProp{Rate: float32(rate), Decay: float32(decay), Keep: float32(o.Decay), Rest: float32(1 - o.Decay), Epsilon: float32(o.Epsilon)}
+		case backend.AdaDelta:
+			n.adaDelta = vec.AdaDelta{Rate: float32(rate), Decay: float32(decay), Keep: float32(o.Decay), Rest: float32(1 - o.Decay), Epsilon: float32(o.Epsilon)}
+		case backend.Adam, backend.AdamW:
+			n.adam = vec.Adam{
+				Keep: 1, Decay: float32(decay),
+				Beta1: float32(o.Beta1), Rest1: float32(1 - o.Beta1),
+				Beta2: float32(o.Beta2), Rest2: float32(1 - o.Beta2),
+				Rate:       float32(rate / (1 - math.Pow(o.Beta1, t))),
+				Correction: float32(1 / math.Sqrt(1-math.Pow(o.Beta2, t))),
+				Epsilon:    float32(o.Epsilon),
+			}
+			if o.Rule == backend.AdamW {
+				n.adam.Keep, n.adam.Decay = float32(1-rate*decay), 0
+			}
 		}
 	}
 }
 
 func (u *update) apply(s stretch) {
-	o, n := u.o, &u.settings[s.segment]
+	n := &u.settings[s.segment]
 	w, s1, s2, g := part(u.w, s.lo, s.hi), part(u.s1, s.lo, s.hi), part(u.s2, s.lo, s.hi), part(u.grad, s.lo, s.hi)
-	switch o.Rule {
+	switch u.o.Rule {
 	case backend.SGD:
-		sgd(w, g, n.rate, n.decay)
+		u.vec.SGD(w, g, &n.sgd)
 	case backend.Momentum:
 		u.vec.Momentum(w, s1, g, &n.momentum)
-	case backend.AdaGrad:
-		adaGrad(w, s1, g, n.rate, n.decay, float32(o.Epsilon))
+	case backend.AdaGrad, backend.RMSProp:
+		u.vec.RMSProp(w, s1, g, &n.rmsProp)
 	case backend.AdaDelta:
-		adaDelta(w, s1, s2, g, n.rate, n.decay, o.Decay, float32(o.Epsilon))
-	case backend.RMSProp:
-		rmsProp(w, s1, g, n.rate, n.decay, o.Decay, float32(o.Epsilon))
+		u.vec.AdaDelta(w, s1, s2, g, &n.adaDelta)
 	case backend.Adam, backend.AdamW:
 		u.vec.Adam(w, s1, s2, g, &n.adam)
-	}
-}
-
-func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
-
-func sgd(w, g []float32, rate, decay float32) {
-	for i, d := range g {
-		w[i] -= rate * (d + decay*w[i])
-	}
-}
-
-func adaGrad(w, s, g []float32, rate, decay, epsilon float32) {
-	for i, d := range g {
-		d += decay * w[i]
-		s[i] += d * d
-		w[i] -= rate * d / (sqrt(s[i]) + epsilon)
-	}
-}
-
-func adaDelta(w, s1, s2, g []float32, rate, decay float32, rho float64, epsilon float32) {
-	keep, rest := float32(rho), float32(1-rho)
-	for i, d := range g {
-		d += decay * w[i]
-		s1[i] = keep*s1[i] + rest*d*d
-		d *= sqrt(s2[i]+epsilon) / sqrt(s1[i]+epsilon)
-		s2[i] = keep*s2[i] + rest*d*d
-		w[i] -= rate * d
-	}
-}
-
-func rmsProp(w, s, g []float32, rate, decay float32, rho float64, epsilon float32) {
-	keep, rest := float32(rho), float32(1-rho)
-	for i, d := range g {
-		d += decay * w[i]
-		s[i] = keep*s[i] + rest*d*d
-		w[i] -= rate * d / (sqrt(s[i]) + epsilon)
 	}
 }

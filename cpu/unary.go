@@ -23,9 +23,9 @@ func (c *compiler) unary(p *plan, o *backend.Unary) {
 
 func unaryCost(f backend.Func) int {
 	switch f {
-	case backend.Identity, backend.ReLU, backend.LeakyReLU, backend.Square:
+	case backend.Identity, backend.ReLU, backend.LeakyReLU, backend.Square, backend.Scale, backend.Offset, backend.Neg:
 		return 1
-	case backend.Sigmoid, backend.Tanh, backend.Exp, backend.Neg, backend.Abs, backend.Reciprocal, backend.Sqrt, backend.Rsqrt, backend.Scale, backend.Offset:
+	case backend.Sigmoid, backend.Tanh, backend.ELU, backend.Exp, backend.Log, backend.Sqrt, backend.Rsqrt, backend.Reciprocal, backend.Abs:
 		return scalarCost
 	}
 	return transcendentalCost
@@ -46,45 +46,27 @@ func unaryLoop(k *vec.Kernel, f backend.Func, alpha float64) func(y, x []float32
 	case backend.LeakyReLU:
 		return func(y, x []float32) { k.ReLU(y, x, a) }
 	case backend.ELU:
-		own := activation{k, f, a}
-		return func(y, x []float32) {
-			copy(y, x)
-			own.apply(y)
-		}
+		return func(y, x []float32) { k.ELU(y, x, a) }
 	case backend.Exp:
 		return k.Exp
+	case backend.Log:
+		return k.Log
 	case backend.Neg:
-		return each1(func(v float32) float32 { return -v })
+		return func(y, x []float32) { k.Scale(y, x, -1) }
 	case backend.Abs:
-		return func(y, x []float32) {
-			for i, v := range x {
-				y[i] = float32(math.Abs(float64(v)))
-			}
-		}
+		return each1(func(v float32) float32 { return float32(math.Abs(float64(v))) })
 	case backend.Square:
 		return func(y, x []float32) { k.Mul(y, x, x) }
 	case backend.Sqrt:
-		return func(y, x []float32) {
-			for i, v := range x {
-				y[i] = float32(math.Sqrt(float64(v)))
-			}
-		}
+		return k.Sqrt
 	case backend.Rsqrt:
-		return func(y, x []float32) {
-			for i, v := range x {
-				y[i] = float32(1 / math.Sqrt(float64(v)))
-			}
-		}
+		return each1(func(v float32) float32 { return float32(1 / math.Sqrt(float64(v))) })
 	case backend.Reciprocal:
-		return func(y, x []float32) {
-			for i, v := range x {
-				y[i] = 1 / v
-			}
-		}
+		return each1(func(v float32) float32 { return 1 / v })
 	case backend.Scale:
-		return each1(func(v float32) float32 { return float32(alpha * float64(v)) })
+		return func(y, x []float32) { k.Scale(y, x, a) }
 	case backend.Offset:
-		return each1(func(v float32) float32 { return float32(float64(v) + alpha) })
+		return func(y, x []float32) { k.Shift(y, x, a) }
 	}
 	// The rest is rounded from float64.
 	value := f.Rule().Value

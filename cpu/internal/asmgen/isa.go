@@ -113,10 +113,13 @@ func (s *isa) unlessZero(name string) vecOp {
 
 func asX(v vecOp) reg.Register { return v.(interface{ AsX() reg.Register }).AsX() }
 
-// Predicates of comparisons; only the last is true for NaN.
+// Predicates of comparisons; only those with not are true for NaN.
 const (
+	equalTo        = 0x00
+	less           = 0x11
 	lessOrEqual    = 0x12
 	greater        = 0x1e
+	notLess        = 0x15
 	notLessOrEqual = 0x16
 )
 

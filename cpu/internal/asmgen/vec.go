@@ -16,14 +16,44 @@ func (s *isa) writeVec() {
 	}
 	s.arithmetic()
 	s.reductions()
+	s.maximum(m)
 	s.activations(m)
 	s.optimizers()
+	s.normalization()
 	s.moves()
 	s.pooling()
 }
 
 func (s *isa) arithmetic() {
 	c := s.c
+	s.elements("sub", "func(dst, x, y []float32)", "dst[i] = x[i] − y[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp {
+			c.VSUBPS(in[2], in[1], in[1])
+			return in[1:2]
+		}
+	})
+	s.elements("div", "func(dst, x, y []float32)", "dst[i] = x[i]/y[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp {
+			c.VDIVPS(in[2], in[1], in[1])
+			return in[1:2]
+		}
+	})
+	s.elements("sqrt", "func(dst, x []float32)", "dst[i] = √x[i].", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp {
+			c.VSQRTPS(in[1], in[1])
+			return in[1:2]
+		}
+	})
+	s.elements("larger", "func(dst, x, y []float32)", "dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp { return []vecOp{s.pick(s.beats(in[2], in[1]), in[2], in[1])} }
+	})
+	s.elements("shift", "func(dst, x []float32, alpha float32)", "dst[i] = x[i] + alpha.", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		alpha := s.scalar("alpha")
+		return func(in []vecOp) []vecOp {
+			c.VADDPS(in[1], alpha, in[1])
+			return in[1:2]
+		}
+	})
 	s.elements("add", "func(dst, x, y []float32)", "dst[i] = x[i] + y[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
 		return func(in []vecOp) []vecOp {
 			c.VADDPS(in[2], in[1], in[1])
@@ -133,6 +163,26 @@ func (s *isa) activations(m *mathConstants) {
 	})
 	s.elements("tanh", "func(dst, x []float32)", "dst[i] = tanh(x[i]).", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
 		return func(in []vecOp) []vecOp { return []vecOp{s.tanh(m, in[1])} }
+	})
+	s.elements("log", "func(dst, x []float32)", "dst[i] = ln(x[i]).", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		return func(in []vecOp) []vecOp { return []vecOp{s.log(m, in[1])} }
+	})
+	s.elements("elu", "func(dst, x []float32, alpha float32)", "dst[i] = alpha·(exp(x[i]) − 1) if x[i] ≤ 0, else x[i].", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
+		alpha, zero := s.scalar("alpha"), s.zero()
+		return func(in []vecOp) []vecOp {
+			t := s.expm1(m, in[1])
+			c.VMULPS(alpha, t, t)
+			return []vecOp{s.choose(less, in[1], zero, t, in[1])} // zeros keep their sign
+		}
+	})
+	s.elements("eluGrad", "func(dx, dy, y []float32, alpha float32)", "dx[i] = dy[i] if y[i] > 0, else dy[i]·(y[i] + alpha).", []string{"dx", "dy", "y"}, func() func([]vecOp) []vecOp {
+		alpha, zero := s.scalar("alpha"), s.zero()
+		return func(in []vecOp) []vecOp {
+			t := s.vector()
+			c.VADDPS(alpha, in[2], t)
+			c.VMULPS(in[1], t, t)
+			return []vecOp{s.choose(greater, in[2], zero, in[1], t)}
+		}
 	})
 	s.biasReLU()
 }

@@ -6,12 +6,16 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 )
 
-// mathConstants are the constants of exp, sigmoid and tanh.
+// mathConstants are the constants of the functions.
 type mathConstants struct {
 	one, two, log2e, ln2High, ln2Low operand.Mem
 	most, least, tanhMost            operand.Mem
 	sign, notSign, bias              operand.Mem
 	coefficients                     []operand.Mem // 1/8!, 1/7!, …, 1/2!
+
+	leastExpm1                                     operand.Mem
+	leastNormal, scaleUp, scaledUp, root, inf, nan operand.Mem
+	odd                                            []operand.Mem // 2/11, 2/9, …, 2/3
 }
 
 func (s *isa) newMath() *mathConstants {
@@ -28,6 +32,17 @@ func (s *isa) newMath() *mathConstants {
 		sign:     s.bits(1 << 31),
 		notSign:  s.bits(1<<31 - 1),
 		bias:     s.bits(127),
+
+		leastExpm1:  s.float(-30), // exp(−30) − 1 rounds to −1
+		leastNormal: s.float(0x1p-126),
+		scaleUp:     s.float(0x1p24),
+		scaledUp:    s.float(-24),
+		root:        s.float(math.Sqrt2 / 2),
+		inf:         s.float(math.Inf(1)),
+		nan:         s.bits(0x7fc00000),
+	}
+	for i := 11.0; i >= 3; i -= 2 {
+		m.odd = append(m.odd, s.float(2/i))
 	}
 	factorial := 40320.0
 	for i := 8.0; i >= 2; i-- {
@@ -125,4 +140,62 @@ func (s *isa) tanh(m *mathConstants, x vecOp) vecOp {
 	c.VANDPS(m.sign, x, sign)
 	c.VORPS(t, sign, t)
 	return t
+}
+
+// expm1 returns exp(x) − 1 = 2ⁿ·(exp(r) − 1) + (2ⁿ − 1) for x ≤ 0. Near 0, n is 0 and the result has full relative precision.
+func (s *isa) expm1(m *mathConstants, x vecOp) vecOp {
+	c := s.c
+	clamped := s.load(m.leastExpm1, nil)
+	c.VMAXPS(x, clamped, clamped)
+	n, _, p := s.reduce(m, clamped)
+	power := s.powerOfTwo(m, n)
+	t := s.vector()
+	c.VSUBPS(m.one, power, t)
+	c.VFMADD231PS(p, power, t)
+	return t
+}
+
+// log returns ln x = n·ln 2 + ln(1 + r) for x = 2ⁿ·(1 + r), √½ ≤ 1 + r < √2. With q = r/(2 + r), |q| ≤ 0.1716,
+//
+//	ln(1 + r) = 2·artanh q = 2q + 2/3·q³ + 2/5·q⁵ + … = r − q·(r − (2/3·q² + 2/5·q⁴ + …)),
+//
+// where r is exact and the rest much smaller. What is left out is less than 2/13·q¹² of q, 1e-10.
+func (s *isa) log(m *mathConstants, x vecOp) vecOp {
+	c := s.c
+	scaled := s.vector()
+	c.VMULPS(m.scaleUp, x, scaled)
+	least := s.load(m.leastNormal, nil)
+	v := s.choose(less, x, least, scaled, x)
+	off := s.choose(less, x, least, s.load(m.scaledUp, nil), s.zero())
+	n := s.vector()
+	c.VPSUBD(m.root, v, n)
+	c.VPSRAD(operand.Imm(23), n, n)
+	r, shift := s.vector(), s.vector()
+	c.VPSLLD(operand.Imm(23), n, shift)
+	c.VPSUBD(shift, v, r)
+	c.VSUBPS(m.one, r, r)
+	c.VCVTDQ2PS(n, n)
+	c.VADDPS(off, n, n)
+
+	q, square := s.vector(), s.vector()
+	c.VADDPS(m.two, r, q)
+	c.VDIVPS(q, r, q)
+	c.VMULPS(q, q, square)
+	t := s.load(m.odd[0], nil)
+	for _, k := range m.odd[1:] {
+		c.VFMADD213PS(k, square, t)
+	}
+	c.VMULPS(square, t, t)
+	c.VSUBPS(t, r, t)
+	c.VMULPS(t, q, t)
+	c.VFMSUB231PS(m.ln2Low, n, t) // n·ln2Low − t
+	c.VADDPS(t, r, r)
+	c.VFMADD231PS(m.ln2High, n, r)
+
+	inf := s.load(m.inf, nil)
+	r = s.choose(notLess, x, inf, x, r) // infinity and NaN
+	r = s.choose(less, x, s.zero(), s.load(m.nan, nil), r)
+	minus := s.vector()
+	c.VORPS(m.sign, inf, minus)
+	return s.choose(equalTo, x, s.zero(), minus, r)
 }

@@ -2,6 +2,53 @@ package main
 
 func (s *isa) optimizers() {
 	c := s.c
+	s.elements("sgd", "func(w, g []float32, rate, decay float32)", "w −= rate·(g + decay·w).", []string{"w", "g"}, func() func([]vecOp) []vecOp {
+		rate, decay := s.scalar("rate"), s.scalar("decay")
+		return func(in []vecOp) []vecOp {
+			w, g := in[0], in[1]
+			c.VFMADD231PS(decay, w, g)
+			c.VFNMADD231PS(rate, g, w)
+			return []vecOp{w}
+		}
+	})
+	// AdaGrad is RMSProp with other factors.
+	s.elements("rmsProp", "func(w, s, g []float32, rate, decay, keep, rest, epsilon float32)",
+		"g' = g + decay·w, s = keep·s + rest·g'², w −= rate·g'/(√s + epsilon).",
+		[]string{"w", "s", "g"}, func() func([]vecOp) []vecOp {
+			rate, decay, keep, rest, epsilon := s.scalar("rate"), s.scalar("decay"), s.scalar("keep"), s.scalar("rest"), s.scalar("epsilon")
+			return func(in []vecOp) []vecOp {
+				w, sum, g := in[0], in[1], in[2]
+				c.VFMADD231PS(decay, w, g)
+				s.meanSquare(sum, g, keep, rest)
+				below := s.vector()
+				c.VSQRTPS(sum, below)
+				c.VADDPS(epsilon, below, below)
+				c.VMULPS(rate, g, g)
+				c.VDIVPS(below, g, g)
+				c.VSUBPS(g, w, w)
+				return []vecOp{w, sum}
+			}
+		})
+	s.elements("adaDelta", "func(w, s, d, g []float32, rate, decay, keep, rest, epsilon float32)",
+		"g' = g + decay·w, s = keep·s + rest·g'², u = g'·√(d + epsilon)/√(s + epsilon), d = keep·d + rest·u², w −= rate·u.",
+		[]string{"w", "s", "d", "g"}, func() func([]vecOp) []vecOp {
+			rate, decay, keep, rest, epsilon := s.scalar("rate"), s.scalar("decay"), s.scalar("keep"), s.scalar("rest"), s.scalar("epsilon")
+			return func(in []vecOp) []vecOp {
+				w, sum, d, g := in[0], in[1], in[2], in[3]
+				c.VFMADD231PS(decay, w, g)
+				s.meanSquare(sum, g, keep, rest)
+				above, below := s.vector(), s.vector()
+				c.VADDPS(epsilon, d, above)
+				c.VSQRTPS(above, above)
+				c.VADDPS(epsilon, sum, below)
+				c.VSQRTPS(below, below)
+				c.VDIVPS(below, above, above)
+				c.VMULPS(above, g, g)
+				s.meanSquare(d, g, keep, rest)
+				c.VFNMADD231PS(rate, g, w)
+				return []vecOp{w, sum, d}
+			}
+		})
 	s.elements("momentum", "func(w, v, g []float32, rate, momentum, decay, direct, velocity float32)",
 		"g' = g + decay·w, v = momentum·v + g', w −= rate·(direct·g' + velocity·v).",
 		[]string{"w", "v", "g"}, func() func([]vecOp) []vecOp {
@@ -41,4 +88,12 @@ func (s *isa) optimizers() {
 				return []vecOp{w, m, v}
 			}
 		})
+}
+
+// meanSquare does sum = keep·sum + rest·x².
+func (s *isa) meanSquare(sum, x, keep, rest vecOp) {
+	square := s.vector()
+	s.c.VMULPS(x, x, square)
+	s.c.VMULPS(keep, sum, sum)
+	s.c.VFMADD231PS(rest, square, sum)
 }

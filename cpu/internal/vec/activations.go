@@ -25,6 +25,30 @@ func (k *Kernel) ReLUGrad(dx, dy, y []float32, slope float32) {
 	}
 }
 
+// ELU does dst[i] = alpha·(exp(x[i]) − 1) if x[i] ≤ 0, within 3 ulp, else x[i]. NaN stays NaN.
+func (k *Kernel) ELU(dst, x []float32, alpha float32) {
+	equalLengths(len(dst), len(x))
+	if len(dst) > 0 {
+		k.elu(dst, x, alpha)
+	}
+}
+
+// ELUGrad does dx[i] = dy[i] if y[i] > 0, else dy[i]·(y[i] + alpha), where y is the output of ELU.
+func (k *Kernel) ELUGrad(dx, dy, y []float32, alpha float32) {
+	equalLengths(len(dx), len(dy), len(y))
+	if len(dx) > 0 {
+		k.eluGrad(dx, dy, y, alpha)
+	}
+}
+
+// Log does dst[i] = ln(x[i]), within 1 ulp, over the whole range: subnormal numbers, 0 (−Inf) and +Inf included. It is NaN for negative numbers and NaN.
+func (k *Kernel) Log(dst, x []float32) {
+	equalLengths(len(dst), len(x))
+	if len(dst) > 0 {
+		k.log(dst, x)
+	}
+}
+
 // Exp does dst[i] = exp(x[i]), within 1 ulp, over the whole range: subnormal results, 0 and +Inf included. NaN stays NaN.
 func (k *Kernel) Exp(dst, x []float32) {
 	equalLengths(len(dst), len(x))

@@ -124,6 +124,126 @@ DATA c0000007f<>+24(SB)/4, $0x0000007f
 DATA c0000007f<>+28(SB)/4, $0x0000007f
 GLOBL c0000007f<>(SB), RODATA|NOPTR, $32
 
+DATA cc1f00000<>+0(SB)/4, $0xc1f00000
+DATA cc1f00000<>+4(SB)/4, $0xc1f00000
+DATA cc1f00000<>+8(SB)/4, $0xc1f00000
+DATA cc1f00000<>+12(SB)/4, $0xc1f00000
+DATA cc1f00000<>+16(SB)/4, $0xc1f00000
+DATA cc1f00000<>+20(SB)/4, $0xc1f00000
+DATA cc1f00000<>+24(SB)/4, $0xc1f00000
+DATA cc1f00000<>+28(SB)/4, $0xc1f00000
+GLOBL cc1f00000<>(SB), RODATA|NOPTR, $32
+
+DATA c00800000<>+0(SB)/4, $0x00800000
+DATA c00800000<>+4(SB)/4, $0x00800000
+DATA c00800000<>+8(SB)/4, $0x00800000
+DATA c00800000<>+12(SB)/4, $0x00800000
+DATA c00800000<>+16(SB)/4, $0x00800000
+DATA c00800000<>+20(SB)/4, $0x00800000
+DATA c00800000<>+24(SB)/4, $0x00800000
+DATA c00800000<>+28(SB)/4, $0x00800000
+GLOBL c00800000<>(SB), RODATA|NOPTR, $32
+
+DATA c4b800000<>+0(SB)/4, $0x4b800000
+DATA c4b800000<>+4(SB)/4, $0x4b800000
+DATA c4b800000<>+8(SB)/4, $0x4b800000
+DATA c4b800000<>+12(SB)/4, $0x4b800000
+DATA c4b800000<>+16(SB)/4, $0x4b800000
+DATA c4b800000<>+20(SB)/4, $0x4b800000
+DATA c4b800000<>+24(SB)/4, $0x4b800000
+DATA c4b800000<>+28(SB)/4, $0x4b800000
+GLOBL c4b800000<>(SB), RODATA|NOPTR, $32
+
+DATA cc1c00000<>+0(SB)/4, $0xc1c00000
+DATA cc1c00000<>+4(SB)/4, $0xc1c00000
+DATA cc1c00000<>+8(SB)/4, $0xc1c00000
+DATA cc1c00000<>+12(SB)/4, $0xc1c00000
+DATA cc1c00000<>+16(SB)/4, $0xc1c00000
+DATA cc1c00000<>+20(SB)/4, $0xc1c00000
+DATA cc1c00000<>+24(SB)/4, $0xc1c00000
+DATA cc1c00000<>+28(SB)/4, $0xc1c00000
+GLOBL cc1c00000<>(SB), RODATA|NOPTR, $32
+
+DATA c3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+28(SB)/4, $0x3f3504f3
+GLOBL c3f3504f3<>(SB), RODATA|NOPTR, $32
+
+DATA c7f800000<>+0(SB)/4, $0x7f800000
+DATA c7f800000<>+4(SB)/4, $0x7f800000
+DATA c7f800000<>+8(SB)/4, $0x7f800000
+DATA c7f800000<>+12(SB)/4, $0x7f800000
+DATA c7f800000<>+16(SB)/4, $0x7f800000
+DATA c7f800000<>+20(SB)/4, $0x7f800000
+DATA c7f800000<>+24(SB)/4, $0x7f800000
+DATA c7f800000<>+28(SB)/4, $0x7f800000
+GLOBL c7f800000<>(SB), RODATA|NOPTR, $32
+
+DATA c7fc00000<>+0(SB)/4, $0x7fc00000
+DATA c7fc00000<>+4(SB)/4, $0x7fc00000
+DATA c7fc00000<>+8(SB)/4, $0x7fc00000
+DATA c7fc00000<>+12(SB)/4, $0x7fc00000
+DATA c7fc00000<>+16(SB)/4, $0x7fc00000
+DATA c7fc00000<>+20(SB)/4, $0x7fc00000
+DATA c7fc00000<>+24(SB)/4, $0x7fc00000
+DATA c7fc00000<>+28(SB)/4, $0x7fc00000
+GLOBL c7fc00000<>(SB), RODATA|NOPTR, $32
+
+DATA c3e3a2e8c<>+0(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+4(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+8(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+12(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+16(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+20(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+24(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+28(SB)/4, $0x3e3a2e8c
+GLOBL c3e3a2e8c<>(SB), RODATA|NOPTR, $32
+
+DATA c3e638e39<>+0(SB)/4, $0x3e638e39
+DATA c3e638e39<>+4(SB)/4, $0x3e638e39
+DATA c3e638e39<>+8(SB)/4, $0x3e638e39
+DATA c3e638e39<>+12(SB)/4, $0x3e638e39
+DATA c3e638e39<>+16(SB)/4, $0x3e638e39
+DATA c3e638e39<>+20(SB)/4, $0x3e638e39
+DATA c3e638e39<>+24(SB)/4, $0x3e638e39
+DATA c3e638e39<>+28(SB)/4, $0x3e638e39
+GLOBL c3e638e39<>(SB), RODATA|NOPTR, $32
+
+DATA c3e924925<>+0(SB)/4, $0x3e924925
+DATA c3e924925<>+4(SB)/4, $0x3e924925
+DATA c3e924925<>+8(SB)/4, $0x3e924925
+DATA c3e924925<>+12(SB)/4, $0x3e924925
+DATA c3e924925<>+16(SB)/4, $0x3e924925
+DATA c3e924925<>+20(SB)/4, $0x3e924925
+DATA c3e924925<>+24(SB)/4, $0x3e924925
+DATA c3e924925<>+28(SB)/4, $0x3e924925
+GLOBL c3e924925<>(SB), RODATA|NOPTR, $32
+
+DATA c3ecccccd<>+0(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+4(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+8(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+12(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+16(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+20(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+24(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+28(SB)/4, $0x3ecccccd
+GLOBL c3ecccccd<>(SB), RODATA|NOPTR, $32
+
+DATA c3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+GLOBL c3f2aaaab<>(SB), RODATA|NOPTR, $32
+
 DATA c37d00d01<>+0(SB)/4, $0x37d00d01
 DATA c37d00d01<>+4(SB)/4, $0x37d00d01
 DATA c37d00d01<>+8(SB)/4, $0x37d00d01
@@ -193,6 +313,182 @@ DATA c3f000000<>+20(SB)/4, $0x3f000000
 DATA c3f000000<>+24(SB)/4, $0x3f000000
 DATA c3f000000<>+28(SB)/4, $0x3f000000
 GLOBL c3f000000<>(SB), RODATA|NOPTR, $32
+
+// func subAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·subAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS (BX)(SI*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(SI*4)
+	ADDQ    $0x08, SI
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VSUBPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·divAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS (BX)(SI*4), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(SI*4)
+	ADDQ    $0x08, SI
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sqrtAVX2(dst []float32, x []float32)
+// Requires: AVX, AVX2
+TEXT ·sqrtAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	XORQ BX, BX
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(BX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, (CX)(BX*4)
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(BX*4), Y0, Y1
+	VSQRTPS      Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func largerAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·largerAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y0
+	VMOVUPS   (BX)(SI*4), Y1
+	VCMPPS    $0x16, Y0, Y1, Y2
+	VCMPPS    $0x07, Y0, Y0, Y3
+	VANDPS    Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VCMPPS       $0x16, Y1, Y2, Y3
+	VCMPPS       $0x07, Y1, Y1, Y4
+	VANDPS       Y4, Y3, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func shiftAVX2(dst []float32, x []float32, alpha float32)
+// Requires: AVX, AVX2
+TEXT ·shiftAVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_len+8(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	VBROADCASTSS alpha+48(FP), Y0
+	XORQ         BX, BX
+	SUBQ         $0x08, AX
+	JL           tail
+
+loop:
+	VMOVUPS (DX)(BX*4), Y1
+	VADDPS  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)(BX*4)
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     iota<>+0(SB), Y1, Y1
+	VMASKMOVPS   (DX)(BX*4), Y1, Y2
+	VADDPS       Y2, Y0, Y2
+	VMASKMOVPS   Y2, Y1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
 
 // func addAVX2(dst []float32, x []float32, y []float32)
 // Requires: AVX, AVX2
@@ -557,6 +853,79 @@ tail_rows_done:
 	VMASKMOVPS Y1, Y0, (CX)
 
 done:
+	VZEROUPPER
+	RET
+
+// func maxAVX2(x []float32) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·maxAVX2(SB), NOSPLIT, $0-28
+	MOVQ    x_len+8(FP), AX
+	MOVQ    x_base+0(FP), CX
+	VMOVUPS c7f800000<>+0(SB), Y0
+	VORPS   c80000000<>+0(SB), Y0, Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS c7fffffff<>+0(SB), Y4
+	CMPQ    AX, $0x08
+	JL      short
+	SUBQ    $0x10, AX
+	JL      rest
+
+loop:
+	VMOVUPS (CX), Y0
+	VMAXPS  Y1, Y0, Y1
+	VANDPS  Y4, Y0, Y0
+	VPMAXUD Y0, Y3, Y3
+	VMOVUPS 32(CX), Y0
+	VMAXPS  Y2, Y0, Y2
+	VANDPS  Y4, Y0, Y0
+	VPMAXUD Y0, Y3, Y3
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, AX
+	JGE     loop
+
+rest:
+	ADDQ    $0x10, AX
+	LEAQ    -32(CX)(AX*4), DX
+	VMOVUPS (DX), Y0
+	VMAXPS  Y2, Y0, Y2
+	VANDPS  Y4, Y0, Y0
+	VPMAXUD Y0, Y3, Y3
+	CMPQ    AX, $0x08
+	JLE     fold
+	VMOVUPS (CX), Y0
+	VMAXPS  Y1, Y0, Y1
+	VANDPS  Y4, Y0, Y0
+	VPMAXUD Y0, Y3, Y3
+	JMP     fold
+
+short:
+	VMOVQ        AX, X5
+	VPBROADCASTD X5, Y5
+	VPCMPGTD     iota<>+0(SB), Y5, Y5
+	VMASKMOVPS   (CX), Y5, Y6
+	VBLENDVPS    Y5, Y6, Y0, Y0
+	VMAXPS       Y1, Y0, Y1
+	VANDPS       Y4, Y0, Y0
+	VPMAXUD      Y0, Y3, Y3
+
+fold:
+	VMAXPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x0e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x01, X1, X0
+	VMAXPS       X0, X1, X1
+	VPCMPGTD     c7f800000<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, AX
+	TESTL        AX, AX
+	JZ           done
+	VMOVSS       c7fc00000<>+0(SB), X1
+
+done:
+	MOVSS X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -1005,6 +1374,239 @@ done:
 	VZEROUPPER
 	RET
 
+// func logAVX2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	XORQ BX, BX
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS     (DX)(BX*4), Y0
+	VMULPS      c4b800000<>+0(SB), Y0, Y1
+	VMOVUPS     c00800000<>+0(SB), Y2
+	VCMPPS      $0x11, Y2, Y0, Y3
+	VBLENDVPS   Y3, Y1, Y0, Y3
+	VMOVUPS     cc1c00000<>+0(SB), Y1
+	VXORPS      Y4, Y4, Y4
+	VCMPPS      $0x11, Y2, Y0, Y2
+	VBLENDVPS   Y2, Y1, Y4, Y2
+	VPSUBD      c3f3504f3<>+0(SB), Y3, Y1
+	VPSRAD      $0x17, Y1, Y1
+	VPSLLD      $0x17, Y1, Y4
+	VPSUBD      Y4, Y3, Y3
+	VSUBPS      c3f800000<>+0(SB), Y3, Y3
+	VCVTDQ2PS   Y1, Y1
+	VADDPS      Y2, Y1, Y1
+	VADDPS      c40000000<>+0(SB), Y3, Y2
+	VDIVPS      Y2, Y3, Y2
+	VMULPS      Y2, Y2, Y4
+	VMOVUPS     c3e3a2e8c<>+0(SB), Y5
+	VFMADD213PS c3e638e39<>+0(SB), Y4, Y5
+	VFMADD213PS c3e924925<>+0(SB), Y4, Y5
+	VFMADD213PS c3ecccccd<>+0(SB), Y4, Y5
+	VFMADD213PS c3f2aaaab<>+0(SB), Y4, Y5
+	VMULPS      Y4, Y5, Y5
+	VSUBPS      Y5, Y3, Y5
+	VMULPS      Y5, Y2, Y5
+	VFMSUB231PS cb102e308<>+0(SB), Y1, Y5
+	VADDPS      Y5, Y3, Y3
+	VFMADD231PS c3f317218<>+0(SB), Y1, Y3
+	VMOVUPS     c7f800000<>+0(SB), Y1
+	VCMPPS      $0x15, Y1, Y0, Y2
+	VBLENDVPS   Y2, Y0, Y3, Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     c7fc00000<>+0(SB), Y4
+	VCMPPS      $0x11, Y3, Y0, Y3
+	VBLENDVPS   Y3, Y4, Y2, Y3
+	VORPS       c80000000<>+0(SB), Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VCMPPS      $0x00, Y2, Y0, Y0
+	VBLENDVPS   Y0, Y1, Y3, Y0
+	VMOVUPS     Y0, (CX)(BX*4)
+	ADDQ        $0x08, BX
+	SUBQ        $0x08, AX
+	JGE         loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(BX*4), Y0, Y1
+	VMULPS       c4b800000<>+0(SB), Y1, Y2
+	VMOVUPS      c00800000<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y4
+	VBLENDVPS    Y4, Y2, Y1, Y4
+	VMOVUPS      cc1c00000<>+0(SB), Y2
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y3, Y1, Y3
+	VBLENDVPS    Y3, Y2, Y5, Y3
+	VPSUBD       c3f3504f3<>+0(SB), Y4, Y2
+	VPSRAD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y2, Y5
+	VPSUBD       Y5, Y4, Y4
+	VSUBPS       c3f800000<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y2, Y2
+	VADDPS       Y3, Y2, Y2
+	VADDPS       c40000000<>+0(SB), Y4, Y3
+	VDIVPS       Y3, Y4, Y3
+	VMULPS       Y3, Y3, Y5
+	VMOVUPS      c3e3a2e8c<>+0(SB), Y6
+	VFMADD213PS  c3e638e39<>+0(SB), Y5, Y6
+	VFMADD213PS  c3e924925<>+0(SB), Y5, Y6
+	VFMADD213PS  c3ecccccd<>+0(SB), Y5, Y6
+	VFMADD213PS  c3f2aaaab<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       Y6, Y4, Y6
+	VMULPS       Y6, Y3, Y6
+	VFMSUB231PS  cb102e308<>+0(SB), Y2, Y6
+	VADDPS       Y6, Y4, Y4
+	VFMADD231PS  c3f317218<>+0(SB), Y2, Y4
+	VMOVUPS      c7f800000<>+0(SB), Y2
+	VCMPPS       $0x15, Y2, Y1, Y3
+	VBLENDVPS    Y3, Y1, Y4, Y3
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      c7fc00000<>+0(SB), Y5
+	VCMPPS       $0x11, Y4, Y1, Y4
+	VBLENDVPS    Y4, Y5, Y3, Y4
+	VORPS        c80000000<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x00, Y3, Y1, Y1
+	VBLENDVPS    Y1, Y2, Y4, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func eluAVX2(dst []float32, x []float32, alpha float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·eluAVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_len+8(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	VBROADCASTSS alpha+48(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	XORQ         BX, BX
+	SUBQ         $0x08, AX
+	JL           tail
+
+loop:
+	VMOVUPS      (DX)(BX*4), Y2
+	VMOVUPS      cc1f00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y3
+	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y4, Y4
+	VCVTDQ2PS    Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y3
+	VMOVUPS      c37d00d01<>+0(SB), Y5
+	VFMADD213PS  c39500d01<>+0(SB), Y3, Y5
+	VFMADD213PS  c3ab60b61<>+0(SB), Y3, Y5
+	VFMADD213PS  c3c088889<>+0(SB), Y3, Y5
+	VFMADD213PS  c3d2aaaab<>+0(SB), Y3, Y5
+	VFMADD213PS  c3e2aaaab<>+0(SB), Y3, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y5, Y6
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VSUBPS       c3f800000<>+0(SB), Y4, Y3
+	VFMADD231PS  Y6, Y4, Y3
+	VMULPS       Y0, Y3, Y3
+	VCMPPS       $0x11, Y1, Y2, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y4
+	VMOVUPS      Y4, (CX)(BX*4)
+	ADDQ         $0x08, BX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (DX)(BX*4), Y2, Y3
+	VMOVUPS      cc1f00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y4
+	VMULPS       c3fb8aa3b<>+0(SB), Y4, Y5
+	VCVTPS2DQ    Y5, Y5
+	VCVTDQ2PS    Y5, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y4
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y4
+	VMOVUPS      c37d00d01<>+0(SB), Y6
+	VFMADD213PS  c39500d01<>+0(SB), Y4, Y6
+	VFMADD213PS  c3ab60b61<>+0(SB), Y4, Y6
+	VFMADD213PS  c3c088889<>+0(SB), Y4, Y6
+	VFMADD213PS  c3d2aaaab<>+0(SB), Y4, Y6
+	VFMADD213PS  c3e2aaaab<>+0(SB), Y4, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y4, Y6
+	VMULPS       Y4, Y4, Y7
+	VFMADD213PS  Y4, Y6, Y7
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VSUBPS       c3f800000<>+0(SB), Y5, Y4
+	VFMADD231PS  Y7, Y5, Y4
+	VMULPS       Y0, Y4, Y4
+	VCMPPS       $0x11, Y1, Y3, Y0
+	VBLENDVPS    Y0, Y4, Y3, Y0
+	VMASKMOVPS   Y0, Y2, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func eluGradAVX2(dx []float32, dy []float32, y []float32, alpha float32)
+// Requires: AVX, AVX2
+TEXT ·eluGradAVX2(SB), NOSPLIT, $0-76
+	MOVQ         dx_len+8(FP), AX
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         y_base+48(FP), BX
+	VBROADCASTSS alpha+72(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	XORQ         SI, SI
+	SUBQ         $0x08, AX
+	JL           tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y2
+	VMOVUPS   (BX)(SI*4), Y3
+	VADDPS    Y0, Y3, Y4
+	VMULPS    Y2, Y4, Y4
+	VCMPPS    $0x1e, Y1, Y3, Y3
+	VBLENDVPS Y3, Y2, Y4, Y3
+	VMOVUPS   Y3, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (DX)(SI*4), Y2, Y3
+	VMASKMOVPS   (BX)(SI*4), Y2, Y4
+	VADDPS       Y0, Y4, Y0
+	VMULPS       Y3, Y0, Y0
+	VCMPPS       $0x1e, Y1, Y4, Y1
+	VBLENDVPS    Y1, Y3, Y0, Y1
+	VMASKMOVPS   Y1, Y2, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func biasReLUAVX2(c []float32, bias []float32, rows int, stride int, slope float32)
 // Requires: AVX, AVX2, CMOV
 TEXT ·biasReLUAVX2(SB), NOSPLIT, $64-68
@@ -1227,6 +1829,179 @@ wide_sloped_done:
 	VZEROUPPER
 	RET
 
+// func sgdAVX2(w []float32, g []float32, rate float32, decay float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sgdAVX2(SB), NOSPLIT, $0-56
+	MOVQ         w_len+8(FP), AX
+	MOVQ         w_base+0(FP), CX
+	MOVQ         g_base+24(FP), DX
+	VBROADCASTSS rate+48(FP), Y0
+	VBROADCASTSS decay+52(FP), Y1
+	XORQ         BX, BX
+	SUBQ         $0x08, AX
+	JL           tail
+
+loop:
+	VMOVUPS      (CX)(BX*4), Y2
+	VMOVUPS      (DX)(BX*4), Y3
+	VFMADD231PS  Y1, Y2, Y3
+	VFNMADD231PS Y0, Y3, Y2
+	VMOVUPS      Y2, (CX)(BX*4)
+	ADDQ         $0x08, BX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VMASKMOVPS   (DX)(BX*4), Y2, Y4
+	VFMADD231PS  Y1, Y3, Y4
+	VFNMADD231PS Y0, Y4, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmsPropAVX2(w []float32, s []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rmsPropAVX2(SB), NOSPLIT, $0-92
+	MOVQ         w_len+8(FP), AX
+	MOVQ         w_base+0(FP), CX
+	MOVQ         s_base+24(FP), DX
+	MOVQ         g_base+48(FP), BX
+	VBROADCASTSS rate+72(FP), Y0
+	VBROADCASTSS decay+76(FP), Y1
+	VBROADCASTSS keep+80(FP), Y2
+	VBROADCASTSS rest+84(FP), Y3
+	VBROADCASTSS epsilon+88(FP), Y4
+	XORQ         SI, SI
+	SUBQ         $0x08, AX
+	JL           tail
+
+loop:
+	VMOVUPS     (CX)(SI*4), Y5
+	VMOVUPS     (DX)(SI*4), Y6
+	VMOVUPS     (BX)(SI*4), Y7
+	VFMADD231PS Y1, Y5, Y7
+	VMULPS      Y7, Y7, Y8
+	VMULPS      Y2, Y6, Y6
+	VFMADD231PS Y3, Y8, Y6
+	VSQRTPS     Y6, Y8
+	VADDPS      Y4, Y8, Y8
+	VMULPS      Y0, Y7, Y7
+	VDIVPS      Y8, Y7, Y7
+	VSUBPS      Y7, Y5, Y5
+	VMOVUPS     Y5, (CX)(SI*4)
+	VMOVUPS     Y6, (DX)(SI*4)
+	ADDQ        $0x08, SI
+	SUBQ        $0x08, AX
+	JGE         loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X5
+	VPBROADCASTD X5, Y5
+	VPCMPGTD     iota<>+0(SB), Y5, Y5
+	VMASKMOVPS   (CX)(SI*4), Y5, Y6
+	VMASKMOVPS   (DX)(SI*4), Y5, Y7
+	VMASKMOVPS   (BX)(SI*4), Y5, Y8
+	VFMADD231PS  Y1, Y6, Y8
+	VMULPS       Y8, Y8, Y1
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y3, Y1, Y7
+	VSQRTPS      Y7, Y1
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y0, Y8, Y8
+	VDIVPS       Y1, Y8, Y8
+	VSUBPS       Y8, Y6, Y6
+	VMASKMOVPS   Y6, Y5, (CX)(SI*4)
+	VMASKMOVPS   Y7, Y5, (DX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adaDeltaAVX2(w []float32, s []float32, d []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·adaDeltaAVX2(SB), NOSPLIT, $0-116
+	MOVQ         w_len+8(FP), AX
+	MOVQ         w_base+0(FP), CX
+	MOVQ         s_base+24(FP), DX
+	MOVQ         d_base+48(FP), BX
+	MOVQ         g_base+72(FP), SI
+	VBROADCASTSS rate+96(FP), Y0
+	VBROADCASTSS decay+100(FP), Y1
+	VBROADCASTSS keep+104(FP), Y2
+	VBROADCASTSS rest+108(FP), Y3
+	VBROADCASTSS epsilon+112(FP), Y4
+	XORQ         DI, DI
+	SUBQ         $0x08, AX
+	JL           tail
+
+loop:
+	VMOVUPS      (CX)(DI*4), Y5
+	VMOVUPS      (DX)(DI*4), Y6
+	VMOVUPS      (BX)(DI*4), Y7
+	VMOVUPS      (SI)(DI*4), Y8
+	VFMADD231PS  Y1, Y5, Y8
+	VMULPS       Y8, Y8, Y9
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  Y3, Y9, Y6
+	VADDPS       Y4, Y7, Y9
+	VSQRTPS      Y9, Y9
+	VADDPS       Y4, Y6, Y10
+	VSQRTPS      Y10, Y10
+	VDIVPS       Y10, Y9, Y9
+	VMULPS       Y9, Y8, Y8
+	VMULPS       Y8, Y8, Y9
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y3, Y9, Y7
+	VFNMADD231PS Y0, Y8, Y5
+	VMOVUPS      Y5, (CX)(DI*4)
+	VMOVUPS      Y6, (DX)(DI*4)
+	VMOVUPS      Y7, (BX)(DI*4)
+	ADDQ         $0x08, DI
+	SUBQ         $0x08, AX
+	JGE          loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X5
+	VPBROADCASTD X5, Y5
+	VPCMPGTD     iota<>+0(SB), Y5, Y5
+	VMASKMOVPS   (CX)(DI*4), Y5, Y6
+	VMASKMOVPS   (DX)(DI*4), Y5, Y7
+	VMASKMOVPS   (BX)(DI*4), Y5, Y8
+	VMASKMOVPS   (SI)(DI*4), Y5, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y9, Y9, Y1
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y3, Y1, Y7
+	VADDPS       Y4, Y8, Y1
+	VSQRTPS      Y1, Y1
+	VADDPS       Y4, Y7, Y4
+	VSQRTPS      Y4, Y4
+	VDIVPS       Y4, Y1, Y1
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y9, Y9, Y1
+	VMULPS       Y2, Y8, Y8
+	VFMADD231PS  Y3, Y1, Y8
+	VFNMADD231PS Y0, Y9, Y6
+	VMASKMOVPS   Y6, Y5, (CX)(DI*4)
+	VMASKMOVPS   Y7, Y5, (DX)(DI*4)
+	VMASKMOVPS   Y8, Y5, (BX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func momentumAVX2(w []float32, v []float32, g []float32, rate float32, momentum float32, decay float32, direct float32, velocity float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·momentumAVX2(SB), NOSPLIT, $0-92
@@ -1349,6 +2124,189 @@ tail:
 	VMASKMOVPS   Y10, Y9, (CX)(DI*4)
 	VMASKMOVPS   Y11, Y9, (DX)(DI*4)
 	VMASKMOVPS   Y12, Y9, (BX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func deviationsAVX2(dst []float32, x []float32, shift []float32)
+// Requires: AVX, AVX2
+TEXT ·deviationsAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ shift_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS (BX)(SI*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMULPS  Y0, Y0, Y0
+	VMOVUPS Y0, (CX)(SI*4)
+	ADDQ    $0x08, SI
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y1, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizeAVX2(dst []float32, x []float32, shift []float32, factor []float32, offset []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·normalizeAVX2(SB), NOSPLIT, $0-120
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ shift_base+48(FP), BX
+	MOVQ factor_base+72(FP), SI
+	MOVQ offset_base+96(FP), DI
+	XORQ R8, R8
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS     (DX)(R8*4), Y0
+	VMOVUPS     (BX)(R8*4), Y1
+	VMOVUPS     (SI)(R8*4), Y2
+	VMOVUPS     (DI)(R8*4), Y3
+	VADDPS      Y1, Y0, Y0
+	VFMADD213PS Y3, Y2, Y0
+	VMOVUPS     Y0, (CX)(R8*4)
+	ADDQ        $0x08, R8
+	SUBQ        $0x08, AX
+	JGE         loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(R8*4), Y0, Y1
+	VMASKMOVPS   (BX)(R8*4), Y0, Y2
+	VMASKMOVPS   (SI)(R8*4), Y0, Y3
+	VMASKMOVPS   (DI)(R8*4), Y0, Y4
+	VADDPS       Y2, Y1, Y1
+	VFMADD213PS  Y4, Y3, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizedTimesAVX2(dst []float32, x []float32, shift []float32, factor []float32, dy []float32)
+// Requires: AVX, AVX2
+TEXT ·normalizedTimesAVX2(SB), NOSPLIT, $0-120
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ shift_base+48(FP), BX
+	MOVQ factor_base+72(FP), SI
+	MOVQ dy_base+96(FP), DI
+	XORQ R8, R8
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(R8*4), Y0
+	VMOVUPS (BX)(R8*4), Y1
+	VMOVUPS (SI)(R8*4), Y2
+	VMOVUPS (DI)(R8*4), Y3
+	VADDPS  Y1, Y0, Y0
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y0, Y0
+	VMOVUPS Y0, (CX)(R8*4)
+	ADDQ    $0x08, R8
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(R8*4), Y0, Y1
+	VMASKMOVPS   (BX)(R8*4), Y0, Y2
+	VMASKMOVPS   (SI)(R8*4), Y0, Y3
+	VMASKMOVPS   (DI)(R8*4), Y0, Y4
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y4, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizeGradAVX2(dx []float32, dy []float32, x []float32, shift []float32, factor []float32, a []float32, b []float32, gamma []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·normalizeGradAVX2(SB), NOSPLIT, $0-192
+	MOVQ dx_len+8(FP), AX
+	MOVQ dx_base+0(FP), CX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ shift_base+72(FP), SI
+	MOVQ factor_base+96(FP), DI
+	MOVQ a_base+120(FP), R8
+	MOVQ b_base+144(FP), R9
+	MOVQ gamma_base+168(FP), R10
+	XORQ R11, R11
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS     (DX)(R11*4), Y0
+	VMOVUPS     (BX)(R11*4), Y1
+	VMOVUPS     (SI)(R11*4), Y2
+	VMOVUPS     (DI)(R11*4), Y3
+	VMOVUPS     (R8)(R11*4), Y4
+	VMOVUPS     (R9)(R11*4), Y5
+	VMOVUPS     (R10)(R11*4), Y6
+	VADDPS      Y2, Y1, Y1
+	VMULPS      Y3, Y1, Y1
+	VFMADD213PS Y0, Y4, Y1
+	VADDPS      Y5, Y1, Y1
+	VMULPS      Y6, Y1, Y1
+	VMOVUPS     Y1, (CX)(R11*4)
+	ADDQ        $0x08, R11
+	SUBQ        $0x08, AX
+	JGE         loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(R11*4), Y0, Y1
+	VMASKMOVPS   (BX)(R11*4), Y0, Y2
+	VMASKMOVPS   (SI)(R11*4), Y0, Y3
+	VMASKMOVPS   (DI)(R11*4), Y0, Y4
+	VMASKMOVPS   (R8)(R11*4), Y0, Y5
+	VMASKMOVPS   (R9)(R11*4), Y0, Y6
+	VMASKMOVPS   (R10)(R11*4), Y0, Y7
+	VADDPS       Y3, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VFMADD213PS  Y1, Y5, Y2
+	VADDPS       Y6, Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(R11*4)
 
 done:
 	VZEROUPPER

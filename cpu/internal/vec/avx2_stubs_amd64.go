@@ -4,6 +4,31 @@
 
 package vec
 
+// subAVX2 does dst[i] = x[i] − y[i].
+//
+//go:noescape
+func subAVX2(dst []float32, x []float32, y []float32)
+
+// divAVX2 does dst[i] = x[i]/y[i].
+//
+//go:noescape
+func divAVX2(dst []float32, x []float32, y []float32)
+
+// sqrtAVX2 does dst[i] = √x[i].
+//
+//go:noescape
+func sqrtAVX2(dst []float32, x []float32)
+
+// largerAVX2 does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func largerAVX2(dst []float32, x []float32, y []float32)
+
+// shiftAVX2 does dst[i] = x[i] + alpha.
+//
+//go:noescape
+func shiftAVX2(dst []float32, x []float32, alpha float32)
+
 // addAVX2 does dst[i] = x[i] + y[i].
 //
 //go:noescape
@@ -38,6 +63,11 @@ func dotAVX2(x []float32, y []float32) float32
 //
 //go:noescape
 func columnsAVX2(dst []float32, x []float32, rows int, stride int)
+
+// maxAVX2 does the greatest x[i], or NaN if there is one.
+//
+//go:noescape
+func maxAVX2(x []float32) float32
 
 // reluAVX2 does dst[i] = slope·x[i] if x[i] ≤ 0, else x[i].
 //
@@ -74,10 +104,40 @@ func sigmoidAVX2(dst []float32, x []float32)
 //go:noescape
 func tanhAVX2(dst []float32, x []float32)
 
+// logAVX2 does dst[i] = ln(x[i]).
+//
+//go:noescape
+func logAVX2(dst []float32, x []float32)
+
+// eluAVX2 does dst[i] = alpha·(exp(x[i]) − 1) if x[i] ≤ 0, else x[i].
+//
+//go:noescape
+func eluAVX2(dst []float32, x []float32, alpha float32)
+
+// eluGradAVX2 does dx[i] = dy[i] if y[i] > 0, else dy[i]·(y[i] + alpha).
+//
+//go:noescape
+func eluGradAVX2(dx []float32, dy []float32, y []float32, alpha float32)
+
 // biasReLUAVX2 does c[i·stride+j] = ReLU(c[i·stride+j] + bias[j]).
 //
 //go:noescape
 func biasReLUAVX2(c []float32, bias []float32, rows int, stride int, slope float32)
+
+// sgdAVX2 does w −= rate·(g + decay·w).
+//
+//go:noescape
+func sgdAVX2(w []float32, g []float32, rate float32, decay float32)
+
+// rmsPropAVX2 does g' = g + decay·w, s = keep·s + rest·g'², w −= rate·g'/(√s + epsilon).
+//
+//go:noescape
+func rmsPropAVX2(w []float32, s []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+
+// adaDeltaAVX2 does g' = g + decay·w, s = keep·s + rest·g'², u = g'·√(d + epsilon)/√(s + epsilon), d = keep·d + rest·u², w −= rate·u.
+//
+//go:noescape
+func adaDeltaAVX2(w []float32, s []float32, d []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
 
 // momentumAVX2 does g' = g + decay·w, v = momentum·v + g', w −= rate·(direct·g' + velocity·v).
 //
@@ -88,6 +148,26 @@ func momentumAVX2(w []float32, v []float32, g []float32, rate float32, momentum 
 //
 //go:noescape
 func adamAVX2(w []float32, m []float32, v []float32, g []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32)
+
+// deviationsAVX2 does dst[i] = (x[i] + shift[i])².
+//
+//go:noescape
+func deviationsAVX2(dst []float32, x []float32, shift []float32)
+
+// normalizeAVX2 does dst[i] = (x[i] + shift[i])·factor[i] + offset[i].
+//
+//go:noescape
+func normalizeAVX2(dst []float32, x []float32, shift []float32, factor []float32, offset []float32)
+
+// normalizedTimesAVX2 does dst[i] = (x[i] + shift[i])·factor[i]·dy[i].
+//
+//go:noescape
+func normalizedTimesAVX2(dst []float32, x []float32, shift []float32, factor []float32, dy []float32)
+
+// normalizeGradAVX2 does dx[i] = ((x[i] + shift[i])·factor[i]·a[i] + dy[i] + b[i])·gamma[i].
+//
+//go:noescape
+func normalizeGradAVX2(dx []float32, dy []float32, x []float32, shift []float32, factor []float32, a []float32, b []float32, gamma []float32)
 
 // interleaveAVX2 does dst[p·pitch+k] = ReLU(planes[k·plane+p] + bias[k]) for p < pixels and k < len(bias) ≤ 8.
 //

@@ -202,6 +202,222 @@ DATA c0000007f<>+56(SB)/4, $0x0000007f
 DATA c0000007f<>+60(SB)/4, $0x0000007f
 GLOBL c0000007f<>(SB), RODATA|NOPTR, $64
 
+DATA cc1f00000<>+0(SB)/4, $0xc1f00000
+DATA cc1f00000<>+4(SB)/4, $0xc1f00000
+DATA cc1f00000<>+8(SB)/4, $0xc1f00000
+DATA cc1f00000<>+12(SB)/4, $0xc1f00000
+DATA cc1f00000<>+16(SB)/4, $0xc1f00000
+DATA cc1f00000<>+20(SB)/4, $0xc1f00000
+DATA cc1f00000<>+24(SB)/4, $0xc1f00000
+DATA cc1f00000<>+28(SB)/4, $0xc1f00000
+DATA cc1f00000<>+32(SB)/4, $0xc1f00000
+DATA cc1f00000<>+36(SB)/4, $0xc1f00000
+DATA cc1f00000<>+40(SB)/4, $0xc1f00000
+DATA cc1f00000<>+44(SB)/4, $0xc1f00000
+DATA cc1f00000<>+48(SB)/4, $0xc1f00000
+DATA cc1f00000<>+52(SB)/4, $0xc1f00000
+DATA cc1f00000<>+56(SB)/4, $0xc1f00000
+DATA cc1f00000<>+60(SB)/4, $0xc1f00000
+GLOBL cc1f00000<>(SB), RODATA|NOPTR, $64
+
+DATA c00800000<>+0(SB)/4, $0x00800000
+DATA c00800000<>+4(SB)/4, $0x00800000
+DATA c00800000<>+8(SB)/4, $0x00800000
+DATA c00800000<>+12(SB)/4, $0x00800000
+DATA c00800000<>+16(SB)/4, $0x00800000
+DATA c00800000<>+20(SB)/4, $0x00800000
+DATA c00800000<>+24(SB)/4, $0x00800000
+DATA c00800000<>+28(SB)/4, $0x00800000
+DATA c00800000<>+32(SB)/4, $0x00800000
+DATA c00800000<>+36(SB)/4, $0x00800000
+DATA c00800000<>+40(SB)/4, $0x00800000
+DATA c00800000<>+44(SB)/4, $0x00800000
+DATA c00800000<>+48(SB)/4, $0x00800000
+DATA c00800000<>+52(SB)/4, $0x00800000
+DATA c00800000<>+56(SB)/4, $0x00800000
+DATA c00800000<>+60(SB)/4, $0x00800000
+GLOBL c00800000<>(SB), RODATA|NOPTR, $64
+
+DATA c4b800000<>+0(SB)/4, $0x4b800000
+DATA c4b800000<>+4(SB)/4, $0x4b800000
+DATA c4b800000<>+8(SB)/4, $0x4b800000
+DATA c4b800000<>+12(SB)/4, $0x4b800000
+DATA c4b800000<>+16(SB)/4, $0x4b800000
+DATA c4b800000<>+20(SB)/4, $0x4b800000
+DATA c4b800000<>+24(SB)/4, $0x4b800000
+DATA c4b800000<>+28(SB)/4, $0x4b800000
+DATA c4b800000<>+32(SB)/4, $0x4b800000
+DATA c4b800000<>+36(SB)/4, $0x4b800000
+DATA c4b800000<>+40(SB)/4, $0x4b800000
+DATA c4b800000<>+44(SB)/4, $0x4b800000
+DATA c4b800000<>+48(SB)/4, $0x4b800000
+DATA c4b800000<>+52(SB)/4, $0x4b800000
+DATA c4b800000<>+56(SB)/4, $0x4b800000
+DATA c4b800000<>+60(SB)/4, $0x4b800000
+GLOBL c4b800000<>(SB), RODATA|NOPTR, $64
+
+DATA cc1c00000<>+0(SB)/4, $0xc1c00000
+DATA cc1c00000<>+4(SB)/4, $0xc1c00000
+DATA cc1c00000<>+8(SB)/4, $0xc1c00000
+DATA cc1c00000<>+12(SB)/4, $0xc1c00000
+DATA cc1c00000<>+16(SB)/4, $0xc1c00000
+DATA cc1c00000<>+20(SB)/4, $0xc1c00000
+DATA cc1c00000<>+24(SB)/4, $0xc1c00000
+DATA cc1c00000<>+28(SB)/4, $0xc1c00000
+DATA cc1c00000<>+32(SB)/4, $0xc1c00000
+DATA cc1c00000<>+36(SB)/4, $0xc1c00000
+DATA cc1c00000<>+40(SB)/4, $0xc1c00000
+DATA cc1c00000<>+44(SB)/4, $0xc1c00000
+DATA cc1c00000<>+48(SB)/4, $0xc1c00000
+DATA cc1c00000<>+52(SB)/4, $0xc1c00000
+DATA cc1c00000<>+56(SB)/4, $0xc1c00000
+DATA cc1c00000<>+60(SB)/4, $0xc1c00000
+GLOBL cc1c00000<>(SB), RODATA|NOPTR, $64
+
+DATA c3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+28(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+32(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+36(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+40(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+44(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+48(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+52(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+56(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+60(SB)/4, $0x3f3504f3
+GLOBL c3f3504f3<>(SB), RODATA|NOPTR, $64
+
+DATA c7f800000<>+0(SB)/4, $0x7f800000
+DATA c7f800000<>+4(SB)/4, $0x7f800000
+DATA c7f800000<>+8(SB)/4, $0x7f800000
+DATA c7f800000<>+12(SB)/4, $0x7f800000
+DATA c7f800000<>+16(SB)/4, $0x7f800000
+DATA c7f800000<>+20(SB)/4, $0x7f800000
+DATA c7f800000<>+24(SB)/4, $0x7f800000
+DATA c7f800000<>+28(SB)/4, $0x7f800000
+DATA c7f800000<>+32(SB)/4, $0x7f800000
+DATA c7f800000<>+36(SB)/4, $0x7f800000
+DATA c7f800000<>+40(SB)/4, $0x7f800000
+DATA c7f800000<>+44(SB)/4, $0x7f800000
+DATA c7f800000<>+48(SB)/4, $0x7f800000
+DATA c7f800000<>+52(SB)/4, $0x7f800000
+DATA c7f800000<>+56(SB)/4, $0x7f800000
+DATA c7f800000<>+60(SB)/4, $0x7f800000
+GLOBL c7f800000<>(SB), RODATA|NOPTR, $64
+
+DATA c7fc00000<>+0(SB)/4, $0x7fc00000
+DATA c7fc00000<>+4(SB)/4, $0x7fc00000
+DATA c7fc00000<>+8(SB)/4, $0x7fc00000
+DATA c7fc00000<>+12(SB)/4, $0x7fc00000
+DATA c7fc00000<>+16(SB)/4, $0x7fc00000
+DATA c7fc00000<>+20(SB)/4, $0x7fc00000
+DATA c7fc00000<>+24(SB)/4, $0x7fc00000
+DATA c7fc00000<>+28(SB)/4, $0x7fc00000
+DATA c7fc00000<>+32(SB)/4, $0x7fc00000
+DATA c7fc00000<>+36(SB)/4, $0x7fc00000
+DATA c7fc00000<>+40(SB)/4, $0x7fc00000
+DATA c7fc00000<>+44(SB)/4, $0x7fc00000
+DATA c7fc00000<>+48(SB)/4, $0x7fc00000
+DATA c7fc00000<>+52(SB)/4, $0x7fc00000
+DATA c7fc00000<>+56(SB)/4, $0x7fc00000
+DATA c7fc00000<>+60(SB)/4, $0x7fc00000
+GLOBL c7fc00000<>(SB), RODATA|NOPTR, $64
+
+DATA c3e3a2e8c<>+0(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+4(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+8(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+12(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+16(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+20(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+24(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+28(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+32(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+36(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+40(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+44(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+48(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+52(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+56(SB)/4, $0x3e3a2e8c
+DATA c3e3a2e8c<>+60(SB)/4, $0x3e3a2e8c
+GLOBL c3e3a2e8c<>(SB), RODATA|NOPTR, $64
+
+DATA c3e638e39<>+0(SB)/4, $0x3e638e39
+DATA c3e638e39<>+4(SB)/4, $0x3e638e39
+DATA c3e638e39<>+8(SB)/4, $0x3e638e39
+DATA c3e638e39<>+12(SB)/4, $0x3e638e39
+DATA c3e638e39<>+16(SB)/4, $0x3e638e39
+DATA c3e638e39<>+20(SB)/4, $0x3e638e39
+DATA c3e638e39<>+24(SB)/4, $0x3e638e39
+DATA c3e638e39<>+28(SB)/4, $0x3e638e39
+DATA c3e638e39<>+32(SB)/4, $0x3e638e39
+DATA c3e638e39<>+36(SB)/4, $0x3e638e39
+DATA c3e638e39<>+40(SB)/4, $0x3e638e39
+DATA c3e638e39<>+44(SB)/4, $0x3e638e39
+DATA c3e638e39<>+48(SB)/4, $0x3e638e39
+DATA c3e638e39<>+52(SB)/4, $0x3e638e39
+DATA c3e638e39<>+56(SB)/4, $0x3e638e39
+DATA c3e638e39<>+60(SB)/4, $0x3e638e39
+GLOBL c3e638e39<>(SB), RODATA|NOPTR, $64
+
+DATA c3e924925<>+0(SB)/4, $0x3e924925
+DATA c3e924925<>+4(SB)/4, $0x3e924925
+DATA c3e924925<>+8(SB)/4, $0x3e924925
+DATA c3e924925<>+12(SB)/4, $0x3e924925
+DATA c3e924925<>+16(SB)/4, $0x3e924925
+DATA c3e924925<>+20(SB)/4, $0x3e924925
+DATA c3e924925<>+24(SB)/4, $0x3e924925
+DATA c3e924925<>+28(SB)/4, $0x3e924925
+DATA c3e924925<>+32(SB)/4, $0x3e924925
+DATA c3e924925<>+36(SB)/4, $0x3e924925
+DATA c3e924925<>+40(SB)/4, $0x3e924925
+DATA c3e924925<>+44(SB)/4, $0x3e924925
+DATA c3e924925<>+48(SB)/4, $0x3e924925
+DATA c3e924925<>+52(SB)/4, $0x3e924925
+DATA c3e924925<>+56(SB)/4, $0x3e924925
+DATA c3e924925<>+60(SB)/4, $0x3e924925
+GLOBL c3e924925<>(SB), RODATA|NOPTR, $64
+
+DATA c3ecccccd<>+0(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+4(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+8(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+12(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+16(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+20(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+24(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+28(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+32(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+36(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+40(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+44(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+48(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+52(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+56(SB)/4, $0x3ecccccd
+DATA c3ecccccd<>+60(SB)/4, $0x3ecccccd
+GLOBL c3ecccccd<>(SB), RODATA|NOPTR, $64
+
+DATA c3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+32(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+36(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+40(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+44(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+48(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+52(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+56(SB)/4, $0x3f2aaaab
+DATA c3f2aaaab<>+60(SB)/4, $0x3f2aaaab
+GLOBL c3f2aaaab<>(SB), RODATA|NOPTR, $64
+
 DATA c37d00d01<>+0(SB)/4, $0x37d00d01
 DATA c37d00d01<>+4(SB)/4, $0x37d00d01
 DATA c37d00d01<>+8(SB)/4, $0x37d00d01
@@ -345,6 +561,180 @@ DATA iota<>+52(SB)/4, $0x0000000d
 DATA iota<>+56(SB)/4, $0x0000000e
 DATA iota<>+60(SB)/4, $0x0000000f
 GLOBL iota<>(SB), RODATA|NOPTR, $64
+
+// func subAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·subAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Z0
+	VMOVUPS (BX)(SI*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)(SI*4)
+	ADDQ    $0x10, SI
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·divAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Z0
+	VMOVUPS (BX)(SI*4), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)(SI*4)
+	ADDQ    $0x10, SI
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VDIVPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sqrtAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sqrtAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(BX*4), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, (CX)(BX*4)
+	ADDQ    $0x10, BX
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(BX*4), K1, Z0
+	VSQRTPS   Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func largerAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·largerAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z0
+	VMOVUPS   (BX)(SI*4), Z1
+	VCMPPS    $0x07, Z0, Z0, K1
+	VCMPPS    $0x16, Z0, Z1, K1, K1
+	VBLENDMPS Z1, Z0, K1, Z2
+	VMOVUPS   Z2, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z1, K2, K2
+	VBLENDMPS Z1, Z0, K2, Z3
+	VMOVUPS   Z3, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func shiftAVX512(dst []float32, x []float32, alpha float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·shiftAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_len+8(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	VBROADCASTSS alpha+48(FP), Z0
+	XORQ         BX, BX
+	SUBQ         $0x10, AX
+	JL           tail
+
+loop:
+	VMOVUPS (DX)(BX*4), Z1
+	VADDPS  Z1, Z0, Z1
+	VMOVUPS Z1, (CX)(BX*4)
+	ADDQ    $0x10, BX
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(BX*4), K1, Z1
+	VADDPS    Z1, Z0, Z1
+	VMOVUPS   Z1, K1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
 
 // func addAVX512(dst []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2
@@ -711,6 +1101,81 @@ tail_rows_done:
 	VMOVUPS   Z0, K1, (CX)
 
 done:
+	VZEROUPPER
+	RET
+
+// func maxAVX512(x []float32) float32
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·maxAVX512(SB), NOSPLIT, $0-28
+	MOVQ    x_len+8(FP), AX
+	MOVQ    x_base+0(FP), CX
+	VMOVUPS c7f800000<>+0(SB), Z0
+	VORPS   c80000000<>+0(SB), Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VXORPS  Z3, Z3, Z3
+	VMOVUPS c7fffffff<>+0(SB), Z4
+	CMPQ    AX, $0x10
+	JL      short
+	SUBQ    $0x20, AX
+	JL      rest
+
+loop:
+	VMOVUPS (CX), Z0
+	VMAXPS  Z1, Z0, Z1
+	VANDPS  Z4, Z0, Z0
+	VPMAXUD Z0, Z3, Z3
+	VMOVUPS 64(CX), Z0
+	VMAXPS  Z2, Z0, Z2
+	VANDPS  Z4, Z0, Z0
+	VPMAXUD Z0, Z3, Z3
+	ADDQ    $0x80, CX
+	SUBQ    $0x20, AX
+	JGE     loop
+
+rest:
+	ADDQ    $0x20, AX
+	LEAQ    -64(CX)(AX*4), DX
+	VMOVUPS (DX), Z0
+	VMAXPS  Z2, Z0, Z2
+	VANDPS  Z4, Z0, Z0
+	VPMAXUD Z0, Z3, Z3
+	CMPQ    AX, $0x10
+	JLE     fold
+	VMOVUPS (CX), Z0
+	VMAXPS  Z1, Z0, Z1
+	VANDPS  Z4, Z0, Z0
+	VPMAXUD Z0, Z3, Z3
+	JMP     fold
+
+short:
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (CX), K1, Z5
+	VBLENDMPS Z5, Z0, K1, Z6
+	VMAXPS    Z1, Z6, Z1
+	VANDPS    Z4, Z6, Z6
+	VPMAXUD   Z6, Z3, Z3
+
+fold:
+	VMAXPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x0e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x01, X1, X0
+	VMAXPS        X0, X1, X1
+	VPCMPUD       $0x06, c7f800000<>+0(SB), Z3, K1
+	KMOVW         K1, AX
+	TESTL         AX, AX
+	JZ            done
+	VMOVSS        c7fc00000<>+0(SB), X1
+
+done:
+	MOVSS X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
@@ -1131,6 +1596,239 @@ done:
 	VZEROUPPER
 	RET
 
+// func logAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·logAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS     (DX)(BX*4), Z0
+	VMULPS      c4b800000<>+0(SB), Z0, Z1
+	VMOVUPS     c00800000<>+0(SB), Z2
+	VCMPPS      $0x11, Z2, Z0, K1
+	VBLENDMPS   Z1, Z0, K1, Z3
+	VMOVUPS     cc1c00000<>+0(SB), Z1
+	VXORPS      Z13, Z13, Z13
+	VCMPPS      $0x11, Z2, Z0, K1
+	VBLENDMPS   Z1, Z13, K1, Z4
+	VPSUBD      c3f3504f3<>+0(SB), Z3, Z1
+	VPSRAD      $0x17, Z1, Z1
+	VPSLLD      $0x17, Z1, Z2
+	VPSUBD      Z2, Z3, Z2
+	VSUBPS      c3f800000<>+0(SB), Z2, Z2
+	VCVTDQ2PS   Z1, Z1
+	VADDPS      Z4, Z1, Z1
+	VADDPS      c40000000<>+0(SB), Z2, Z13
+	VDIVPS      Z13, Z2, Z13
+	VMULPS      Z13, Z13, Z14
+	VMOVUPS     c3e3a2e8c<>+0(SB), Z15
+	VFMADD213PS c3e638e39<>+0(SB), Z14, Z15
+	VFMADD213PS c3e924925<>+0(SB), Z14, Z15
+	VFMADD213PS c3ecccccd<>+0(SB), Z14, Z15
+	VFMADD213PS c3f2aaaab<>+0(SB), Z14, Z15
+	VMULPS      Z14, Z15, Z15
+	VSUBPS      Z15, Z2, Z15
+	VMULPS      Z15, Z13, Z15
+	VFMSUB231PS cb102e308<>+0(SB), Z1, Z15
+	VADDPS      Z15, Z2, Z2
+	VFMADD231PS c3f317218<>+0(SB), Z1, Z2
+	VMOVUPS     c7f800000<>+0(SB), Z1
+	VCMPPS      $0x15, Z1, Z0, K1
+	VBLENDMPS   Z0, Z2, K1, Z5
+	VXORPS      Z2, Z2, Z2
+	VMOVUPS     c7fc00000<>+0(SB), Z13
+	VCMPPS      $0x11, Z2, Z0, K1
+	VBLENDMPS   Z13, Z5, K1, Z6
+	VORPS       c80000000<>+0(SB), Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	VCMPPS      $0x00, Z2, Z0, K1
+	VBLENDMPS   Z1, Z6, K1, Z7
+	VMOVUPS     Z7, (CX)(BX*4)
+	ADDQ        $0x10, BX
+	SUBQ        $0x10, AX
+	JGE         loop
+
+tail:
+	ADDQ        $0x10, AX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       AX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX)(BX*4), K1, Z0
+	VMULPS      c4b800000<>+0(SB), Z0, Z1
+	VMOVUPS     c00800000<>+0(SB), Z2
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z1, Z0, K2, Z8
+	VMOVUPS     cc1c00000<>+0(SB), Z1
+	VXORPS      Z3, Z3, Z3
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z1, Z3, K2, Z9
+	VPSUBD      c3f3504f3<>+0(SB), Z8, Z1
+	VPSRAD      $0x17, Z1, Z1
+	VPSLLD      $0x17, Z1, Z2
+	VPSUBD      Z2, Z8, Z2
+	VSUBPS      c3f800000<>+0(SB), Z2, Z2
+	VCVTDQ2PS   Z1, Z1
+	VADDPS      Z9, Z1, Z1
+	VADDPS      c40000000<>+0(SB), Z2, Z3
+	VDIVPS      Z3, Z2, Z3
+	VMULPS      Z3, Z3, Z4
+	VMOVUPS     c3e3a2e8c<>+0(SB), Z5
+	VFMADD213PS c3e638e39<>+0(SB), Z4, Z5
+	VFMADD213PS c3e924925<>+0(SB), Z4, Z5
+	VFMADD213PS c3ecccccd<>+0(SB), Z4, Z5
+	VFMADD213PS c3f2aaaab<>+0(SB), Z4, Z5
+	VMULPS      Z4, Z5, Z5
+	VSUBPS      Z5, Z2, Z5
+	VMULPS      Z5, Z3, Z5
+	VFMSUB231PS cb102e308<>+0(SB), Z1, Z5
+	VADDPS      Z5, Z2, Z2
+	VFMADD231PS c3f317218<>+0(SB), Z1, Z2
+	VMOVUPS     c7f800000<>+0(SB), Z1
+	VCMPPS      $0x15, Z1, Z0, K2
+	VBLENDMPS   Z0, Z2, K2, Z10
+	VXORPS      Z2, Z2, Z2
+	VMOVUPS     c7fc00000<>+0(SB), Z3
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z3, Z10, K2, Z11
+	VORPS       c80000000<>+0(SB), Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	VCMPPS      $0x00, Z2, Z0, K2
+	VBLENDMPS   Z1, Z11, K2, Z12
+	VMOVUPS     Z12, K1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func eluAVX512(dst []float32, x []float32, alpha float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·eluAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_len+8(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	VBROADCASTSS alpha+48(FP), Z0
+	VXORPS       Z1, Z1, Z1
+	XORQ         BX, BX
+	SUBQ         $0x10, AX
+	JL           tail
+
+loop:
+	VMOVUPS      (DX)(BX*4), Z2
+	VMOVUPS      cc1f00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z3
+	VMULPS       c3fb8aa3b<>+0(SB), Z3, Z4
+	VCVTPS2DQ    Z4, Z4
+	VCVTDQ2PS    Z4, Z5
+	VMOVAPS      Z3, Z3
+	VFNMADD231PS c3f317218<>+0(SB), Z5, Z3
+	VFNMADD231PS cb102e308<>+0(SB), Z5, Z3
+	VMOVUPS      c37d00d01<>+0(SB), Z5
+	VFMADD213PS  c39500d01<>+0(SB), Z3, Z5
+	VFMADD213PS  c3ab60b61<>+0(SB), Z3, Z5
+	VFMADD213PS  c3c088889<>+0(SB), Z3, Z5
+	VFMADD213PS  c3d2aaaab<>+0(SB), Z3, Z5
+	VFMADD213PS  c3e2aaaab<>+0(SB), Z3, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z3, Z5
+	VMULPS       Z3, Z3, Z8
+	VFMADD213PS  Z3, Z5, Z8
+	VPADDD       c0000007f<>+0(SB), Z4, Z4
+	VPSLLD       $0x17, Z4, Z4
+	VSUBPS       c3f800000<>+0(SB), Z4, Z3
+	VFMADD231PS  Z8, Z4, Z3
+	VMULPS       Z0, Z3, Z3
+	VCMPPS       $0x11, Z1, Z2, K1
+	VBLENDMPS    Z3, Z2, K1, Z6
+	VMOVUPS      Z6, (CX)(BX*4)
+	ADDQ         $0x10, BX
+	SUBQ         $0x10, AX
+	JGE          loop
+
+tail:
+	ADDQ         $0x10, AX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (DX)(BX*4), K1, Z2
+	VMOVUPS      cc1f00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z3
+	VMULPS       c3fb8aa3b<>+0(SB), Z3, Z4
+	VCVTPS2DQ    Z4, Z4
+	VCVTDQ2PS    Z4, Z5
+	VMOVAPS      Z3, Z3
+	VFNMADD231PS c3f317218<>+0(SB), Z5, Z3
+	VFNMADD231PS cb102e308<>+0(SB), Z5, Z3
+	VMOVUPS      c37d00d01<>+0(SB), Z5
+	VFMADD213PS  c39500d01<>+0(SB), Z3, Z5
+	VFMADD213PS  c3ab60b61<>+0(SB), Z3, Z5
+	VFMADD213PS  c3c088889<>+0(SB), Z3, Z5
+	VFMADD213PS  c3d2aaaab<>+0(SB), Z3, Z5
+	VFMADD213PS  c3e2aaaab<>+0(SB), Z3, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z3, Z5
+	VMULPS       Z3, Z3, Z6
+	VFMADD213PS  Z3, Z5, Z6
+	VPADDD       c0000007f<>+0(SB), Z4, Z4
+	VPSLLD       $0x17, Z4, Z4
+	VSUBPS       c3f800000<>+0(SB), Z4, Z3
+	VFMADD231PS  Z6, Z4, Z3
+	VMULPS       Z0, Z3, Z3
+	VCMPPS       $0x11, Z1, Z2, K2
+	VBLENDMPS    Z3, Z2, K2, Z7
+	VMOVUPS      Z7, K1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func eluGradAVX512(dx []float32, dy []float32, y []float32, alpha float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·eluGradAVX512(SB), NOSPLIT, $0-76
+	MOVQ         dx_len+8(FP), AX
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         y_base+48(FP), BX
+	VBROADCASTSS alpha+72(FP), Z0
+	VXORPS       Z1, Z1, Z1
+	XORQ         SI, SI
+	SUBQ         $0x10, AX
+	JL           tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z2
+	VMOVUPS   (BX)(SI*4), Z3
+	VADDPS    Z0, Z3, Z4
+	VMULPS    Z2, Z4, Z4
+	VCMPPS    $0x1e, Z1, Z3, K1
+	VBLENDMPS Z2, Z4, K1, Z5
+	VMOVUPS   Z5, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z2
+	VMOVUPS.Z (BX)(SI*4), K1, Z3
+	VADDPS    Z0, Z3, Z0
+	VMULPS    Z2, Z0, Z0
+	VCMPPS    $0x1e, Z1, Z3, K2
+	VBLENDMPS Z2, Z0, K2, Z6
+	VMOVUPS   Z6, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func biasReLUAVX512(c []float32, bias []float32, rows int, stride int, slope float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·biasReLUAVX512(SB), NOSPLIT, $128-68
@@ -1349,6 +2047,179 @@ wide_sloped_done:
 	VZEROUPPER
 	RET
 
+// func sgdAVX512(w []float32, g []float32, rate float32, decay float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sgdAVX512(SB), NOSPLIT, $0-56
+	MOVQ         w_len+8(FP), AX
+	MOVQ         w_base+0(FP), CX
+	MOVQ         g_base+24(FP), DX
+	VBROADCASTSS rate+48(FP), Z0
+	VBROADCASTSS decay+52(FP), Z1
+	XORQ         BX, BX
+	SUBQ         $0x10, AX
+	JL           tail
+
+loop:
+	VMOVUPS      (CX)(BX*4), Z2
+	VMOVUPS      (DX)(BX*4), Z3
+	VFMADD231PS  Z1, Z2, Z3
+	VFNMADD231PS Z0, Z3, Z2
+	VMOVUPS      Z2, (CX)(BX*4)
+	ADDQ         $0x10, BX
+	SUBQ         $0x10, AX
+	JGE          loop
+
+tail:
+	ADDQ         $0x10, AX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z2
+	VMOVUPS.Z    (DX)(BX*4), K1, Z3
+	VFMADD231PS  Z1, Z2, Z3
+	VFNMADD231PS Z0, Z3, Z2
+	VMOVUPS      Z2, K1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmsPropAVX512(w []float32, s []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmsPropAVX512(SB), NOSPLIT, $0-92
+	MOVQ         w_len+8(FP), AX
+	MOVQ         w_base+0(FP), CX
+	MOVQ         s_base+24(FP), DX
+	MOVQ         g_base+48(FP), BX
+	VBROADCASTSS rate+72(FP), Z0
+	VBROADCASTSS decay+76(FP), Z1
+	VBROADCASTSS keep+80(FP), Z2
+	VBROADCASTSS rest+84(FP), Z3
+	VBROADCASTSS epsilon+88(FP), Z4
+	XORQ         SI, SI
+	SUBQ         $0x10, AX
+	JL           tail
+
+loop:
+	VMOVUPS     (CX)(SI*4), Z5
+	VMOVUPS     (DX)(SI*4), Z6
+	VMOVUPS     (BX)(SI*4), Z7
+	VFMADD231PS Z1, Z5, Z7
+	VMULPS      Z7, Z7, Z8
+	VMULPS      Z2, Z6, Z6
+	VFMADD231PS Z3, Z8, Z6
+	VSQRTPS     Z6, Z8
+	VADDPS      Z4, Z8, Z8
+	VMULPS      Z0, Z7, Z7
+	VDIVPS      Z8, Z7, Z7
+	VSUBPS      Z7, Z5, Z5
+	VMOVUPS     Z5, (CX)(SI*4)
+	VMOVUPS     Z6, (DX)(SI*4)
+	ADDQ        $0x10, SI
+	SUBQ        $0x10, AX
+	JGE         loop
+
+tail:
+	ADDQ        $0x10, AX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       AX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (CX)(SI*4), K1, Z5
+	VMOVUPS.Z   (DX)(SI*4), K1, Z6
+	VMOVUPS.Z   (BX)(SI*4), K1, Z7
+	VFMADD231PS Z1, Z5, Z7
+	VMULPS      Z7, Z7, Z1
+	VMULPS      Z2, Z6, Z6
+	VFMADD231PS Z3, Z1, Z6
+	VSQRTPS     Z6, Z1
+	VADDPS      Z4, Z1, Z1
+	VMULPS      Z0, Z7, Z7
+	VDIVPS      Z1, Z7, Z7
+	VSUBPS      Z7, Z5, Z5
+	VMOVUPS     Z5, K1, (CX)(SI*4)
+	VMOVUPS     Z6, K1, (DX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adaDeltaAVX512(w []float32, s []float32, d []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adaDeltaAVX512(SB), NOSPLIT, $0-116
+	MOVQ         w_len+8(FP), AX
+	MOVQ         w_base+0(FP), CX
+	MOVQ         s_base+24(FP), DX
+	MOVQ         d_base+48(FP), BX
+	MOVQ         g_base+72(FP), SI
+	VBROADCASTSS rate+96(FP), Z0
+	VBROADCASTSS decay+100(FP), Z1
+	VBROADCASTSS keep+104(FP), Z2
+	VBROADCASTSS rest+108(FP), Z3
+	VBROADCASTSS epsilon+112(FP), Z4
+	XORQ         DI, DI
+	SUBQ         $0x10, AX
+	JL           tail
+
+loop:
+	VMOVUPS      (CX)(DI*4), Z5
+	VMOVUPS      (DX)(DI*4), Z6
+	VMOVUPS      (BX)(DI*4), Z7
+	VMOVUPS      (SI)(DI*4), Z8
+	VFMADD231PS  Z1, Z5, Z8
+	VMULPS       Z8, Z8, Z9
+	VMULPS       Z2, Z6, Z6
+	VFMADD231PS  Z3, Z9, Z6
+	VADDPS       Z4, Z7, Z9
+	VSQRTPS      Z9, Z9
+	VADDPS       Z4, Z6, Z10
+	VSQRTPS      Z10, Z10
+	VDIVPS       Z10, Z9, Z9
+	VMULPS       Z9, Z8, Z8
+	VMULPS       Z8, Z8, Z9
+	VMULPS       Z2, Z7, Z7
+	VFMADD231PS  Z3, Z9, Z7
+	VFNMADD231PS Z0, Z8, Z5
+	VMOVUPS      Z5, (CX)(DI*4)
+	VMOVUPS      Z6, (DX)(DI*4)
+	VMOVUPS      Z7, (BX)(DI*4)
+	ADDQ         $0x10, DI
+	SUBQ         $0x10, AX
+	JGE          loop
+
+tail:
+	ADDQ         $0x10, AX
+	JZ           done
+	MOVQ         $-1, R8
+	BZHIQ        AX, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (CX)(DI*4), K1, Z5
+	VMOVUPS.Z    (DX)(DI*4), K1, Z6
+	VMOVUPS.Z    (BX)(DI*4), K1, Z7
+	VMOVUPS.Z    (SI)(DI*4), K1, Z8
+	VFMADD231PS  Z1, Z5, Z8
+	VMULPS       Z8, Z8, Z1
+	VMULPS       Z2, Z6, Z6
+	VFMADD231PS  Z3, Z1, Z6
+	VADDPS       Z4, Z7, Z1
+	VSQRTPS      Z1, Z1
+	VADDPS       Z4, Z6, Z4
+	VSQRTPS      Z4, Z4
+	VDIVPS       Z4, Z1, Z1
+	VMULPS       Z1, Z8, Z8
+	VMULPS       Z8, Z8, Z1
+	VMULPS       Z2, Z7, Z7
+	VFMADD231PS  Z3, Z1, Z7
+	VFNMADD231PS Z0, Z8, Z5
+	VMOVUPS      Z5, K1, (CX)(DI*4)
+	VMOVUPS      Z6, K1, (DX)(DI*4)
+	VMOVUPS      Z7, K1, (BX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func momentumAVX512(w []float32, v []float32, g []float32, rate float32, momentum float32, decay float32, direct float32, velocity float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·momentumAVX512(SB), NOSPLIT, $0-92
@@ -1471,6 +2342,189 @@ tail:
 	VMOVUPS     Z9, K1, (CX)(DI*4)
 	VMOVUPS     Z10, K1, (DX)(DI*4)
 	VMOVUPS     Z11, K1, (BX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func deviationsAVX512(dst []float32, x []float32, shift []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·deviationsAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ shift_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Z0
+	VMOVUPS (BX)(SI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMULPS  Z0, Z0, Z0
+	VMOVUPS Z0, (CX)(SI*4)
+	ADDQ    $0x10, SI
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMULPS    Z0, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizeAVX512(dst []float32, x []float32, shift []float32, factor []float32, offset []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normalizeAVX512(SB), NOSPLIT, $0-120
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ shift_base+48(FP), BX
+	MOVQ factor_base+72(FP), SI
+	MOVQ offset_base+96(FP), DI
+	XORQ R8, R8
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS     (DX)(R8*4), Z0
+	VMOVUPS     (BX)(R8*4), Z1
+	VMOVUPS     (SI)(R8*4), Z2
+	VMOVUPS     (DI)(R8*4), Z3
+	VADDPS      Z1, Z0, Z0
+	VFMADD213PS Z3, Z2, Z0
+	VMOVUPS     Z0, (CX)(R8*4)
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, AX
+	JGE         loop
+
+tail:
+	ADDQ        $0x10, AX
+	JZ          done
+	MOVQ        $-1, R9
+	BZHIQ       AX, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (DX)(R8*4), K1, Z0
+	VMOVUPS.Z   (BX)(R8*4), K1, Z1
+	VMOVUPS.Z   (SI)(R8*4), K1, Z2
+	VMOVUPS.Z   (DI)(R8*4), K1, Z3
+	VADDPS      Z1, Z0, Z0
+	VFMADD213PS Z3, Z2, Z0
+	VMOVUPS     Z0, K1, (CX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizedTimesAVX512(dst []float32, x []float32, shift []float32, factor []float32, dy []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normalizedTimesAVX512(SB), NOSPLIT, $0-120
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ shift_base+48(FP), BX
+	MOVQ factor_base+72(FP), SI
+	MOVQ dy_base+96(FP), DI
+	XORQ R8, R8
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(R8*4), Z0
+	VMOVUPS (BX)(R8*4), Z1
+	VMOVUPS (SI)(R8*4), Z2
+	VMOVUPS (DI)(R8*4), Z3
+	VADDPS  Z1, Z0, Z0
+	VMULPS  Z2, Z0, Z0
+	VMULPS  Z3, Z0, Z0
+	VMOVUPS Z0, (CX)(R8*4)
+	ADDQ    $0x10, R8
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, R9
+	BZHIQ     AX, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (DX)(R8*4), K1, Z0
+	VMOVUPS.Z (BX)(R8*4), K1, Z1
+	VMOVUPS.Z (SI)(R8*4), K1, Z2
+	VMOVUPS.Z (DI)(R8*4), K1, Z3
+	VADDPS    Z1, Z0, Z0
+	VMULPS    Z2, Z0, Z0
+	VMULPS    Z3, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizeGradAVX512(dx []float32, dy []float32, x []float32, shift []float32, factor []float32, a []float32, b []float32, gamma []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normalizeGradAVX512(SB), NOSPLIT, $0-192
+	MOVQ dx_len+8(FP), AX
+	MOVQ dx_base+0(FP), CX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ shift_base+72(FP), SI
+	MOVQ factor_base+96(FP), DI
+	MOVQ a_base+120(FP), R8
+	MOVQ b_base+144(FP), R9
+	MOVQ gamma_base+168(FP), R10
+	XORQ R11, R11
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS     (DX)(R11*4), Z0
+	VMOVUPS     (BX)(R11*4), Z1
+	VMOVUPS     (SI)(R11*4), Z2
+	VMOVUPS     (DI)(R11*4), Z3
+	VMOVUPS     (R8)(R11*4), Z4
+	VMOVUPS     (R9)(R11*4), Z5
+	VMOVUPS     (R10)(R11*4), Z6
+	VADDPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD213PS Z0, Z4, Z1
+	VADDPS      Z5, Z1, Z1
+	VMULPS      Z6, Z1, Z1
+	VMOVUPS     Z1, (CX)(R11*4)
+	ADDQ        $0x10, R11
+	SUBQ        $0x10, AX
+	JGE         loop
+
+tail:
+	ADDQ        $0x10, AX
+	JZ          done
+	MOVQ        $-1, R12
+	BZHIQ       AX, R12, R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (DX)(R11*4), K1, Z0
+	VMOVUPS.Z   (BX)(R11*4), K1, Z1
+	VMOVUPS.Z   (SI)(R11*4), K1, Z2
+	VMOVUPS.Z   (DI)(R11*4), K1, Z3
+	VMOVUPS.Z   (R8)(R11*4), K1, Z4
+	VMOVUPS.Z   (R9)(R11*4), K1, Z5
+	VMOVUPS.Z   (R10)(R11*4), K1, Z6
+	VADDPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VFMADD213PS Z0, Z4, Z1
+	VADDPS      Z5, Z1, Z1
+	VMULPS      Z6, Z1, Z1
+	VMOVUPS     Z1, K1, (CX)(R11*4)
 
 done:
 	VZEROUPPER

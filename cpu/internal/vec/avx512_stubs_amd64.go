@@ -4,6 +4,31 @@
 
 package vec
 
+// subAVX512 does dst[i] = x[i] − y[i].
+//
+//go:noescape
+func subAVX512(dst []float32, x []float32, y []float32)
+
+// divAVX512 does dst[i] = x[i]/y[i].
+//
+//go:noescape
+func divAVX512(dst []float32, x []float32, y []float32)
+
+// sqrtAVX512 does dst[i] = √x[i].
+//
+//go:noescape
+func sqrtAVX512(dst []float32, x []float32)
+
+// largerAVX512 does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func largerAVX512(dst []float32, x []float32, y []float32)
+
+// shiftAVX512 does dst[i] = x[i] + alpha.
+//
+//go:noescape
+func shiftAVX512(dst []float32, x []float32, alpha float32)
+
 // addAVX512 does dst[i] = x[i] + y[i].
 //
 //go:noescape
@@ -38,6 +63,11 @@ func dotAVX512(x []float32, y []float32) float32
 //
 //go:noescape
 func columnsAVX512(dst []float32, x []float32, rows int, stride int)
+
+// maxAVX512 does the greatest x[i], or NaN if there is one.
+//
+//go:noescape
+func maxAVX512(x []float32) float32
 
 // reluAVX512 does dst[i] = slope·x[i] if x[i] ≤ 0, else x[i].
 //
@@ -74,10 +104,40 @@ func sigmoidAVX512(dst []float32, x []float32)
 //go:noescape
 func tanhAVX512(dst []float32, x []float32)
 
+// logAVX512 does dst[i] = ln(x[i]).
+//
+//go:noescape
+func logAVX512(dst []float32, x []float32)
+
+// eluAVX512 does dst[i] = alpha·(exp(x[i]) − 1) if x[i] ≤ 0, else x[i].
+//
+//go:noescape
+func eluAVX512(dst []float32, x []float32, alpha float32)
+
+// eluGradAVX512 does dx[i] = dy[i] if y[i] > 0, else dy[i]·(y[i] + alpha).
+//
+//go:noescape
+func eluGradAVX512(dx []float32, dy []float32, y []float32, alpha float32)
+
 // biasReLUAVX512 does c[i·stride+j] = ReLU(c[i·stride+j] + bias[j]).
 //
 //go:noescape
 func biasReLUAVX512(c []float32, bias []float32, rows int, stride int, slope float32)
+
+// sgdAVX512 does w −= rate·(g + decay·w).
+//
+//go:noescape
+func sgdAVX512(w []float32, g []float32, rate float32, decay float32)
+
+// rmsPropAVX512 does g' = g + decay·w, s = keep·s + rest·g'², w −= rate·g'/(√s + epsilon).
+//
+//go:noescape
+func rmsPropAVX512(w []float32, s []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+
+// adaDeltaAVX512 does g' = g + decay·w, s = keep·s + rest·g'², u = g'·√(d + epsilon)/√(s + epsilon), d = keep·d + rest·u², w −= rate·u.
+//
+//go:noescape
+func adaDeltaAVX512(w []float32, s []float32, d []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
 
 // momentumAVX512 does g' = g + decay·w, v = momentum·v + g', w −= rate·(direct·g' + velocity·v).
 //
@@ -88,6 +148,26 @@ func momentumAVX512(w []float32, v []float32, g []float32, rate float32, momentu
 //
 //go:noescape
 func adamAVX512(w []float32, m []float32, v []float32, g []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32)
+
+// deviationsAVX512 does dst[i] = (x[i] + shift[i])².
+//
+//go:noescape
+func deviationsAVX512(dst []float32, x []float32, shift []float32)
+
+// normalizeAVX512 does dst[i] = (x[i] + shift[i])·factor[i] + offset[i].
+//
+//go:noescape
+func normalizeAVX512(dst []float32, x []float32, shift []float32, factor []float32, offset []float32)
+
+// normalizedTimesAVX512 does dst[i] = (x[i] + shift[i])·factor[i]·dy[i].
+//
+//go:noescape
+func normalizedTimesAVX512(dst []float32, x []float32, shift []float32, factor []float32, dy []float32)
+
+// normalizeGradAVX512 does dx[i] = ((x[i] + shift[i])·factor[i]·a[i] + dy[i] + b[i])·gamma[i].
+//
+//go:noescape
+func normalizeGradAVX512(dx []float32, dy []float32, x []float32, shift []float32, factor []float32, a []float32, b []float32, gamma []float32)
 
 // interleaveAVX512 does dst[p·pitch+k] = ReLU(planes[k·plane+p] + bias[k]) for p < pixels and k < len(bias) ≤ 8.
 //

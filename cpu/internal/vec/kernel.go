@@ -6,8 +6,11 @@ import "fmt"
 type Kernel struct {
 	name string
 
-	add, mul    func(dst, x, y []float32)
+	add, sub, mul, div, larger func(dst, x, y []float32)
+
+	sqrt        func(dst, x []float32)
 	scale       func(dst, x []float32, alpha float32)
+	shift       func(dst, x []float32, alpha float32)
 	axpy        func(y, x []float32, alpha float32)
 	sum, max    func(x []float32) float32
 	dot         func(x, y []float32) float32
@@ -15,13 +18,24 @@ type Kernel struct {
 	biasReLU    func(c, bias []float32, rows, stride int, slope float32)
 	relu        func(dst, x []float32, slope float32)
 	reluGrad    func(dx, dy, y []float32, slope float32)
+	elu         func(dst, x []float32, alpha float32)
+	eluGrad     func(dx, dy, y []float32, alpha float32)
 	exp         func(dst, x []float32)
+	log         func(dst, x []float32)
 	sigmoid     func(dst, x []float32)
 	tanh        func(dst, x []float32)
 	sigmoidGrad func(dx, dy, y []float32)
 	tanhGrad    func(dx, dy, y []float32)
+	sgd         func(w, g []float32, s *SGD)
+	rmsProp     func(w, v, g []float32, s *RMSProp)
+	adaDelta    func(w, v, d, g []float32, s *AdaDelta)
 	momentum    func(w, v, g []float32, s *Momentum)
 	adam        func(w, m, v, g []float32, s *Adam)
+
+	deviations      func(dst, x, shift []float32)
+	normalize       func(dst, x, shift, factor, offset []float32)
+	normalizedTimes func(dst, x, shift, factor, dy []float32)
+	normalizeGrad   func(dx, dy, x, shift, factor, a, b, gamma []float32)
 
 	addRows      func(dst, src []float32, rows, cols, dstStride, srcStride int)
 	interleave   func(dst, planes, bias []float32, pixels, plane, pitch int, slope float32)

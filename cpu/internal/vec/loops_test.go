@@ -100,6 +100,18 @@ var elementwises = []elementwise{
 		func(x, y float64) (float64, float64) { return rounded(x+y, 1, x+y) }},
 	{"Mul", 2, false, func(k *Kernel, dst, x, y []float32) { k.Mul(dst, x, y) },
 		func(x, y float64) (float64, float64) { return rounded(x*y, 1, x*y) }},
+	{"Sub", 2, false, func(k *Kernel, dst, x, y []float32) { k.Sub(dst, x, y) },
+		func(x, y float64) (float64, float64) { return rounded(x-y, 1, x-y) }},
+	{"Div", 2, false, func(k *Kernel, dst, x, y []float32) { k.Div(dst, x, y) },
+		func(x, y float64) (float64, float64) { return rounded(x/y, 1, x/y) }},
+	{"Larger", 2, false, func(k *Kernel, dst, x, y []float32) { k.Larger(dst, x, y) },
+		func(x, y float64) (float64, float64) { return max(x, y), 0 }},
+	{"Sqrt", 1, false, func(k *Kernel, dst, x, _ []float32) { k.Sqrt(dst, x) },
+		func(x, _ float64) (float64, float64) { return rounded(math.Sqrt(x), 1, math.Sqrt(x)) }},
+	{"Shift", 1, false, func(k *Kernel, dst, x, _ []float32) { k.Shift(dst, x, 0.3) },
+		func(x, _ float64) (float64, float64) {
+			return rounded(float64(float32(0.3))+x, 1, x+0.3)
+		}},
 	{"Scale", 1, false, func(k *Kernel, dst, x, _ []float32) { k.Scale(dst, x, 0.3) },
 		func(x, _ float64) (float64, float64) { return rounded(float64(float32(0.3))*x, 1, x) }},
 	{"Axpy", 2, true, func(k *Kernel, dst, _, y []float32) { k.Axpy(dst, y, -0.7) },
@@ -129,6 +141,25 @@ var elementwises = []elementwise{
 	// 1 − y² loses what y² rounds off, which is less than ε.
 	{"TanhGrad", 2, false, func(k *Kernel, dst, x, y []float32) { k.TanhGrad(dst, x, y) },
 		func(x, y float64) (float64, float64) { return rounded(x*(1-y*y), 3.01, x) }},
+	{"ELU", 1, false, func(k *Kernel, dst, x, _ []float32) { k.ELU(dst, x, 0.3) },
+		func(x, _ float64) (float64, float64) {
+			if x > 0 {
+				return x, 0
+			}
+			return rounded(float64(float32(0.3))*math.Expm1(x), 6, 0.3*math.Expm1(x))
+		}},
+	{"ELUGrad", 2, false, func(k *Kernel, dst, x, y []float32) { k.ELUGrad(dst, x, y, 0.3) },
+		func(x, y float64) (float64, float64) {
+			if y > 0 {
+				return x, 0
+			}
+			slope := y + float64(float32(0.3))
+			return rounded(x*slope, 2.01, x*slope)
+		}},
+	{"Log", 1, false, func(k *Kernel, dst, x, _ []float32) { k.Log(dst, x) },
+		func(x, _ float64) (float64, float64) { return rounded(math.Log(x), 2, math.Log(x)) }},
+	{"Deviations", 2, false, func(k *Kernel, dst, x, y []float32) { k.Deviations(dst, x, y) },
+		func(x, y float64) (float64, float64) { return rounded((x+y)*(x+y), 3.01, (x+y)*(x+y)) }},
 	{"Exp", 1, false, func(k *Kernel, dst, x, _ []float32) { k.Exp(dst, x) },
 		func(x, _ float64) (float64, float64) { return rounded(math.Exp(x), 2, math.Exp(x)) }},
 	{"Sigmoid", 1, false, func(k *Kernel, dst, x, _ []float32) { k.Sigmoid(dst, x) },
@@ -199,6 +230,20 @@ func TestReLUEdges(t *testing.T) {
 	})
 }
 
+// TestLargerEdges has ties and NaN, which a maximum of the processor gets wrong.
+func TestLargerEdges(t *testing.T) {
+	other := math.Float32frombits(0xffc00123)
+	zero := float32(0)
+	x := []float32{nan, 1, nan, zero, -zero, inf, -inf, other}
+	y := []float32{1, nan, other, -zero, zero, nan, inf, nan}
+	want := []float32{nan, nan, nan, zero, -zero, nan, inf, other}
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		dst := make([]float32, len(x))
+		k.Larger(dst, x, y)
+		assert.Equal(t, bits(want), bits(dst))
+	})
+}
+
 func TestFill(t *testing.T) {
 	for _, n := range lengths() {
 		s, whole := guarded(make([]float32, n))
@@ -258,6 +303,8 @@ func TestMax(t *testing.T) {
 				Fill(x, -inf)
 				x[at] = -3
 				require.Equal(t, float32(-3), k.Max(x))
+				x[(at+1)%n] = inf
+				require.Equal(t, inf, k.Max(x))
 				x[n-1-at] = nan
 				require.True(t, math.IsNaN(float64(k.Max(x))))
 			}

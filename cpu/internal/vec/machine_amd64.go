@@ -38,6 +38,19 @@ func columnPeriod(cols, stride, lanes int) int {
 var avx512 = variant("avx512", func(k *Kernel) {
 	k.add = addAVX512
 	k.mul = mulAVX512
+	k.sub = subAVX512
+	k.div = divAVX512
+	k.larger = largerAVX512
+	k.sqrt = sqrtAVX512
+	k.shift = shiftAVX512
+	k.max = maxAVX512
+	k.elu = eluAVX512
+	k.eluGrad = eluGradAVX512
+	k.log = logAVX512
+	k.deviations = deviationsAVX512
+	k.normalize = normalizeAVX512
+	k.normalizedTimes = normalizedTimesAVX512
+	k.normalizeGrad = normalizeGradAVX512
 	k.scale = scaleAVX512
 	k.axpy = axpyAVX512
 	k.sum = sumAVX512
@@ -92,6 +105,13 @@ var avx512 = variant("avx512", func(k *Kernel) {
 	k.meanWindow = func(y, x []float32, t Taps, divisor float32) {
 		meanWindowAVX512(y, x, t.Rows, t.Cols, t.StepX, t.StepY, divisor)
 	}
+	k.sgd = func(w, g []float32, s *SGD) { sgdAVX512(w, g, s.Rate, s.Decay) }
+	k.rmsProp = func(w, v, g []float32, s *RMSProp) {
+		rmsPropAVX512(w, v, g, s.Rate, s.Decay, s.Keep, s.Rest, s.Epsilon)
+	}
+	k.adaDelta = func(w, v, d, g []float32, s *AdaDelta) {
+		adaDeltaAVX512(w, v, d, g, s.Rate, s.Decay, s.Keep, s.Rest, s.Epsilon)
+	}
 	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumAVX512(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)
 	}
@@ -103,6 +123,19 @@ var avx512 = variant("avx512", func(k *Kernel) {
 var avx2 = variant("avx2", func(k *Kernel) {
 	k.add = addAVX2
 	k.mul = mulAVX2
+	k.sub = subAVX2
+	k.div = divAVX2
+	k.larger = largerAVX2
+	k.sqrt = sqrtAVX2
+	k.shift = shiftAVX2
+	k.max = maxAVX2
+	k.elu = eluAVX2
+	k.eluGrad = eluGradAVX2
+	k.log = logAVX2
+	k.deviations = deviationsAVX2
+	k.normalize = normalizeAVX2
+	k.normalizedTimes = normalizedTimesAVX2
+	k.normalizeGrad = normalizeGradAVX2
 	k.scale = scaleAVX2
 	k.axpy = axpyAVX2
 	k.sum = sumAVX2
@@ -142,6 +175,13 @@ var avx2 = variant("avx2", func(k *Kernel) {
 	}
 	k.meanWindow = func(y, x []float32, t Taps, divisor float32) {
 		meanWindowAVX2(y, x, t.Rows, t.Cols, t.StepX, t.StepY, divisor)
+	}
+	k.sgd = func(w, g []float32, s *SGD) { sgdAVX2(w, g, s.Rate, s.Decay) }
+	k.rmsProp = func(w, v, g []float32, s *RMSProp) {
+		rmsPropAVX2(w, v, g, s.Rate, s.Decay, s.Keep, s.Rest, s.Epsilon)
+	}
+	k.adaDelta = func(w, v, d, g []float32, s *AdaDelta) {
+		adaDeltaAVX2(w, v, d, g, s.Rate, s.Decay, s.Keep, s.Rest, s.Epsilon)
 	}
 	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumAVX2(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)

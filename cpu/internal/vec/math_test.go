@@ -52,6 +52,13 @@ func TestMathOverAllNumbers(t *testing.T) {
 		ulps float64 // as documented
 	}{
 		{"Exp", (*Kernel).Exp, math.Exp, 1},
+		{"Log", (*Kernel).Log, math.Log, 1},
+		{"ELU", func(k *Kernel, dst, x []float32) { k.ELU(dst, x, 1) }, func(x float64) float64 {
+			if x <= 0 {
+				return math.Expm1(x)
+			}
+			return x
+		}, 3},
 		{"Sigmoid", (*Kernel).Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, 3},
 		{"Tanh", (*Kernel).Tanh, math.Tanh, 3},
 	} {

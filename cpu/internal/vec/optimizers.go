@@ -1,5 +1,56 @@
 package vec
 
+// SGD holds the numbers of one step of gradient descent: w = w − Rate·(g + Decay·w).
+type SGD struct {
+	Rate, Decay float32
+}
+
+// SGD updates parameters w by the gradient g.
+func (k *Kernel) SGD(w, g []float32, s *SGD) {
+	equalLengths(len(w), len(g))
+	if len(w) > 0 {
+		k.sgd(w, g, s)
+	}
+}
+
+// RMSProp holds the numbers of one step of RMSProp (Tieleman and Hinton 2012).
+//
+//	g' = g + Decay·w
+//	v  = Keep·v + Rest·g'²
+//	w  = w − Rate·g' / (√v + Epsilon)
+//
+// AdaGrad (Duchi, Hazan and Singer 2011) is the same with Keep 1 and Rest 1.
+type RMSProp struct {
+	Rate, Decay, Keep, Rest, Epsilon float32
+}
+
+// RMSProp updates parameters w and mean squares v by the gradient g.
+func (k *Kernel) RMSProp(w, v, g []float32, s *RMSProp) {
+	equalLengths(len(w), len(v), len(g))
+	if len(w) > 0 {
+		k.rmsProp(w, v, g, s)
+	}
+}
+
+// AdaDelta holds the numbers of one step of AdaDelta (Zeiler 2012).
+//
+//	g' = g + Decay·w
+//	v  = Keep·v + Rest·g'²
+//	u  = g'·√(d + Epsilon)/√(v + Epsilon)
+//	d  = Keep·d + Rest·u²
+//	w  = w − Rate·u
+type AdaDelta struct {
+	Rate, Decay, Keep, Rest, Epsilon float32
+}
+
+// AdaDelta updates parameters w and the mean squares v of gradients and d of updates by the gradient g.
+func (k *Kernel) AdaDelta(w, v, d, g []float32, s *AdaDelta) {
+	equalLengths(len(w), len(v), len(d), len(g))
+	if len(w) > 0 {
+		k.adaDelta(w, v, d, g, s)
+	}
+}
+
 // Momentum holds the numbers of one step of gradient descent with momentum (Polyak 1964; Sutskever et al. 2013 for Nesterov), as PyTorch defines it.
 //
 //	g' = g + Decay·w

@@ -93,3 +93,69 @@ func TestAdamAtRest(t *testing.T) {
 		}
 	})
 }
+
+func TestSGD(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		r := rand.New(rand.NewPCG(5, 6))
+		for _, n := range lengths() {
+			w0, g := random(r, n), random(r, n)
+			w, whole := guarded(w0)
+			s := SGD{Rate: 0.1, Decay: 0.01}
+			k.SGD(w, g, &s)
+			for i := range w {
+				d := float64(g[i]) + float64(s.Decay)*float64(w0[i])
+				require.Empty(t, near(w[i], float64(w0[i])-float64(s.Rate)*d, 2*epsilon)) // numbers of size 1, and smaller ones times Rate
+			}
+			requireGuards(t, whole)
+		}
+	})
+}
+
+func TestRMSPropAndAdaDelta(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for _, keep := range []float32{0.9, 1} {
+			const rate, decay, eps = float32(0.01), float32(0.02), float32(1e-6)
+			rest := 1 - keep
+			if keep == 1 {
+				rest = 1 // AdaGrad
+			}
+			for _, n := range lengths() {
+				w0, v0, d0, g := random(r, n), random(r, n), random(r, n), random(r, n)
+				for i := range v0 {
+					v0[i], d0[i] = v0[i]*v0[i], d0[i]*d0[i]
+				}
+				w, wholeW := guarded(w0)
+				v, wholeV := guarded(v0)
+				k.RMSProp(w, v, g, &RMSProp{rate, decay, keep, rest, eps})
+				w2, wholeW2 := guarded(w0)
+				v2, wholeV2 := guarded(v0)
+				d2, wholeD2 := guarded(d0)
+				k.AdaDelta(w2, v2, d2, g, &AdaDelta{rate, decay, keep, rest, eps})
+				for i := range w {
+					// The gradient is a sum of two numbers, of which the second is small; with it the squares have at most ten roundings, and all else is
+					// relative to the update.
+					grad := float64(g[i]) + float64(decay)*float64(w0[i])
+					gradErr := 2 * epsilon * (math.Abs(float64(g[i])) + float64(decay))
+					mean := float64(keep)*float64(v0[i]) + float64(rest)*grad*grad
+					meanErr := 6*epsilon*mean + 2*float64(rest)*gradErr*(math.Abs(grad)+gradErr)
+					require.Empty(t, near(v[i], mean, meanErr))
+					require.Equal(t, v[i], v2[i])
+					relative := 10*epsilon + meanErr/mean
+					update := float64(rate) * grad / (math.Sqrt(mean) + float64(eps))
+					require.Empty(t, near(w[i], float64(w0[i])-update, epsilon+math.Abs(update)*relative+float64(rate)*gradErr/math.Sqrt(mean)))
+
+					ratio := math.Sqrt((float64(d0[i]) + float64(eps)) / (mean + float64(eps)))
+					u := grad * ratio
+					uErr := math.Abs(u)*relative + gradErr*ratio
+					square := float64(keep)*float64(d0[i]) + float64(rest)*u*u
+					require.Empty(t, near(d2[i], square, 6*epsilon*square+2*float64(rest)*uErr*(math.Abs(u)+uErr)))
+					require.Empty(t, near(w2[i], float64(w0[i])-float64(rate)*u, 2*epsilon+float64(rate)*uErr+2*epsilon*math.Abs(float64(rate)*u)))
+				}
+				for _, whole := range [][]float32{wholeW, wholeV, wholeW2, wholeV2, wholeD2} {
+					requireGuards(t, whole)
+				}
+			}
+		}
+	})
+}

@@ -6,7 +6,12 @@ var portable = Kernel{
 	name: "portable",
 
 	add:         addPortable,
+	sub:         subPortable,
 	mul:         mulPortable,
+	div:         divPortable,
+	larger:      largerPortable,
+	sqrt:        sqrtPortable,
+	shift:       shiftPortable,
 	scale:       scalePortable,
 	axpy:        axpyPortable,
 	sum:         sumPortable,
@@ -16,13 +21,24 @@ var portable = Kernel{
 	biasReLU:    biasReLUPortable,
 	relu:        reluPortable,
 	reluGrad:    reluGradPortable,
+	elu:         eluPortable,
+	eluGrad:     eluGradPortable,
 	exp:         expPortable,
+	log:         logPortable,
 	sigmoid:     sigmoidPortable,
 	tanh:        tanhPortable,
 	sigmoidGrad: sigmoidGradPortable,
 	tanhGrad:    tanhGradPortable,
+	sgd:         sgdPortable,
+	rmsProp:     rmsPropPortable,
+	adaDelta:    adaDeltaPortable,
 	momentum:    momentumPortable,
 	adam:        adamPortable,
+
+	deviations:      deviationsPortable,
+	normalize:       normalizePortable,
+	normalizedTimes: normalizedTimesPortable,
+	normalizeGrad:   normalizeGradPortable,
 
 	addRows:      addRowsPortable,
 	interleave:   interleavePortable,
@@ -37,6 +53,41 @@ var portable = Kernel{
 func addPortable(dst, x, y []float32) {
 	for i := range dst {
 		dst[i] = x[i] + y[i]
+	}
+}
+
+func subPortable(dst, x, y []float32) {
+	for i := range dst {
+		dst[i] = x[i] - y[i]
+	}
+}
+
+func divPortable(dst, x, y []float32) {
+	for i := range dst {
+		dst[i] = x[i] / y[i]
+	}
+}
+
+func largerPortable(dst, x, y []float32) {
+	for i, v := range x {
+		if w := y[i]; !(w <= v) && v == v {
+			v = w
+		}
+		dst[i] = v
+	}
+}
+
+func sqrtPortable(dst, x []float32) {
+	for i, v := range x {
+		dst[i] = sqrt(v)
+	}
+}
+
+func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+func shiftPortable(dst, x []float32, alpha float32) {
+	for i, v := range x {
+		dst[i] = v + alpha
 	}
 }
 
@@ -143,6 +194,30 @@ func shrink(slope, v float32) float32 {
 	return slope * v
 }
 
+func eluPortable(dst, x []float32, alpha float32) {
+	for i, v := range x {
+		if v <= 0 {
+			v = alpha * float32(math.Expm1(float64(v)))
+		}
+		dst[i] = v
+	}
+}
+
+func eluGradPortable(dx, dy, y []float32, alpha float32) {
+	for i, g := range dy {
+		if v := y[i]; !(v > 0) {
+			g *= v + alpha
+		}
+		dx[i] = g
+	}
+}
+
+func logPortable(dst, x []float32) {
+	for i, v := range x {
+		dst[i] = float32(math.Log(float64(v)))
+	}
+}
+
 func expPortable(dst, x []float32) {
 	for i, v := range x {
 		dst[i] = float32(math.Exp(float64(v)))
@@ -173,6 +248,30 @@ func tanhGradPortable(dx, dy, y []float32) {
 	}
 }
 
+func sgdPortable(w, g []float32, s *SGD) {
+	for i, d := range g {
+		w[i] -= s.Rate * (d + s.Decay*w[i])
+	}
+}
+
+func rmsPropPortable(w, v, g []float32, s *RMSProp) {
+	for i, d := range g {
+		d += s.Decay * w[i]
+		v[i] = s.Keep*v[i] + s.Rest*(d*d)
+		w[i] -= s.Rate * d / (sqrt(v[i]) + s.Epsilon)
+	}
+}
+
+func adaDeltaPortable(w, v, u, g []float32, s *AdaDelta) {
+	for i, d := range g {
+		d += s.Decay * w[i]
+		v[i] = s.Keep*v[i] + s.Rest*(d*d)
+		d *= sqrt(u[i]+s.Epsilon) / sqrt(v[i]+s.Epsilon)
+		u[i] = s.Keep*u[i] + s.Rest*(d*d)
+		w[i] -= s.Rate * d
+	}
+}
+
 func momentumPortable(w, v, g []float32, s *Momentum) {
 	for i := range w {
 		d := g[i] + s.Decay*w[i]
@@ -187,7 +286,6 @@ func adamPortable(w, m, v, g []float32, s *Adam) {
 		d := g[i] + s.Decay*p
 		m[i] = s.Beta1*m[i] + s.Rest1*d
 		v[i] = s.Beta2*v[i] + s.Rest2*(d*d)
-		root := float32(math.Sqrt(float64(v[i])))
-		w[i] = p - s.Rate*m[i]/(root*s.Correction+s.Epsilon)
+		w[i] = p - s.Rate*m[i]/(sqrt(v[i])*s.Correction+s.Epsilon)
 	}
 }
