@@ -25,7 +25,7 @@ import (
 const trainVariable = "FOVEA_BENCH_TRAIN"
 
 // processSteps is how many steps a process of BenchmarkProcess trains.
-const processSteps = 20
+const processSteps = 10
 
 func TestMain(m *testing.M) {
 	name := os.Getenv(trainVariable)

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"math"
+	"testing"
+)
+
+// TestTrains proves that what is timed is training: the loss of one batch starts near
+// that of a guess, ln 10, and falls.
+func TestTrains(t *testing.T) {
+	trainer, err := newTrainer("lenet5", 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var losses []float64
+	for range 40 {
+		if err := trainer.step(); err != nil {
+			t.Fatal(err)
+		}
+		losses = append(losses, float64(trainer.loss.Data().(float32)))
+	}
+	if first, last := losses[0], losses[len(losses)-1]; math.Abs(first-math.Log(10)) > 2 || last > first/2 || math.IsNaN(last) {
+		t.Errorf("losses of one batch: %v", losses)
+	}
+}
