@@ -8,6 +8,8 @@ COUNT         ?= 1
 
 # The assembly generator is a module of its own, so that fovea does not depend on what it needs.
 GENERATOR := cpu/internal/asmgen
+# So are the comparison with other systems, which draws a plot, and Gorgonia's part in it.
+COMPARE   := bench/compare
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
@@ -20,6 +22,7 @@ check: format vet lint generated cross noasm race ## what must pass before a cha
 
 test: ## all tests
 	$(GO) test ./...
+	cd $(COMPARE) && $(GO) test ./... && cd gorgonia && $(GO) test ./...
 
 race: ## all tests but the long ones, with the race detector
 	$(GO) test -race -short ./...
@@ -30,6 +33,7 @@ noasm: ## tests of the CPU backend without assembly, as on machines that have no
 lint: ## golangci-lint with .golangci.yml; the first run builds it
 	$(GOLANGCI_LINT) run ./...
 	cd $(GENERATOR) && $(GOLANGCI_LINT) run ./...
+	cd $(COMPARE) && $(GOLANGCI_LINT) run ./...
 
 format: ## fail where gofmt would change a file
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -40,12 +44,15 @@ vet: ## go vet on amd64 and arm64, with and without assembly
 	GOARCH=arm64 $(GO) vet ./...
 	$(GO) vet -tags noasm ./...
 	cd $(GENERATOR) && $(GO) vet ./...
+	cd $(COMPARE) && $(GO) vet ./... && cd gorgonia && $(GO) vet ./...
 
 generate: ## write generated files anew
 	$(GO) generate ./...
 
 generated: ## fail where generated files, go.mod or go.sum are out of date
 	cd $(GENERATOR) && $(GO) test ./... && $(GO) mod tidy -diff
+	cd $(COMPARE) && $(GO) mod tidy -diff
+	cd $(COMPARE)/gorgonia && $(GO) mod tidy -diff
 	$(GO) mod tidy -diff
 
 cross: ## build everything for every platform
@@ -65,6 +72,33 @@ record: ## ten rounds of the benchmarks, kept in bench/results; DEVICE names the
 	@{ echo "date: $$(date -u +%F)"; echo "commit: $$(git describe --always --dirty)"; echo "go: $$($(GO) env GOVERSION)"; \
 	   echo "device: $(DEVICE), $$(nproc) processors"; echo "command: make record DEVICE=$(DEVICE) BENCH=$(BENCH) BENCHTIME=$(BENCHTIME)"; \
 	   $(MAKE) --no-print-directory -s bench COUNT=10; } | tee bench/results/$$(date -u +%F)-$(DEVICE).txt
+
+# What fovea is compared with is kept in bin/compare, see bench/compare/README.md.
+ROUNDS        ?= 10
+ONLY          ?= .
+THREADS       ?= $(shell nproc)
+SKIP          ?=
+OUT           ?= bin/compare/results
+VENV          ?= bin/compare/venv
+DEBIAN_PYTHON ?= /usr/bin/python3
+RIVALS        := $(if $(findstring torch113,$(SKIP)),,bin/compare/openblas/libblas.so.3) $(if $(filter bin/%,$(VENV)),$(VENV)/installed)
+
+.PHONY: bench-compare
+bench-compare: $(RIVALS) ## fovea beside PyTorch, ONNX Runtime, OpenBLAS and Gorgonia; ROUNDS, ONLY=regexp, THREADS, SKIP=systems, OUT, VENV
+	cd $(COMPARE) && $(GO) build -o $(CURDIR)/bin/compare/compare .
+	@bin/compare/compare -rounds $(ROUNDS) -only '$(ONLY)' -threads $(THREADS) -skip '$(SKIP)' -out $(OUT) \
+		-python $(abspath $(VENV))/bin/python -debian-python $(DEBIAN_PYTHON)
+
+$(VENV)/installed: $(COMPARE)/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Debian's PyTorch is built for whatever BLAS there is, which is a slow one unless OpenBLAS is installed; this copy installs nothing.
+# Its OpenMP variant shares PyTorch's threads.
+bin/compare/openblas/libblas.so.3:
+	mkdir -p $(@D)
+	cd $(@D) && apt-get download --quiet libopenblas0-openmp && dpkg -x libopenblas0-openmp_*.deb . && cp usr/lib/*/openblas-openmp/*.so* .
 
 # nvcc comes from the Python registry; later versions write PTX that drivers of the H100's generation refuse.
 NVCC          ?= bin/nvcc/nvidia/cu13/bin/nvcc
