@@ -48,18 +48,14 @@ func (n *neon) arithmetic() {
 }
 
 func (n *neon) reductions() {
-	addLanes := func(v vreg) {
-		n.pair(v, v, v)
-		n.pairLowest(v, v)
-	}
-	n.reduction("sum", "func(x []float32) float32", "Σ x[i].", []string{"x"}, func(sum vreg, in []vreg) { n.add(sum, sum, in[0]) }, n.add, addLanes)
-	n.reduction("dot", "func(x, y []float32) float32", "Σ x[i]·y[i].", []string{"x", "y"}, func(sum vreg, in []vreg) { n.mulAdd(sum, in[0], in[1]) }, n.add, addLanes)
+	n.reduction("sum", "func(x []float32) float32", "Σ x[i].", []string{"x"}, func(sum vreg, in []vreg) { n.add(sum, sum, in[0]) })
+	n.reduction("dot", "func(x, y []float32) float32", "Σ x[i]·y[i].", []string{"x", "y"}, func(sum vreg, in []vreg) { n.mulAdd(sum, in[0], in[1]) })
 	n.maximum()
 }
 
 // reduction writes a sum over slices, in four registers: element i goes to register i/4 mod 4 while there are enough for all four, and to the first after
 // that. Then they are added up, and their lanes.
-func (n *neon) reduction(name, signature, doc string, slices []string, add func(sum vreg, in []vreg), join func(d, x, y vreg), lanes func(v vreg)) {
+func (n *neon) reduction(name, signature, doc string, slices []string, add func(sum vreg, in []vreg)) {
 	n.begin(name+"NEON", signature, doc)
 	count := n.length(slices[0])
 	bases := make([]greg, len(slices))
@@ -80,8 +76,9 @@ func (n *neon) reduction(name, signature, doc string, slices []string, add func(
 			n.op("ADD", 4*lanes*registers, base)
 		}
 	})
-	n.joinAll(sums, join)
-	lanes(sums[0])
+	n.joinAll(sums, n.add)
+	n.pair(sums[0], sums[0], sums[0])
+	n.pairLowest(sums[0], sums[0])
 	n.op("FMOVS", sums[0].float(), n.address(n.signature.Results().At(0)))
 	n.end()
 }

@@ -256,11 +256,9 @@ func (k *neonPoints) columnOf(q *neonSquare, group []int, half [][]vreg, j int, 
 
 // rowsOf returns pointers to rows that are step bytes apart, the first of them base.
 func (k *neonPoints) rowsOf(count int, base, step greg) []greg {
-	rows := []greg{base}
+	rows := append([]greg{base}, k.registers(count-1)...)
 	for i := 1; i < count; i++ {
-		r := k.register()
-		k.op("ADD", step, rows[i-1], r)
-		rows = append(rows, r)
+		k.op("ADD", step, rows[i-1], rows[i])
 	}
 	return rows
 }
