@@ -15,40 +15,51 @@ func matrix(s backend.Shape) (rows, cols int) {
 	return s.Elements() / cols, cols
 }
 
-// normaliser returns the maximum m of a row and Σ exp(z − m).
-func normaliser(z []float32) (m, sum float64) {
-	best := z[0]
-	for _, v := range z {
-		if beats(v, best) {
-			best = v
-		}
-	}
-	m = float64(best)
-	for _, v := range z {
-		sum += math.Exp(float64(v) - m)
-	}
-	return m, sum
+// normaliserRows is how many rows are normalised in one go.
+const normaliserRows = 64
+
+// normalisers reserves scratch for the numbers of some rows.
+func (c *compiler) normalisers(p *plan) region { return p.reserve(c.threads, 2*normaliserRows, 4) }
+
+// pairs returns two vectors within such scratch.
+func pairs(scratch []float32, rows int) (a, b []float32) {
+	return scratch[:rows], scratch[normaliserRows : normaliserRows+rows]
 }
 
+// blocks calls f for blocks of at most normaliserRows rows.
+func blocks(lo, hi int, f func(lo, hi int)) {
+	for ; lo < hi; lo += normaliserRows {
+		f(lo, min(lo+normaliserRows, hi))
+	}
+}
+
+// logSum returns ln Σ exp z from the maximum of z and Σ exp(z − maximum).
+func logSum(maximum, sum float32) float64 { return float64(maximum) + math.Log(float64(sum)) }
+
 func (c *compiler) softmax(p *plan, o *backend.Softmax) {
-	p.bind = func([]byte) {
+	scratch := c.normalisers(p)
+	p.bind = func(work []byte) {
 		y, x := c.floats(o.Y), c.floats(o.X)
 		rows, cols := matrix(o.X.Shape)
-		c.split(rows, grainFor(2*cols*transcendentalCost), 1, func(lo, hi, _ int) {
-			for i := lo; i < hi; i++ {
-				in, out := x[i*cols:(i+1)*cols], y[i*cols:(i+1)*cols]
-				m, sum := normaliser(in)
+		k, scratch := c.device.vec, each[float32](work, scratch)
+		c.split(rows, grainFor(2*cols*scalarCost), 1, func(lo, hi, worker int) {
+			blocks(lo, hi, func(lo, hi int) {
+				in, out := x[lo*cols:hi*cols], y[lo*cols:hi*cols]
+				offsets, factors := pairs(scratch[worker], hi-lo)
 				if o.Log {
-					l := math.Log(sum)
-					for j, v := range in {
-						out[j] = float32(float64(v) - m - l)
+					k.ExpRows(nil, offsets, factors, in, cols)
+					for i, m := range offsets {
+						offsets[i], factors[i] = float32(-logSum(m, factors[i])), 1
 					}
-					continue
+				} else {
+					k.ExpRows(out, offsets, factors, in, cols)
+					in = out
+					for i, sum := range factors {
+						offsets[i], factors[i] = 0, 1/sum
+					}
 				}
-				for j, v := range in {
-					out[j] = float32(math.Exp(float64(v)-m) / sum)
-				}
-			}
+				k.AffineRows(out, in, factors, offsets, cols)
+			})
 		})
 	}
 }

@@ -19,6 +19,7 @@ func (s *isa) writeVec() {
 	s.maximum(m)
 	s.activations(m)
 	s.optimizers()
+	s.softmax(m)
 	s.normalization()
 	s.moves()
 	s.pooling()

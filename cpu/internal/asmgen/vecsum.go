@@ -56,6 +56,13 @@ func (s *isa) reduction(name, signature, doc string, slices []string, add func(s
 	step(sums[1], 0, s.first(n))
 	c.Label("done")
 	total := s.addAll(sums)
+	c.Store(s.foldSum(total), c.ReturnIndex(0))
+	s.end()
+}
+
+// foldSum returns the sum of the lanes, halves first.
+func (s *isa) foldSum(total vecOp) reg.Register {
+	c := s.c
 	low, high := c.YMM(), c.YMM()
 	if s.masked() {
 		c.VEXTRACTF64X4(operand.Imm(1), total, high)
@@ -70,8 +77,7 @@ func (s *isa) reduction(name, signature, doc string, slices []string, add func(s
 	c.VADDPS(t, x, x)
 	c.VPERMILPS(operand.Imm(0b01), x, t)
 	c.VADDSS(t, x, x)
-	c.Store(x, c.ReturnIndex(0))
-	s.end()
+	return x
 }
 
 // addAll returns (s₀+s₁) + (s₂+s₃), and overwrites them.

@@ -2129,6 +2129,210 @@ done:
 	VZEROUPPER
 	RET
 
+// func expRowsAVX2(dst []float32, maxima []float32, sums []float32, x []float32, cols int)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·expRowsAVX2(SB), NOSPLIT, $0-104
+	MOVQ         maxima_len+32(FP), AX
+	MOVQ         maxima_base+24(FP), CX
+	MOVQ         sums_base+48(FP), DX
+	MOVQ         dst_base+0(FP), BX
+	MOVQ         x_base+72(FP), SI
+	MOVQ         cols+96(FP), DI
+	XORQ         R8, R8
+	TESTQ        BX, BX
+	CMOVQNE      DI, R8
+	MOVQ         DI, R9
+	ANDQ         $0x07, R9
+	VMOVQ        R9, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+
+rows:
+	VMOVUPS c7f800000<>+0(SB), Y1
+	VORPS   c80000000<>+0(SB), Y1, Y1
+	XORQ    R9, R9
+	MOVQ    DI, R10
+	SUBQ    $0x08, R10
+	JL      max_tail
+
+max_chunk:
+	VMOVUPS (SI)(R9*4), Y2
+	VMAXPS  Y1, Y2, Y1
+	ADDQ    $0x08, R9
+	SUBQ    $0x08, R10
+	JGE     max_chunk
+
+max_tail:
+	ADDQ       $0x08, R10
+	JZ         max_whole
+	VMASKMOVPS (SI)(R9*4), Y0, Y2
+	VMOVUPS    c7f800000<>+0(SB), Y3
+	VORPS      c80000000<>+0(SB), Y3, Y3
+	VBLENDVPS  Y0, Y2, Y3, Y2
+	VMAXPS     Y1, Y2, Y1
+
+max_whole:
+	VEXTRACTF128 $0x01, Y1, X2
+	VMAXPS       X2, X1, X1
+	VPERMILPS    $0x0e, X1, X2
+	VMAXPS       X2, X1, X1
+	VPERMILPS    $0x01, X1, X2
+	VMAXPS       X2, X1, X1
+	VMOVSS       X1, (CX)
+	VBROADCASTSS X1, Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         R9, R9
+	MOVQ         DI, R10
+	SUBQ         $0x08, R10
+	JL           exp_tail
+
+exp_chunk:
+	VMOVUPS      (SI)(R9*4), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y4
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y4, Y3, Y4
+	VMULPS       c3fb8aa3b<>+0(SB), Y4, Y3
+	VCVTPS2DQ    Y3, Y3
+	VCVTDQ2PS    Y3, Y5
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y4
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y4
+	VMOVUPS      c37d00d01<>+0(SB), Y5
+	VFMADD213PS  c39500d01<>+0(SB), Y4, Y5
+	VFMADD213PS  c3ab60b61<>+0(SB), Y4, Y5
+	VFMADD213PS  c3c088889<>+0(SB), Y4, Y5
+	VFMADD213PS  c3d2aaaab<>+0(SB), Y4, Y5
+	VFMADD213PS  c3e2aaaab<>+0(SB), Y4, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y4, Y6
+	VFMADD213PS  Y4, Y5, Y6
+	VADDPS       c3f800000<>+0(SB), Y6, Y6
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	TESTQ        BX, BX
+	JZ           stored
+	VMOVUPS      Y6, (BX)(R9*4)
+
+stored:
+	ADDQ $0x08, R9
+	SUBQ $0x08, R10
+	JGE  exp_chunk
+
+exp_tail:
+	ADDQ         $0x08, R10
+	JZ           exp_whole
+	VMASKMOVPS   (SI)(R9*4), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      c42b20000<>+0(SB), Y1
+	VMINPS       Y3, Y1, Y1
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       c3fb8aa3b<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y3, Y3
+	VCVTDQ2PS    Y3, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      c37d00d01<>+0(SB), Y4
+	VFMADD213PS  c39500d01<>+0(SB), Y1, Y4
+	VFMADD213PS  c3ab60b61<>+0(SB), Y1, Y4
+	VFMADD213PS  c3c088889<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aaaab<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaaab<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y5
+	VFMADD213PS  Y1, Y4, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VPSRAD       $0x01, Y3, Y1
+	VPSUBD       Y1, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VANDPS       Y0, Y5, Y1
+	VADDPS       Y1, Y2, Y2
+	TESTQ        BX, BX
+	JZ           stored_tail
+	VMASKMOVPS   Y1, Y0, (BX)(R9*4)
+
+stored_tail:
+exp_whole:
+	VMOVAPS      Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VPERMILPS    $0x0e, X1, X2
+	VADDPS       X2, X1, X1
+	VPERMILPS    $0x01, X1, X2
+	VADDSS       X2, X1, X1
+	VMOVSS       X1, (DX)
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	LEAQ         (BX)(R8*4), BX
+	LEAQ         (SI)(DI*4), SI
+	DECQ         AX
+	JNZ          rows
+	VZEROUPPER
+	RET
+
+// func affineRowsAVX2(dst []float32, x []float32, factors []float32, offsets []float32, cols int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·affineRowsAVX2(SB), NOSPLIT, $0-104
+	MOVQ         factors_len+56(FP), AX
+	MOVQ         factors_base+48(FP), CX
+	MOVQ         offsets_base+72(FP), DX
+	MOVQ         dst_base+0(FP), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         cols+96(FP), DI
+	MOVQ         DI, R8
+	ANDQ         $0x07, R8
+	VMOVQ        R8, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+
+rows:
+	VBROADCASTSS (CX), Y1
+	VBROADCASTSS (DX), Y2
+	XORQ         R8, R8
+	MOVQ         DI, R9
+	SUBQ         $0x08, R9
+	JL           tail
+
+chunk:
+	VMOVUPS     (SI)(R8*4), Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     Y3, (BX)(R8*4)
+	ADDQ        $0x08, R8
+	SUBQ        $0x08, R9
+	JGE         chunk
+
+tail:
+	ADDQ        $0x08, R9
+	JZ          whole
+	VMASKMOVPS  (SI)(R8*4), Y0, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMASKMOVPS  Y3, Y0, (BX)(R8*4)
+
+whole:
+	ADDQ $0x04, CX
+	ADDQ $0x04, DX
+	LEAQ (BX)(DI*4), BX
+	LEAQ (SI)(DI*4), SI
+	DECQ AX
+	JNZ  rows
+	VZEROUPPER
+	RET
+
 // func deviationsAVX2(dst []float32, x []float32, shift []float32)
 // Requires: AVX, AVX2
 TEXT ·deviationsAVX2(SB), NOSPLIT, $0-72

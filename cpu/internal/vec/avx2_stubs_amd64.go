@@ -149,6 +149,16 @@ func momentumAVX2(w []float32, v []float32, g []float32, rate float32, momentum 
 //go:noescape
 func adamAVX2(w []float32, m []float32, v []float32, g []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32)
 
+// expRowsAVX2 does maxima[i] = max of row i of x, dst = exp(x − maxima[i]) and sums[i] = the sum of that row; dst may be nil.
+//
+//go:noescape
+func expRowsAVX2(dst []float32, maxima []float32, sums []float32, x []float32, cols int)
+
+// affineRowsAVX2 does dst = x·factors[i] + offsets[i] in row i.
+//
+//go:noescape
+func affineRowsAVX2(dst []float32, x []float32, factors []float32, offsets []float32, cols int)
+
 // deviationsAVX2 does dst[i] = (x[i] + shift[i])².
 //
 //go:noescape

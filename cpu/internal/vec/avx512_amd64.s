@@ -2347,6 +2347,199 @@ done:
 	VZEROUPPER
 	RET
 
+// func expRowsAVX512(dst []float32, maxima []float32, sums []float32, x []float32, cols int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·expRowsAVX512(SB), NOSPLIT, $0-104
+	MOVQ    maxima_len+32(FP), AX
+	MOVQ    maxima_base+24(FP), CX
+	MOVQ    sums_base+48(FP), DX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    x_base+72(FP), SI
+	MOVQ    cols+96(FP), DI
+	XORQ    R8, R8
+	TESTQ   BX, BX
+	CMOVQNE DI, R8
+	MOVQ    DI, R9
+	ANDQ    $0x0f, R9
+	MOVQ    $-1, R10
+	BZHIQ   R9, R10, R10
+	KMOVW   R10, K1
+
+rows:
+	VMOVUPS c7f800000<>+0(SB), Z0
+	VORPS   c80000000<>+0(SB), Z0, Z0
+	XORQ    R9, R9
+	MOVQ    DI, R10
+	SUBQ    $0x10, R10
+	JL      max_tail
+
+max_chunk:
+	VMOVUPS (SI)(R9*4), Z1
+	VMAXPS  Z0, Z1, Z0
+	ADDQ    $0x10, R9
+	SUBQ    $0x10, R10
+	JGE     max_chunk
+
+max_tail:
+	ADDQ      $0x10, R10
+	JZ        max_whole
+	VMOVUPS.Z (SI)(R9*4), K1, Z1
+	VMOVUPS   c7f800000<>+0(SB), Z3
+	VORPS     c80000000<>+0(SB), Z3, Z3
+	VBLENDMPS Z1, Z3, K1, Z2
+	VMAXPS    Z0, Z2, Z0
+
+max_whole:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0x0e, X0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0x01, X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSS        X0, (CX)
+	VBROADCASTSS  X0, Z0
+	VXORPS        Z1, Z1, Z1
+	XORQ          R9, R9
+	MOVQ          DI, R10
+	SUBQ          $0x10, R10
+	JL            exp_tail
+
+exp_chunk:
+	VMOVUPS      (SI)(R9*4), Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      c42b20000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z4
+	VMOVUPS      cc2d00000<>+0(SB), Z3
+	VMAXPS       Z4, Z3, Z4
+	VMULPS       c3fb8aa3b<>+0(SB), Z4, Z3
+	VCVTPS2DQ    Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z4
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z4
+	VMOVUPS      c37d00d01<>+0(SB), Z5
+	VFMADD213PS  c39500d01<>+0(SB), Z4, Z5
+	VFMADD213PS  c3ab60b61<>+0(SB), Z4, Z5
+	VFMADD213PS  c3c088889<>+0(SB), Z4, Z5
+	VFMADD213PS  c3d2aaaab<>+0(SB), Z4, Z5
+	VFMADD213PS  c3e2aaaab<>+0(SB), Z4, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z4, Z5
+	VMULPS       Z4, Z4, Z6
+	VFMADD213PS  Z4, Z5, Z6
+	VADDPS       c3f800000<>+0(SB), Z6, Z6
+	VSCALEFPS    Z3, Z6, Z6
+	VADDPS       Z6, Z1, Z1
+	TESTQ        BX, BX
+	JZ           stored
+	VMOVUPS      Z6, (BX)(R9*4)
+
+stored:
+	ADDQ $0x10, R9
+	SUBQ $0x10, R10
+	JGE  exp_chunk
+
+exp_tail:
+	ADDQ         $0x10, R10
+	JZ           exp_whole
+	VMOVUPS.Z    (SI)(R9*4), K1, Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      c42b20000<>+0(SB), Z0
+	VMINPS       Z3, Z0, Z0
+	VMOVUPS      cc2d00000<>+0(SB), Z3
+	VMAXPS       Z0, Z3, Z0
+	VMULPS       c3fb8aa3b<>+0(SB), Z0, Z3
+	VCVTPS2DQ    Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMOVAPS      Z0, Z0
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z0
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z0
+	VMOVUPS      c37d00d01<>+0(SB), Z4
+	VFMADD213PS  c39500d01<>+0(SB), Z0, Z4
+	VFMADD213PS  c3ab60b61<>+0(SB), Z0, Z4
+	VFMADD213PS  c3c088889<>+0(SB), Z0, Z4
+	VFMADD213PS  c3d2aaaab<>+0(SB), Z0, Z4
+	VFMADD213PS  c3e2aaaab<>+0(SB), Z0, Z4
+	VFMADD213PS  c3f000000<>+0(SB), Z0, Z4
+	VMULPS       Z0, Z0, Z5
+	VFMADD213PS  Z0, Z4, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z5
+	VSCALEFPS    Z3, Z5, Z5
+	VMOVAPS.Z    Z5, K1, Z0
+	VADDPS       Z0, Z1, Z1
+	TESTQ        BX, BX
+	JZ           stored_tail
+	VMOVUPS      Z0, K1, (BX)(R9*4)
+
+stored_tail:
+exp_whole:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x0e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x01, X1, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, (DX)
+	ADDQ          $0x04, CX
+	ADDQ          $0x04, DX
+	LEAQ          (BX)(R8*4), BX
+	LEAQ          (SI)(DI*4), SI
+	DECQ          AX
+	JNZ           rows
+	VZEROUPPER
+	RET
+
+// func affineRowsAVX512(dst []float32, x []float32, factors []float32, offsets []float32, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·affineRowsAVX512(SB), NOSPLIT, $0-104
+	MOVQ  factors_len+56(FP), AX
+	MOVQ  factors_base+48(FP), CX
+	MOVQ  offsets_base+72(FP), DX
+	MOVQ  dst_base+0(FP), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  cols+96(FP), DI
+	MOVQ  DI, R8
+	ANDQ  $0x0f, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+
+rows:
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS (DX), Z1
+	XORQ         R8, R8
+	MOVQ         DI, R9
+	SUBQ         $0x10, R9
+	JL           tail
+
+chunk:
+	VMOVUPS     (SI)(R8*4), Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (BX)(R8*4)
+	ADDQ        $0x10, R8
+	SUBQ        $0x10, R9
+	JGE         chunk
+
+tail:
+	ADDQ        $0x10, R9
+	JZ          whole
+	VMOVUPS.Z   (SI)(R8*4), K1, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (BX)(R8*4)
+
+whole:
+	ADDQ $0x04, CX
+	ADDQ $0x04, DX
+	LEAQ (BX)(DI*4), BX
+	LEAQ (SI)(DI*4), SI
+	DECQ AX
+	JNZ  rows
+	VZEROUPPER
+	RET
+
 // func deviationsAVX512(dst []float32, x []float32, shift []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·deviationsAVX512(SB), NOSPLIT, $0-72

@@ -32,6 +32,9 @@ type Kernel struct {
 	momentum    func(w, v, g []float32, s *Momentum)
 	adam        func(w, m, v, g []float32, s *Adam)
 
+	expRows    func(dst, maxima, sums, x []float32, cols int)
+	affineRows func(dst, x, factors, offsets []float32, cols int)
+
 	deviations      func(dst, x, shift []float32)
 	normalize       func(dst, x, shift, factor, offset []float32)
 	normalizedTimes func(dst, x, shift, factor, dy []float32)

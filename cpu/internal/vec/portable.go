@@ -35,6 +35,9 @@ var portable = Kernel{
 	momentum:    momentumPortable,
 	adam:        adamPortable,
 
+	expRows:    expRowsPortable,
+	affineRows: affineRowsPortable,
+
 	deviations:      deviationsPortable,
 	normalize:       normalizePortable,
 	normalizedTimes: normalizedTimesPortable,
