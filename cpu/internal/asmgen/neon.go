@@ -220,6 +220,25 @@ var moveLanes = map[int]string{4: "FMOVQ", 2: "FMOVD", 1: "FMOVS"}
 // load reads the first lanes of a register: four, two or one.
 func (n *neon) load(v vreg, at string, lanes int) { n.op(moveLanes[lanes], at, v.float()) }
 
+// loadRepeated reads the first lanes of a register, as load does, and repeats them in the rest.
+func (n *neon) loadRepeated(v vreg, base greg, bytes, lanes int) {
+	switch lanes {
+	case neonLanes:
+		n.load(v, base.at(bytes), lanes)
+	case 2:
+		n.op("VLD1R", fmt.Sprintf("(%s)", base), fmt.Sprintf("[V%d.D2]", int(v)))
+	case 1:
+		n.op("VLD1R", fmt.Sprintf("(%s)", base), fmt.Sprintf("[%s]", v))
+	}
+}
+
+// keep zeroes all but the first lanes of a register.
+func (n *neon) keep(v vreg, lanes int) {
+	if lanes < neonLanes {
+		n.op(moveLanes[lanes], v.float(), v.float())
+	}
+}
+
 // store writes the first lanes of a register: four, two or one.
 func (n *neon) store(v vreg, at string, lanes int) { n.op(moveLanes[lanes], v.float(), at) }
 

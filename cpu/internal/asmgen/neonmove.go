@@ -1,7 +1,5 @@
 package main
 
-import "fmt"
-
 func (n *neon) moves() {
 	n.interleave()
 	n.deinterleave()
@@ -77,7 +75,7 @@ func (n *neon) interleave() {
 		shifts = nil
 		for i := range channels {
 			shifts = append(shifts, n.vector())
-			n.op("VLD1R", fmt.Sprintf("(%s)", bias), fmt.Sprintf("[%s]", shifts[i]))
+			n.loadRepeated(shifts[i], bias, 0, 1)
 			n.op("ADD", 4, bias)
 		}
 	}, func(channels, pixels int, pixel greg, planes []greg) {

@@ -1,10 +1,5 @@
 package main
 
-import (
-	"fmt"
-	"math"
-)
-
 // vecNEON writes the loops of package vec. Where nothing else is said, they are those of isa.writeVec.
 func vecNEON(n *neon) {
 	n.arithmetic()
@@ -14,6 +9,8 @@ func vecNEON(n *neon) {
 	n.biasReLU()
 	n.transcendental()
 	n.optimizers()
+	n.softmax()
+	n.normalization()
 	n.moves()
 	n.pooling()
 }
@@ -28,6 +25,39 @@ func (n *neon) arithmetic() {
 	n.elements("mul", "func(dst, x, y []float32)", "dst[i] = x[i]·y[i].", []string{"dst", "x", "y"}, 4, func() func([]vreg) []vreg {
 		return func(in []vreg) []vreg {
 			n.mul(in[1], in[1], in[2])
+			return in[1:2]
+		}
+	})
+	n.elements("sub", "func(dst, x, y []float32)", "dst[i] = x[i] − y[i].", []string{"dst", "x", "y"}, 4, func() func([]vreg) []vreg {
+		return func(in []vreg) []vreg {
+			n.sub(in[1], in[1], in[2])
+			return in[1:2]
+		}
+	})
+	n.elements("div", "func(dst, x, y []float32)", "dst[i] = x[i]/y[i].", []string{"dst", "x", "y"}, 2, func() func([]vreg) []vreg {
+		return func(in []vreg) []vreg {
+			n.div(in[1], in[1], in[2])
+			return in[1:2]
+		}
+	})
+	n.elements("sqrt", "func(dst, x []float32)", "dst[i] = √x[i].", []string{"dst", "x"}, 2, func() func([]vreg) []vreg {
+		return func(in []vreg) []vreg {
+			n.sqrt(in[1], in[1])
+			return in[1:2]
+		}
+	})
+	n.elements("larger", "func(dst, x, y []float32)", "dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].", []string{"dst", "x", "y"}, 4, func() func([]vreg) []vreg {
+		return func(in []vreg) []vreg {
+			wins, free := n.vector(), n.vector()
+			n.beats(wins, in[2], in[1], free)
+			n.insert(in[1], in[2], wins)
+			return in[1:2]
+		}
+	})
+	n.elements("shift", "func(dst, x []float32, alpha float32)", "dst[i] = x[i] + alpha.", []string{"dst", "x"}, 4, func() func([]vreg) []vreg {
+		alpha := n.scalar("alpha")
+		return func(in []vreg) []vreg {
+			n.add(in[1], alpha, in[1])
 			return in[1:2]
 		}
 	})
@@ -77,10 +107,15 @@ func (n *neon) reduction(name, signature, doc string, slices []string, add func(
 		}
 	})
 	n.joinAll(sums, n.add)
-	n.pair(sums[0], sums[0], sums[0])
-	n.pairLowest(sums[0], sums[0])
+	n.addLanes(sums[0])
 	n.op("FMOVS", sums[0].float(), n.address(n.signature.Results().At(0)))
 	n.end()
+}
+
+// addLanes puts the sum of all lanes into the lowest.
+func (n *neon) addLanes(v vreg) {
+	n.pair(v, v, v)
+	n.pairLowest(v, v)
 }
 
 // joinAll writes s₀ = (s₀∘s₁) ∘ (s₂∘s₃).
@@ -90,26 +125,19 @@ func (n *neon) joinAll(s []vreg, join func(d, x, y vreg)) {
 	join(s[0], s[0], s[2])
 }
 
-// maximum takes tails as vectors whose missing lanes repeat the first element.
+// maximum takes tails as registers whose missing lanes repeat those that there are.
 func (n *neon) maximum() {
 	n.begin("maxNEON", "func(x []float32) float32", "max x[i], or NaN if there is one.")
 	count, x := n.length("x"), n.base("x")
 	s := n.vectorsOf(4)
-	n.op("VLD1R", fmt.Sprintf("(%s)", x), fmt.Sprintf("[%s]", s[0]))
+	n.loadRepeated(s[0], x, 0, 1)
 	for _, v := range s[1:] {
 		n.move(v, s[0])
 	}
 	n.countdown(count, len(s), "", func(registers, lanes int, _ string) {
 		n.interleaved(registers, func(r int) {
 			in := n.vector()
-			if lanes == 1 {
-				n.op("VLD1R", fmt.Sprintf("(%s)", x), fmt.Sprintf("[%s]", in))
-			} else {
-				n.load(in, x.at(4*lanes*r), lanes)
-			}
-			if lanes == 2 {
-				n.op("VMOV", fmt.Sprintf("V%d.D[0]", int(in)), fmt.Sprintf("V%d.D[1]", int(in)))
-			}
+			n.loadRepeated(in, x, 4*lanes*r, lanes)
 			n.max(s[r], s[r], in)
 		})
 		n.op("ADD", 4*lanes*registers, x)
@@ -214,6 +242,17 @@ func (n *neon) activations() {
 			return []vreg{t}
 		}
 	})
+	n.elements("eluGrad", "func(dx, dy, y []float32, alpha float32)", "dx[i] = dy[i] if y[i] > 0, else dy[i]·(y[i] + alpha).", []string{"dx", "dy", "y"}, 4, func() func([]vreg) []vreg {
+		alpha := n.scalar("alpha")
+		return func(in []vreg) []vreg {
+			t := n.vector()
+			n.add(t, in[2], alpha)
+			n.mul(t, t, in[1])
+			n.positive(in[2], in[2])
+			n.insert(t, in[1], in[2])
+			return []vreg{t}
+		}
+	})
 	n.elements("sigmoidGrad", "func(dx, dy, y []float32)", "dx[i] = dy[i]·(y[i]·(1 − y[i])).", []string{"dx", "dy", "y"}, 4, func() func([]vreg) []vreg {
 		one := n.float(1)
 		return func(in []vreg) []vreg {
@@ -269,161 +308,4 @@ func (n *neon) biasReLU() {
 		})
 	})
 	n.end()
-}
-
-// neonMath are the constants that all of exp, sigmoid and tanh need, in registers.
-type neonMath struct {
-	one, log2e, ln2High, ln2Low, bias vreg
-	coefficients                      []vreg // 1/8!, 1/7!, …, 1/2!
-}
-
-func (n *neon) newMath() *neonMath {
-	high := float64(float32(math.Ln2))
-	m := &neonMath{
-		one:     n.float(1),
-		log2e:   n.float(math.Log2E),
-		ln2High: n.float(high),
-		ln2Low:  n.float(math.Ln2 - high),
-		bias:    n.constant(127),
-	}
-	factorial := 40320.0
-	for i := 8.0; i >= 2; i-- {
-		m.coefficients = append(m.coefficients, n.float(1/factorial))
-		factorial /= i
-	}
-	return m
-}
-
-// transcendental writes exp, sigmoid and tanh by the formulas of vecmath.go. Two registers at a time is what fits beside the constants.
-func (n *neon) transcendental() {
-	n.elements("exp", "func(dst, x []float32)", "dst[i] = exp(x[i]).", []string{"dst", "x"}, 2, func() func([]vreg) []vreg {
-		m := n.newMath()
-		most, least := n.float(89), n.float(-104)
-		return func(in []vreg) []vreg {
-			x := in[1]
-			n.min(x, x, most)
-			n.max(x, x, least)
-			n.exp(m, x)
-			return in[1:2]
-		}
-	})
-	n.elements("sigmoid", "func(dst, x []float32)", "dst[i] = 1/(1 + exp(−x[i])).", []string{"dst", "x"}, 2, func() func([]vreg) []vreg {
-		m := n.newMath()
-		least, sign := n.float(-104), n.constant(1<<31)
-		return func(in []vreg) []vreg {
-			x, e := in[1], n.vector()
-			n.or(e, x, sign)
-			n.max(e, e, least)
-			n.exp(m, e)
-			n.positive(x, x)
-			below := n.vector()
-			n.add(below, e, m.one)
-			n.insert(e, m.one, x)
-			n.div(e, e, below)
-			return []vreg{e}
-		}
-	})
-	n.elements("tanh", "func(dst, x []float32)", "dst[i] = tanh(x[i]).", []string{"dst", "x"}, 2, func() func([]vreg) []vreg {
-		m := n.newMath()
-		two, most, sign, notSign := n.float(2), n.float(20), n.constant(1<<31), n.constant(1<<31-1)
-		return func(in []vreg) []vreg {
-			x, p := in[1], n.vector()
-			n.and(p, x, notSign)
-			n.add(p, p, p)
-			n.min(p, p, most)
-			power := n.reduce(m, p)
-			n.powerOfTwo(m, power)
-			t := n.vector()
-			n.sub(t, power, m.one)
-			n.mulAdd(t, power, p)
-			n.add(p, t, two)
-			n.div(t, t, p)
-			n.insert(t, x, sign)
-			return []vreg{t}
-		}
-	})
-}
-
-// exp overwrites x by exp(x), for −104 ≤ x ≤ 89 or NaN.
-func (n *neon) exp(m *neonMath, x vreg) {
-	whole := n.reduce(m, x)
-	n.add(x, x, m.one)
-	half := n.vector()
-	n.halve(half, whole)
-	n.op("VSUB", half, whole, whole)
-	n.powerOfTwo(m, half)
-	n.mul(x, x, half)
-	n.powerOfTwo(m, whole)
-	n.mul(x, x, whole)
-}
-
-// reduce returns n, the integer nearest to x/ln 2, and overwrites x by exp(r) − 1 for the remainder r = x − n·ln 2.
-func (n *neon) reduce(m *neonMath, x vreg) (integer vreg) {
-	integer = n.vector()
-	q, t := n.vector(), n.vector()
-	n.mul(integer, x, m.log2e)
-	n.nearest(integer, integer)
-	n.whole(t, integer)
-	n.mulSub(x, t, m.ln2High)
-	n.mulSub(x, t, m.ln2Low)
-	n.move(q, m.coefficients[0])
-	for _, k := range m.coefficients[1:] {
-		n.move(t, k)
-		n.mulAdd(t, q, x)
-		q, t = t, q
-	}
-	n.mul(t, x, x)
-	n.mulAdd(x, t, q)
-	return integer
-}
-
-// powerOfTwo overwrites the integer n by 2ⁿ, for −127 < n < 128.
-func (n *neon) powerOfTwo(m *neonMath, v vreg) {
-	n.op("VADD", m.bias, v, v)
-	n.op("VSHL", 23, v, v)
-}
-
-func (n *neon) optimizers() {
-	n.elements("momentum", "func(w, v, g []float32, rate, momentum, decay, direct, velocity float32)",
-		"g' = g + decay·w, v = momentum·v + g', w −= rate·(direct·g' + velocity·v).",
-		[]string{"w", "v", "g"}, 2, func() func([]vreg) []vreg {
-			rate, momentum, decay, direct, velocity := n.scalar("rate"), n.scalar("momentum"), n.scalar("decay"), n.scalar("direct"), n.scalar("velocity")
-			return func(in []vreg) []vreg {
-				w, v, g := in[0], in[1], in[2]
-				moved := n.vector()
-				n.mulAdd(g, decay, w)
-				n.move(moved, g)
-				n.mulAdd(moved, momentum, v)
-				n.mul(g, direct, g)
-				n.mulAdd(g, velocity, moved)
-				n.mulSub(w, rate, g)
-				return []vreg{w, moved}
-			}
-		})
-	n.elements("adam", "func(w, m, v, g []float32, keep, decay, beta1, rest1, beta2, rest2, rate, correction, epsilon float32)",
-		"w = keep·w, g' = g + decay·w, m = beta1·m + rest1·g', v = beta2·v + rest2·g'², w −= rate·m/(√v·correction + epsilon).",
-		[]string{"w", "m", "v", "g"}, 2, func() func([]vreg) []vreg {
-			keep, decay := n.scalar("keep"), n.scalar("decay")
-			beta1, rest1 := n.scalar("beta1"), n.scalar("rest1")
-			beta2, rest2 := n.scalar("beta2"), n.scalar("rest2")
-			rate, correction, epsilon := n.scalar("rate"), n.scalar("correction"), n.scalar("epsilon")
-			return func(in []vreg) []vreg {
-				w, m, v, g := in[0], in[1], in[2], in[3]
-				t := n.vector()
-				n.mul(w, keep, w)
-				n.mulAdd(g, decay, w)
-				n.mul(m, beta1, m)
-				n.mulAdd(m, rest1, g)
-				n.mul(g, g, g)
-				n.mul(v, beta2, v)
-				n.mulAdd(v, rest2, g)
-				n.sqrt(g, v)
-				n.move(t, epsilon)
-				n.mulAdd(t, correction, g)
-				n.mul(g, rate, m)
-				n.div(g, g, t)
-				n.sub(w, w, g)
-				return []vreg{w, m, v}
-			}
-		})
 }

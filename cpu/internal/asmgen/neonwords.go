@@ -33,13 +33,23 @@ func (n *neon) pair(d, x, y vreg) { n.same(0x6e20d400, "faddp", d, x, y) } // d 
 
 func (n *neon) atLeast(d, x, y vreg) { n.same(0x6e20e400, "fcmge", d, x, y) } // x ≥ y
 func (n *neon) equals(d, x, y vreg)  { n.same(0x4e20e400, "fcmeq", d, x, y) } // x = y
+func (n *neon) greater(d, x, y vreg) { n.same(0x6ea0e400, "fcmgt", d, x, y) } // x > y
 
-func (n *neon) sqrt(d, x vreg)     { n.unary(0x6ea1f800, "fsqrt", "", d, x) }       // d = √x
-func (n *neon) nearest(d, x vreg)  { n.unary(0x4e21a800, "fcvtns", "", d, x) }      // d = the integer nearest to x, 0 for NaN
-func (n *neon) whole(d, x vreg)    { n.unary(0x4e21d800, "scvtf", "", d, x) }       // d = the integer x as a float32
-func (n *neon) positive(d, x vreg) { n.unary(0x4ea0c800, "fcmgt", ", #0.0", d, x) } // d = ones where x > 0, zeros elsewhere
-func (n *neon) atMost0(d, x vreg)  { n.unary(0x6ea0d800, "fcmle", ", #0.0", d, x) } // d = ones where x ≤ 0, zeros elsewhere
-func (n *neon) halve(d, x vreg)    { n.unary(0x4f3f0400, "sshr", ", #1", d, x) }    // d = ⌊x/2⌋, of integers
+func (n *neon) positive(d, x vreg) { n.unary(0x4ea0c800, "fcmgt", ", #0.0", d, x) } // x > 0
+func (n *neon) negative(d, x vreg) { n.unary(0x4ea0e800, "fcmlt", ", #0.0", d, x) } // x < 0
+func (n *neon) atMost0(d, x vreg)  { n.unary(0x6ea0d800, "fcmle", ", #0.0", d, x) } // x ≤ 0
+func (n *neon) isZero(d, x vreg)   { n.unary(0x4ea0d800, "fcmeq", ", #0.0", d, x) } // x = 0
+
+// Numbers.
+
+func (n *neon) sqrt(d, x vreg)    { n.unary(0x6ea1f800, "fsqrt", "", d, x) }  // d = √x
+func (n *neon) nearest(d, x vreg) { n.unary(0x4e21a800, "fcvtns", "", d, x) } // d = the integer nearest to x, 0 for NaN
+func (n *neon) whole(d, x vreg)   { n.unary(0x4e21d800, "scvtf", "", d, x) }  // d = the integer x as a float32
+
+// shiftRight writes d = ⌊x/2ᵏ⌋, of integers.
+func (n *neon) shiftRight(d, x vreg, k int) {
+	n.unary(0x4f000400|uint32(64-k)<<16, "sshr", fmt.Sprintf(", #%d", k), d, x)
+}
 
 // andNot writes d = x ∧ ¬y.
 func (n *neon) andNot(d, x, y vreg) {
@@ -85,6 +95,9 @@ func (n *neon) mulSub(d, x, y vreg) { n.op("VFMLS", y, x, d) } // d −= x·y
 
 func (n *neon) and(d, x, y vreg) { n.op("VAND", y.bytes(), x.bytes(), d.bytes()) }
 func (n *neon) or(d, x, y vreg)  { n.op("VORR", y.bytes(), x.bytes(), d.bytes()) }
+
+// insertElse writes bits of x into d where those of mask are not set.
+func (n *neon) insertElse(d, x, mask vreg) { n.op("VBIF", mask.bytes(), x.bytes(), d.bytes()) }
 
 // insert writes bits of x into d where those of mask are set.
 func (n *neon) insert(d, x, mask vreg) { n.op("VBIT", mask.bytes(), x.bytes(), d.bytes()) }

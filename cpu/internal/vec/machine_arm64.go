@@ -10,7 +10,12 @@ func machineKernels() []*Kernel { return []*Kernel{&neon} }
 // Loops that are not named here are the portable ones.
 var neon = variant("neon", func(k *Kernel) {
 	k.add = addNEON
+	k.sub = subNEON
 	k.mul = mulNEON
+	k.div = divNEON
+	k.larger = largerNEON
+	k.sqrt = sqrtNEON
+	k.shift = shiftNEON
 	k.scale = scaleNEON
 	k.axpy = axpyNEON
 	k.sum = sumNEON
@@ -20,11 +25,20 @@ var neon = variant("neon", func(k *Kernel) {
 	k.biasReLU = biasReLUNEON
 	k.relu = reluNEON
 	k.reluGrad = reluGradNEON
+	k.elu = eluNEON
+	k.eluGrad = eluGradNEON
 	k.exp = expNEON
+	k.log = logNEON
 	k.sigmoid = sigmoidNEON
 	k.tanh = tanhNEON
 	k.sigmoidGrad = sigmoidGradNEON
 	k.tanhGrad = tanhGradNEON
+	k.expRows = expRowsNEON
+	k.affineRows = affineRowsNEON
+	k.deviations = deviationsNEON
+	k.normalize = normalizeNEON
+	k.normalizedTimes = normalizedTimesNEON
+	k.normalizeGrad = normalizeGradNEON
 	k.addRows = addRowsNEON
 	k.interleave = interleaveNEON
 	k.deinterleave = deinterleaveNEON
@@ -40,6 +54,13 @@ var neon = variant("neon", func(k *Kernel) {
 	}
 	k.meanWindow = func(y, x []float32, t Taps, divisor float32) {
 		meanWindowNEON(y, x, t.Rows, t.Cols, t.StepX, t.StepY, divisor)
+	}
+	k.sgd = func(w, g []float32, s *SGD) { sgdNEON(w, g, s.Rate, s.Decay) }
+	k.rmsProp = func(w, v, g []float32, s *RMSProp) {
+		rmsPropNEON(w, v, g, s.Rate, s.Decay, s.Keep, s.Rest, s.Epsilon)
+	}
+	k.adaDelta = func(w, v, d, g []float32, s *AdaDelta) {
+		adaDeltaNEON(w, v, d, g, s.Rate, s.Decay, s.Keep, s.Rest, s.Epsilon)
 	}
 	k.momentum = func(w, v, g []float32, s *Momentum) {
 		momentumNEON(w, v, g, s.Rate, s.Momentum, s.Decay, s.Direct, s.Velocity)

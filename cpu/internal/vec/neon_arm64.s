@@ -136,6 +136,321 @@ tail1:
 done:
 	RET
 
+// func subNEON(dst []float32, x []float32, y []float32)
+TEXT ·subNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F2
+	FMOVQ   32(R2), F4
+	FMOVQ   48(R2), F6
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F3
+	FMOVQ   32(R3), F5
+	FMOVQ   48(R3), F7
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD    $0x4ea3d442 // fsub v2.4s, v2.4s, v3.4s
+	WORD    $0x4ea5d484 // fsub v4.4s, v4.4s, v5.4s
+	WORD    $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F2, 16(R1)
+	FMOVQ   F4, 32(R1)
+	FMOVQ   F6, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func divNEON(dst []float32, x []float32, y []float32)
+TEXT ·divNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	SUBS    $8, R0
+	BLT     rest
+loop8:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F2
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F3
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	WORD    $0x6e23fc42 // fdiv v2.4s, v2.4s, v3.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F2, 16(R1)
+	ADD     $32, R1
+	ADD     $32, R2
+	ADD     $32, R3
+	SUBS    $8, R0
+	BGE     loop8
+rest:
+	ADD     $8, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func sqrtNEON(dst []float32, x []float32)
+TEXT ·sqrtNEON(SB), NOSPLIT, $0-48
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	SUBS    $8, R0
+	BLT     rest
+loop8:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F1
+	WORD    $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	WORD    $0x6ea1f821 // fsqrt v1.4s, v1.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F1, 16(R1)
+	ADD     $32, R1
+	ADD     $32, R2
+	SUBS    $8, R0
+	BGE     loop8
+rest:
+	ADD     $8, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	WORD    $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	WORD    $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	WORD    $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+done:
+	RET
+
+// func largerNEON(dst []float32, x []float32, y []float32)
+TEXT ·largerNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F4
+	FMOVQ   32(R2), F8
+	FMOVQ   48(R2), F12
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F5
+	FMOVQ   32(R3), F9
+	FMOVQ   48(R3), F13
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x6e25e486 // fcmge v6.4s, v4.4s, v5.4s
+	WORD    $0x6e29e50a // fcmge v10.4s, v8.4s, v9.4s
+	WORD    $0x6e2de58e // fcmge v14.4s, v12.4s, v13.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e24e487 // fcmeq v7.4s, v4.4s, v4.4s
+	WORD    $0x4e28e50b // fcmeq v11.4s, v8.4s, v8.4s
+	WORD    $0x4e2ce58f // fcmeq v15.4s, v12.4s, v12.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	WORD    $0x4e661ce6 // bic v6.16b, v7.16b, v6.16b
+	WORD    $0x4e6a1d6a // bic v10.16b, v11.16b, v10.16b
+	WORD    $0x4e6e1dee // bic v14.16b, v15.16b, v14.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	VBIT    V6.B16, V5.B16, V4.B16
+	VBIT    V10.B16, V9.B16, V8.B16
+	VBIT    V14.B16, V13.B16, V12.B16
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F4, 16(R1)
+	FMOVQ   F8, 32(R1)
+	FMOVQ   F12, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func shiftNEON(dst []float32, x []float32, alpha float32)
+TEXT ·shiftNEON(SB), NOSPLIT, $0-52
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	FMOVS   alpha+48(FP), F0
+	VDUP    V0.S[0], V0.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F1
+	FMOVQ   16(R2), F2
+	FMOVQ   32(R2), F3
+	FMOVQ   48(R2), F4
+	WORD    $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
+	WORD    $0x4e22d402 // fadd v2.4s, v0.4s, v2.4s
+	WORD    $0x4e23d403 // fadd v3.4s, v0.4s, v3.4s
+	WORD    $0x4e24d404 // fadd v4.4s, v0.4s, v4.4s
+	FMOVQ   F1, 0(R1)
+	FMOVQ   F2, 16(R1)
+	FMOVQ   F3, 32(R1)
+	FMOVQ   F4, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F1
+	WORD    $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
+	FMOVQ   F1, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F1
+	WORD    $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
+	FMOVD   F1, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F1
+	WORD    $0x4e21d401 // fadd v1.4s, v0.4s, v1.4s
+	FMOVS   F1, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+done:
+	RET
+
 // func scaleNEON(dst []float32, x []float32, alpha float32)
 TEXT ·scaleNEON(SB), NOSPLIT, $0-52
 	MOVD    dst_len+8(FP), R0
@@ -406,8 +721,7 @@ loop4:
 tail:
 	ADD     $4, R0
 	TBZ     $1, R0, tail1
-	FMOVD   0(R1), F4
-	VMOV    V4.D[0], V4.D[1]
+	VLD1R   (R1), [V4.D2]
 	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
 	ADD     $8, R1
 tail1:
@@ -875,6 +1189,95 @@ tail1:
 	VAND    V1.B16, V4.B16, V4.B16
 	VBIT    V3.B16, V2.B16, V4.B16
 	FMOVS   F4, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func eluGradNEON(dx []float32, dy []float32, y []float32, alpha float32)
+TEXT ·eluGradNEON(SB), NOSPLIT, $0-76
+	MOVD    dx_len+8(FP), R0
+	MOVD    dx_base+0(FP), R1
+	MOVD    dy_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	FMOVS   alpha+72(FP), F0
+	VDUP    V0.S[0], V0.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F1
+	FMOVQ   16(R2), F4
+	FMOVQ   32(R2), F7
+	FMOVQ   48(R2), F10
+	FMOVQ   0(R3), F2
+	FMOVQ   16(R3), F5
+	FMOVQ   32(R3), F8
+	FMOVQ   48(R3), F11
+	WORD    $0x4e20d443 // fadd v3.4s, v2.4s, v0.4s
+	WORD    $0x4e20d4a6 // fadd v6.4s, v5.4s, v0.4s
+	WORD    $0x4e20d509 // fadd v9.4s, v8.4s, v0.4s
+	WORD    $0x4e20d56c // fadd v12.4s, v11.4s, v0.4s
+	WORD    $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD    $0x6e24dcc6 // fmul v6.4s, v6.4s, v4.4s
+	WORD    $0x6e27dd29 // fmul v9.4s, v9.4s, v7.4s
+	WORD    $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	WORD    $0x4ea0c842 // fcmgt v2.4s, v2.4s, #0.0
+	WORD    $0x4ea0c8a5 // fcmgt v5.4s, v5.4s, #0.0
+	WORD    $0x4ea0c908 // fcmgt v8.4s, v8.4s, #0.0
+	WORD    $0x4ea0c96b // fcmgt v11.4s, v11.4s, #0.0
+	VBIT    V2.B16, V1.B16, V3.B16
+	VBIT    V5.B16, V4.B16, V6.B16
+	VBIT    V8.B16, V7.B16, V9.B16
+	VBIT    V11.B16, V10.B16, V12.B16
+	FMOVQ   F3, 0(R1)
+	FMOVQ   F6, 16(R1)
+	FMOVQ   F9, 32(R1)
+	FMOVQ   F12, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F1
+	FMOVQ   0(R3), F2
+	WORD    $0x4e20d443 // fadd v3.4s, v2.4s, v0.4s
+	WORD    $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD    $0x4ea0c842 // fcmgt v2.4s, v2.4s, #0.0
+	VBIT    V2.B16, V1.B16, V3.B16
+	FMOVQ   F3, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F1
+	FMOVD   0(R3), F2
+	WORD    $0x4e20d443 // fadd v3.4s, v2.4s, v0.4s
+	WORD    $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD    $0x4ea0c842 // fcmgt v2.4s, v2.4s, #0.0
+	VBIT    V2.B16, V1.B16, V3.B16
+	FMOVD   F3, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F1
+	FMOVS   0(R3), F2
+	WORD    $0x4e20d443 // fadd v3.4s, v2.4s, v0.4s
+	WORD    $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD    $0x4ea0c842 // fcmgt v2.4s, v2.4s, #0.0
+	VBIT    V2.B16, V1.B16, V3.B16
+	FMOVS   F3, 0(R1)
 	ADD     $4, R1
 	ADD     $4, R2
 	ADD     $4, R3
@@ -1391,6 +1794,467 @@ tail1:
 done:
 	RET
 
+// func eluNEON(dst []float32, x []float32, alpha float32)
+TEXT ·eluNEON(SB), NOSPLIT, $0-52
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    $0x3f800000, R3
+	VDUP    R3, V0.S4
+	MOVD    $0x3fb8aa3b, R3
+	VDUP    R3, V1.S4
+	MOVD    $0x3f317218, R3
+	VDUP    R3, V2.S4
+	MOVD    $0xb102e308, R3
+	VDUP    R3, V3.S4
+	MOVD    $0x0000007f, R3
+	VDUP    R3, V4.S4
+	MOVD    $0x37d00d01, R3
+	VDUP    R3, V5.S4
+	MOVD    $0x39500d01, R3
+	VDUP    R3, V6.S4
+	MOVD    $0x3ab60b61, R3
+	VDUP    R3, V7.S4
+	MOVD    $0x3c088889, R3
+	VDUP    R3, V8.S4
+	MOVD    $0x3d2aaaab, R3
+	VDUP    R3, V9.S4
+	MOVD    $0x3e2aaaab, R3
+	VDUP    R3, V10.S4
+	MOVD    $0x3f000000, R3
+	VDUP    R3, V11.S4
+	MOVD    $0xc1f00000, R3
+	VDUP    R3, V12.S4
+	FMOVS   alpha+48(FP), F13
+	VDUP    V13.S[0], V13.S4
+	SUBS    $8, R0
+	BLT     rest
+loop8:
+	FMOVQ   0(R2), F14
+	FMOVQ   16(R2), F20
+	WORD    $0x4e2cf5cf // fmax v15.4s, v14.4s, v12.4s
+	WORD    $0x4e2cf695 // fmax v21.4s, v20.4s, v12.4s
+	WORD    $0x6e21ddf0 // fmul v16.4s, v15.4s, v1.4s
+	WORD    $0x6e21deb6 // fmul v22.4s, v21.4s, v1.4s
+	WORD    $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD    $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD    $0x4e21da12 // scvtf v18.4s, v16.4s
+	WORD    $0x4e21dad8 // scvtf v24.4s, v22.4s
+	VFMLS   V2.S4, V18.S4, V15.S4
+	VFMLS   V2.S4, V24.S4, V21.S4
+	VFMLS   V3.S4, V18.S4, V15.S4
+	VFMLS   V3.S4, V24.S4, V21.S4
+	VMOV    V5.B16, V17.B16
+	VMOV    V5.B16, V23.B16
+	VMOV    V6.B16, V18.B16
+	VMOV    V6.B16, V24.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V7.B16, V17.B16
+	VMOV    V7.B16, V23.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	VMOV    V8.B16, V18.B16
+	VMOV    V8.B16, V24.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V9.B16, V17.B16
+	VMOV    V9.B16, V23.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	VMOV    V10.B16, V18.B16
+	VMOV    V10.B16, V24.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V11.B16, V17.B16
+	VMOV    V11.B16, V23.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	WORD    $0x6e2fddf2 // fmul v18.4s, v15.4s, v15.4s
+	WORD    $0x6e35deb8 // fmul v24.4s, v21.4s, v21.4s
+	VFMLA   V17.S4, V18.S4, V15.S4
+	VFMLA   V23.S4, V24.S4, V21.S4
+	VADD    V4.S4, V16.S4, V16.S4
+	VADD    V4.S4, V22.S4, V22.S4
+	VSHL    $23, V16.S4, V16.S4
+	VSHL    $23, V22.S4, V22.S4
+	WORD    $0x4ea0d613 // fsub v19.4s, v16.4s, v0.4s
+	WORD    $0x4ea0d6d9 // fsub v25.4s, v22.4s, v0.4s
+	VFMLA   V15.S4, V16.S4, V19.S4
+	VFMLA   V21.S4, V22.S4, V25.S4
+	WORD    $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
+	WORD    $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
+	WORD    $0x4ea0e9cf // fcmlt v15.4s, v14.4s, #0.0
+	WORD    $0x4ea0ea95 // fcmlt v21.4s, v20.4s, #0.0
+	VBIT    V15.B16, V19.B16, V14.B16
+	VBIT    V21.B16, V25.B16, V20.B16
+	FMOVQ   F14, 0(R1)
+	FMOVQ   F20, 16(R1)
+	ADD     $32, R1
+	ADD     $32, R2
+	SUBS    $8, R0
+	BGE     loop8
+rest:
+	ADD     $8, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F14
+	WORD    $0x4e2cf5cf // fmax v15.4s, v14.4s, v12.4s
+	WORD    $0x6e21ddf0 // fmul v16.4s, v15.4s, v1.4s
+	WORD    $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD    $0x4e21da12 // scvtf v18.4s, v16.4s
+	VFMLS   V2.S4, V18.S4, V15.S4
+	VFMLS   V3.S4, V18.S4, V15.S4
+	VMOV    V5.B16, V17.B16
+	VMOV    V6.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V7.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VMOV    V8.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V9.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VMOV    V10.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V11.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	WORD    $0x6e2fddf2 // fmul v18.4s, v15.4s, v15.4s
+	VFMLA   V17.S4, V18.S4, V15.S4
+	VADD    V4.S4, V16.S4, V16.S4
+	VSHL    $23, V16.S4, V16.S4
+	WORD    $0x4ea0d613 // fsub v19.4s, v16.4s, v0.4s
+	VFMLA   V15.S4, V16.S4, V19.S4
+	WORD    $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
+	WORD    $0x4ea0e9cf // fcmlt v15.4s, v14.4s, #0.0
+	VBIT    V15.B16, V19.B16, V14.B16
+	FMOVQ   F14, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F14
+	WORD    $0x4e2cf5cf // fmax v15.4s, v14.4s, v12.4s
+	WORD    $0x6e21ddf0 // fmul v16.4s, v15.4s, v1.4s
+	WORD    $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD    $0x4e21da12 // scvtf v18.4s, v16.4s
+	VFMLS   V2.S4, V18.S4, V15.S4
+	VFMLS   V3.S4, V18.S4, V15.S4
+	VMOV    V5.B16, V17.B16
+	VMOV    V6.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V7.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VMOV    V8.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V9.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VMOV    V10.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V11.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	WORD    $0x6e2fddf2 // fmul v18.4s, v15.4s, v15.4s
+	VFMLA   V17.S4, V18.S4, V15.S4
+	VADD    V4.S4, V16.S4, V16.S4
+	VSHL    $23, V16.S4, V16.S4
+	WORD    $0x4ea0d613 // fsub v19.4s, v16.4s, v0.4s
+	VFMLA   V15.S4, V16.S4, V19.S4
+	WORD    $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
+	WORD    $0x4ea0e9cf // fcmlt v15.4s, v14.4s, #0.0
+	VBIT    V15.B16, V19.B16, V14.B16
+	FMOVD   F14, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F14
+	WORD    $0x4e2cf5cf // fmax v15.4s, v14.4s, v12.4s
+	WORD    $0x6e21ddf0 // fmul v16.4s, v15.4s, v1.4s
+	WORD    $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD    $0x4e21da12 // scvtf v18.4s, v16.4s
+	VFMLS   V2.S4, V18.S4, V15.S4
+	VFMLS   V3.S4, V18.S4, V15.S4
+	VMOV    V5.B16, V17.B16
+	VMOV    V6.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V7.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VMOV    V8.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V9.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	VMOV    V10.B16, V18.B16
+	VFMLA   V15.S4, V17.S4, V18.S4
+	VMOV    V11.B16, V17.B16
+	VFMLA   V15.S4, V18.S4, V17.S4
+	WORD    $0x6e2fddf2 // fmul v18.4s, v15.4s, v15.4s
+	VFMLA   V17.S4, V18.S4, V15.S4
+	VADD    V4.S4, V16.S4, V16.S4
+	VSHL    $23, V16.S4, V16.S4
+	WORD    $0x4ea0d613 // fsub v19.4s, v16.4s, v0.4s
+	VFMLA   V15.S4, V16.S4, V19.S4
+	WORD    $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
+	WORD    $0x4ea0e9cf // fcmlt v15.4s, v14.4s, #0.0
+	VBIT    V15.B16, V19.B16, V14.B16
+	FMOVS   F14, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+done:
+	RET
+
+// func logNEON(dst []float32, x []float32)
+TEXT ·logNEON(SB), NOSPLIT, $0-48
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    $0x4b800000, R3
+	VDUP    R3, V0.S4
+	MOVD    $0x00800000, R3
+	VDUP    R3, V1.S4
+	MOVD    $0xc1c00000, R3
+	VDUP    R3, V2.S4
+	MOVD    $0x3f3504f3, R3
+	VDUP    R3, V3.S4
+	MOVD    $0x3f800000, R3
+	VDUP    R3, V4.S4
+	MOVD    $0x40000000, R3
+	VDUP    R3, V5.S4
+	MOVD    $0x3f317218, R3
+	VDUP    R3, V6.S4
+	MOVD    $0xb102e308, R3
+	VDUP    R3, V7.S4
+	MOVD    $0x7f800000, R3
+	VDUP    R3, V8.S4
+	MOVD    $0x7fc00000, R3
+	VDUP    R3, V9.S4
+	MOVD    $0xff800000, R3
+	VDUP    R3, V10.S4
+	MOVD    $0x3e3a2e8c, R3
+	VDUP    R3, V11.S4
+	MOVD    $0x3e638e39, R3
+	VDUP    R3, V12.S4
+	MOVD    $0x3e924925, R3
+	VDUP    R3, V13.S4
+	MOVD    $0x3ecccccd, R3
+	VDUP    R3, V14.S4
+	MOVD    $0x3f2aaaab, R3
+	VDUP    R3, V15.S4
+	SUBS    $8, R0
+	BLT     rest
+loop8:
+	FMOVQ   0(R2), F16
+	FMOVQ   16(R2), F23
+	WORD    $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD    $0x6eb7e438 // fcmgt v24.4s, v1.4s, v23.4s
+	WORD    $0x6e20de12 // fmul v18.4s, v16.4s, v0.4s
+	WORD    $0x6e20def9 // fmul v25.4s, v23.4s, v0.4s
+	VBIF    V17.B16, V16.B16, V18.B16
+	VBIF    V24.B16, V23.B16, V25.B16
+	VAND    V2.B16, V17.B16, V17.B16
+	VAND    V2.B16, V24.B16, V24.B16
+	VSUB    V3.S4, V18.S4, V19.S4
+	VSUB    V3.S4, V25.S4, V26.S4
+	WORD    $0x4f290673 // sshr v19.4s, v19.4s, #23
+	WORD    $0x4f29075a // sshr v26.4s, v26.4s, #23
+	VSHL    $23, V19.S4, V20.S4
+	VSHL    $23, V26.S4, V27.S4
+	VSUB    V20.S4, V18.S4, V18.S4
+	VSUB    V27.S4, V25.S4, V25.S4
+	WORD    $0x4ea4d652 // fsub v18.4s, v18.4s, v4.4s
+	WORD    $0x4ea4d739 // fsub v25.4s, v25.4s, v4.4s
+	WORD    $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD    $0x4e21db5a // scvtf v26.4s, v26.4s
+	WORD    $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	WORD    $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
+	WORD    $0x4e25d654 // fadd v20.4s, v18.4s, v5.4s
+	WORD    $0x4e25d73b // fadd v27.4s, v25.4s, v5.4s
+	WORD    $0x6e34fe54 // fdiv v20.4s, v18.4s, v20.4s
+	WORD    $0x6e3bff3b // fdiv v27.4s, v25.4s, v27.4s
+	WORD    $0x6e34de91 // fmul v17.4s, v20.4s, v20.4s
+	WORD    $0x6e3bdf78 // fmul v24.4s, v27.4s, v27.4s
+	VMOV    V11.B16, V21.B16
+	VMOV    V11.B16, V28.B16
+	VMOV    V12.B16, V22.B16
+	VMOV    V12.B16, V29.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VFMLA   V24.S4, V28.S4, V29.S4
+	VMOV    V13.B16, V21.B16
+	VMOV    V13.B16, V28.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	VFMLA   V24.S4, V29.S4, V28.S4
+	VMOV    V14.B16, V22.B16
+	VMOV    V14.B16, V29.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VFMLA   V24.S4, V28.S4, V29.S4
+	VMOV    V15.B16, V21.B16
+	VMOV    V15.B16, V28.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	VFMLA   V24.S4, V29.S4, V28.S4
+	WORD    $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD    $0x6e38df9c // fmul v28.4s, v28.4s, v24.4s
+	WORD    $0x4eb5d655 // fsub v21.4s, v18.4s, v21.4s
+	WORD    $0x4ebcd73c // fsub v28.4s, v25.4s, v28.4s
+	WORD    $0x6e35de95 // fmul v21.4s, v20.4s, v21.4s
+	WORD    $0x6e3cdf7c // fmul v28.4s, v27.4s, v28.4s
+	VFMLS   V7.S4, V19.S4, V21.S4
+	VFMLS   V7.S4, V26.S4, V28.S4
+	WORD    $0x4eb5d652 // fsub v18.4s, v18.4s, v21.4s
+	WORD    $0x4ebcd739 // fsub v25.4s, v25.4s, v28.4s
+	VFMLA   V6.S4, V19.S4, V18.S4
+	VFMLA   V6.S4, V26.S4, V25.S4
+	WORD    $0x6eb0e515 // fcmgt v21.4s, v8.4s, v16.4s
+	WORD    $0x6eb7e51c // fcmgt v28.4s, v8.4s, v23.4s
+	VBIF    V21.B16, V16.B16, V18.B16
+	VBIF    V28.B16, V23.B16, V25.B16
+	WORD    $0x4ea0ea15 // fcmlt v21.4s, v16.4s, #0.0
+	WORD    $0x4ea0eafc // fcmlt v28.4s, v23.4s, #0.0
+	VBIT    V21.B16, V9.B16, V18.B16
+	VBIT    V28.B16, V9.B16, V25.B16
+	WORD    $0x4ea0da15 // fcmeq v21.4s, v16.4s, #0.0
+	WORD    $0x4ea0dafc // fcmeq v28.4s, v23.4s, #0.0
+	VBIT    V21.B16, V10.B16, V18.B16
+	VBIT    V28.B16, V10.B16, V25.B16
+	FMOVQ   F18, 0(R1)
+	FMOVQ   F25, 16(R1)
+	ADD     $32, R1
+	ADD     $32, R2
+	SUBS    $8, R0
+	BGE     loop8
+rest:
+	ADD     $8, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F16
+	WORD    $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD    $0x6e20de12 // fmul v18.4s, v16.4s, v0.4s
+	VBIF    V17.B16, V16.B16, V18.B16
+	VAND    V2.B16, V17.B16, V17.B16
+	VSUB    V3.S4, V18.S4, V19.S4
+	WORD    $0x4f290673 // sshr v19.4s, v19.4s, #23
+	VSHL    $23, V19.S4, V20.S4
+	VSUB    V20.S4, V18.S4, V18.S4
+	WORD    $0x4ea4d652 // fsub v18.4s, v18.4s, v4.4s
+	WORD    $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD    $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	WORD    $0x4e25d654 // fadd v20.4s, v18.4s, v5.4s
+	WORD    $0x6e34fe54 // fdiv v20.4s, v18.4s, v20.4s
+	WORD    $0x6e34de91 // fmul v17.4s, v20.4s, v20.4s
+	VMOV    V11.B16, V21.B16
+	VMOV    V12.B16, V22.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	VMOV    V14.B16, V22.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VMOV    V15.B16, V21.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	WORD    $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD    $0x4eb5d655 // fsub v21.4s, v18.4s, v21.4s
+	WORD    $0x6e35de95 // fmul v21.4s, v20.4s, v21.4s
+	VFMLS   V7.S4, V19.S4, V21.S4
+	WORD    $0x4eb5d652 // fsub v18.4s, v18.4s, v21.4s
+	VFMLA   V6.S4, V19.S4, V18.S4
+	WORD    $0x6eb0e515 // fcmgt v21.4s, v8.4s, v16.4s
+	VBIF    V21.B16, V16.B16, V18.B16
+	WORD    $0x4ea0ea15 // fcmlt v21.4s, v16.4s, #0.0
+	VBIT    V21.B16, V9.B16, V18.B16
+	WORD    $0x4ea0da15 // fcmeq v21.4s, v16.4s, #0.0
+	VBIT    V21.B16, V10.B16, V18.B16
+	FMOVQ   F18, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F16
+	WORD    $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD    $0x6e20de12 // fmul v18.4s, v16.4s, v0.4s
+	VBIF    V17.B16, V16.B16, V18.B16
+	VAND    V2.B16, V17.B16, V17.B16
+	VSUB    V3.S4, V18.S4, V19.S4
+	WORD    $0x4f290673 // sshr v19.4s, v19.4s, #23
+	VSHL    $23, V19.S4, V20.S4
+	VSUB    V20.S4, V18.S4, V18.S4
+	WORD    $0x4ea4d652 // fsub v18.4s, v18.4s, v4.4s
+	WORD    $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD    $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	WORD    $0x4e25d654 // fadd v20.4s, v18.4s, v5.4s
+	WORD    $0x6e34fe54 // fdiv v20.4s, v18.4s, v20.4s
+	WORD    $0x6e34de91 // fmul v17.4s, v20.4s, v20.4s
+	VMOV    V11.B16, V21.B16
+	VMOV    V12.B16, V22.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	VMOV    V14.B16, V22.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VMOV    V15.B16, V21.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	WORD    $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD    $0x4eb5d655 // fsub v21.4s, v18.4s, v21.4s
+	WORD    $0x6e35de95 // fmul v21.4s, v20.4s, v21.4s
+	VFMLS   V7.S4, V19.S4, V21.S4
+	WORD    $0x4eb5d652 // fsub v18.4s, v18.4s, v21.4s
+	VFMLA   V6.S4, V19.S4, V18.S4
+	WORD    $0x6eb0e515 // fcmgt v21.4s, v8.4s, v16.4s
+	VBIF    V21.B16, V16.B16, V18.B16
+	WORD    $0x4ea0ea15 // fcmlt v21.4s, v16.4s, #0.0
+	VBIT    V21.B16, V9.B16, V18.B16
+	WORD    $0x4ea0da15 // fcmeq v21.4s, v16.4s, #0.0
+	VBIT    V21.B16, V10.B16, V18.B16
+	FMOVD   F18, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F16
+	WORD    $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD    $0x6e20de12 // fmul v18.4s, v16.4s, v0.4s
+	VBIF    V17.B16, V16.B16, V18.B16
+	VAND    V2.B16, V17.B16, V17.B16
+	VSUB    V3.S4, V18.S4, V19.S4
+	WORD    $0x4f290673 // sshr v19.4s, v19.4s, #23
+	VSHL    $23, V19.S4, V20.S4
+	VSUB    V20.S4, V18.S4, V18.S4
+	WORD    $0x4ea4d652 // fsub v18.4s, v18.4s, v4.4s
+	WORD    $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD    $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	WORD    $0x4e25d654 // fadd v20.4s, v18.4s, v5.4s
+	WORD    $0x6e34fe54 // fdiv v20.4s, v18.4s, v20.4s
+	WORD    $0x6e34de91 // fmul v17.4s, v20.4s, v20.4s
+	VMOV    V11.B16, V21.B16
+	VMOV    V12.B16, V22.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	VMOV    V14.B16, V22.B16
+	VFMLA   V17.S4, V21.S4, V22.S4
+	VMOV    V15.B16, V21.B16
+	VFMLA   V17.S4, V22.S4, V21.S4
+	WORD    $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD    $0x4eb5d655 // fsub v21.4s, v18.4s, v21.4s
+	WORD    $0x6e35de95 // fmul v21.4s, v20.4s, v21.4s
+	VFMLS   V7.S4, V19.S4, V21.S4
+	WORD    $0x4eb5d652 // fsub v18.4s, v18.4s, v21.4s
+	VFMLA   V6.S4, V19.S4, V18.S4
+	WORD    $0x6eb0e515 // fcmgt v21.4s, v8.4s, v16.4s
+	VBIF    V21.B16, V16.B16, V18.B16
+	WORD    $0x4ea0ea15 // fcmlt v21.4s, v16.4s, #0.0
+	VBIT    V21.B16, V9.B16, V18.B16
+	WORD    $0x4ea0da15 // fcmeq v21.4s, v16.4s, #0.0
+	VBIT    V21.B16, V10.B16, V18.B16
+	FMOVS   F18, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+done:
+	RET
+
 // func sigmoidNEON(dst []float32, x []float32)
 TEXT ·sigmoidNEON(SB), NOSPLIT, $0-48
 	MOVD    dst_len+8(FP), R0
@@ -1862,6 +2726,354 @@ tail1:
 done:
 	RET
 
+// func sgdNEON(w []float32, g []float32, rate float32, decay float32)
+TEXT ·sgdNEON(SB), NOSPLIT, $0-56
+	MOVD    w_len+8(FP), R0
+	MOVD    w_base+0(FP), R1
+	MOVD    g_base+24(FP), R2
+	FMOVS   rate+48(FP), F0
+	VDUP    V0.S[0], V0.S4
+	FMOVS   decay+52(FP), F1
+	VDUP    V1.S[0], V1.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R1), F2
+	FMOVQ   16(R1), F4
+	FMOVQ   32(R1), F6
+	FMOVQ   48(R1), F8
+	FMOVQ   0(R2), F3
+	FMOVQ   16(R2), F5
+	FMOVQ   32(R2), F7
+	FMOVQ   48(R2), F9
+	VFMLA   V2.S4, V1.S4, V3.S4
+	VFMLA   V4.S4, V1.S4, V5.S4
+	VFMLA   V6.S4, V1.S4, V7.S4
+	VFMLA   V8.S4, V1.S4, V9.S4
+	VFMLS   V3.S4, V0.S4, V2.S4
+	VFMLS   V5.S4, V0.S4, V4.S4
+	VFMLS   V7.S4, V0.S4, V6.S4
+	VFMLS   V9.S4, V0.S4, V8.S4
+	FMOVQ   F2, 0(R1)
+	FMOVQ   F4, 16(R1)
+	FMOVQ   F6, 32(R1)
+	FMOVQ   F8, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R1), F2
+	FMOVQ   0(R2), F3
+	VFMLA   V2.S4, V1.S4, V3.S4
+	VFMLS   V3.S4, V0.S4, V2.S4
+	FMOVQ   F2, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R1), F2
+	FMOVD   0(R2), F3
+	VFMLA   V2.S4, V1.S4, V3.S4
+	VFMLS   V3.S4, V0.S4, V2.S4
+	FMOVD   F2, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R1), F2
+	FMOVS   0(R2), F3
+	VFMLA   V2.S4, V1.S4, V3.S4
+	VFMLS   V3.S4, V0.S4, V2.S4
+	FMOVS   F2, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+done:
+	RET
+
+// func rmsPropNEON(w []float32, s []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+TEXT ·rmsPropNEON(SB), NOSPLIT, $0-92
+	MOVD    w_len+8(FP), R0
+	MOVD    w_base+0(FP), R1
+	MOVD    s_base+24(FP), R2
+	MOVD    g_base+48(FP), R3
+	FMOVS   rate+72(FP), F0
+	VDUP    V0.S[0], V0.S4
+	FMOVS   decay+76(FP), F1
+	VDUP    V1.S[0], V1.S4
+	FMOVS   keep+80(FP), F2
+	VDUP    V2.S[0], V2.S4
+	FMOVS   rest+84(FP), F3
+	VDUP    V3.S[0], V3.S4
+	FMOVS   epsilon+88(FP), F4
+	VDUP    V4.S[0], V4.S4
+	SUBS    $8, R0
+	BLT     rest
+loop8:
+	FMOVQ   0(R1), F5
+	FMOVQ   16(R1), F9
+	FMOVQ   0(R2), F6
+	FMOVQ   16(R2), F10
+	FMOVQ   0(R3), F7
+	FMOVQ   16(R3), F11
+	VFMLA   V5.S4, V1.S4, V7.S4
+	VFMLA   V9.S4, V1.S4, V11.S4
+	WORD    $0x6e27dce8 // fmul v8.4s, v7.4s, v7.4s
+	WORD    $0x6e2bdd6c // fmul v12.4s, v11.4s, v11.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD    $0x6e22dd4a // fmul v10.4s, v10.4s, v2.4s
+	VFMLA   V8.S4, V3.S4, V6.S4
+	VFMLA   V12.S4, V3.S4, V10.S4
+	WORD    $0x6ea1f8c8 // fsqrt v8.4s, v6.4s
+	WORD    $0x6ea1f94c // fsqrt v12.4s, v10.4s
+	WORD    $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD    $0x4e24d58c // fadd v12.4s, v12.4s, v4.4s
+	WORD    $0x6e20dce7 // fmul v7.4s, v7.4s, v0.4s
+	WORD    $0x6e20dd6b // fmul v11.4s, v11.4s, v0.4s
+	WORD    $0x6e28fce7 // fdiv v7.4s, v7.4s, v8.4s
+	WORD    $0x6e2cfd6b // fdiv v11.4s, v11.4s, v12.4s
+	WORD    $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
+	WORD    $0x4eabd529 // fsub v9.4s, v9.4s, v11.4s
+	FMOVQ   F5, 0(R1)
+	FMOVQ   F9, 16(R1)
+	FMOVQ   F6, 0(R2)
+	FMOVQ   F10, 16(R2)
+	ADD     $32, R1
+	ADD     $32, R2
+	ADD     $32, R3
+	SUBS    $8, R0
+	BGE     loop8
+rest:
+	ADD     $8, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R1), F5
+	FMOVQ   0(R2), F6
+	FMOVQ   0(R3), F7
+	VFMLA   V5.S4, V1.S4, V7.S4
+	WORD    $0x6e27dce8 // fmul v8.4s, v7.4s, v7.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	VFMLA   V8.S4, V3.S4, V6.S4
+	WORD    $0x6ea1f8c8 // fsqrt v8.4s, v6.4s
+	WORD    $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD    $0x6e20dce7 // fmul v7.4s, v7.4s, v0.4s
+	WORD    $0x6e28fce7 // fdiv v7.4s, v7.4s, v8.4s
+	WORD    $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
+	FMOVQ   F5, 0(R1)
+	FMOVQ   F6, 0(R2)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R1), F5
+	FMOVD   0(R2), F6
+	FMOVD   0(R3), F7
+	VFMLA   V5.S4, V1.S4, V7.S4
+	WORD    $0x6e27dce8 // fmul v8.4s, v7.4s, v7.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	VFMLA   V8.S4, V3.S4, V6.S4
+	WORD    $0x6ea1f8c8 // fsqrt v8.4s, v6.4s
+	WORD    $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD    $0x6e20dce7 // fmul v7.4s, v7.4s, v0.4s
+	WORD    $0x6e28fce7 // fdiv v7.4s, v7.4s, v8.4s
+	WORD    $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
+	FMOVD   F5, 0(R1)
+	FMOVD   F6, 0(R2)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R1), F5
+	FMOVS   0(R2), F6
+	FMOVS   0(R3), F7
+	VFMLA   V5.S4, V1.S4, V7.S4
+	WORD    $0x6e27dce8 // fmul v8.4s, v7.4s, v7.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	VFMLA   V8.S4, V3.S4, V6.S4
+	WORD    $0x6ea1f8c8 // fsqrt v8.4s, v6.4s
+	WORD    $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD    $0x6e20dce7 // fmul v7.4s, v7.4s, v0.4s
+	WORD    $0x6e28fce7 // fdiv v7.4s, v7.4s, v8.4s
+	WORD    $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
+	FMOVS   F5, 0(R1)
+	FMOVS   F6, 0(R2)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func adaDeltaNEON(w []float32, s []float32, d []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+TEXT ·adaDeltaNEON(SB), NOSPLIT, $0-116
+	MOVD    w_len+8(FP), R0
+	MOVD    w_base+0(FP), R1
+	MOVD    s_base+24(FP), R2
+	MOVD    d_base+48(FP), R3
+	MOVD    g_base+72(FP), R4
+	FMOVS   rate+96(FP), F0
+	VDUP    V0.S[0], V0.S4
+	FMOVS   decay+100(FP), F1
+	VDUP    V1.S[0], V1.S4
+	FMOVS   keep+104(FP), F2
+	VDUP    V2.S[0], V2.S4
+	FMOVS   rest+108(FP), F3
+	VDUP    V3.S[0], V3.S4
+	FMOVS   epsilon+112(FP), F4
+	VDUP    V4.S[0], V4.S4
+	SUBS    $8, R0
+	BLT     rest
+loop8:
+	FMOVQ   0(R1), F5
+	FMOVQ   16(R1), F11
+	FMOVQ   0(R2), F6
+	FMOVQ   16(R2), F12
+	FMOVQ   0(R3), F7
+	FMOVQ   16(R3), F13
+	FMOVQ   0(R4), F8
+	FMOVQ   16(R4), F14
+	VFMLA   V5.S4, V1.S4, V8.S4
+	VFMLA   V11.S4, V1.S4, V14.S4
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e2eddd0 // fmul v16.4s, v14.4s, v14.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD    $0x6e22dd8c // fmul v12.4s, v12.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V6.S4
+	VFMLA   V16.S4, V3.S4, V12.S4
+	WORD    $0x4e24d4e9 // fadd v9.4s, v7.4s, v4.4s
+	WORD    $0x4e24d5af // fadd v15.4s, v13.4s, v4.4s
+	WORD    $0x6ea1f929 // fsqrt v9.4s, v9.4s
+	WORD    $0x6ea1f9ef // fsqrt v15.4s, v15.4s
+	WORD    $0x4e24d4ca // fadd v10.4s, v6.4s, v4.4s
+	WORD    $0x4e24d590 // fadd v16.4s, v12.4s, v4.4s
+	WORD    $0x6ea1f94a // fsqrt v10.4s, v10.4s
+	WORD    $0x6ea1fa10 // fsqrt v16.4s, v16.4s
+	WORD    $0x6e2afd29 // fdiv v9.4s, v9.4s, v10.4s
+	WORD    $0x6e30fdef // fdiv v15.4s, v15.4s, v16.4s
+	WORD    $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	WORD    $0x6e2fddce // fmul v14.4s, v14.4s, v15.4s
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e2eddd0 // fmul v16.4s, v14.4s, v14.4s
+	WORD    $0x6e22dce7 // fmul v7.4s, v7.4s, v2.4s
+	WORD    $0x6e22ddad // fmul v13.4s, v13.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V7.S4
+	VFMLA   V16.S4, V3.S4, V13.S4
+	VFMLS   V8.S4, V0.S4, V5.S4
+	VFMLS   V14.S4, V0.S4, V11.S4
+	FMOVQ   F5, 0(R1)
+	FMOVQ   F11, 16(R1)
+	FMOVQ   F6, 0(R2)
+	FMOVQ   F12, 16(R2)
+	FMOVQ   F7, 0(R3)
+	FMOVQ   F13, 16(R3)
+	ADD     $32, R1
+	ADD     $32, R2
+	ADD     $32, R3
+	ADD     $32, R4
+	SUBS    $8, R0
+	BGE     loop8
+rest:
+	ADD     $8, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R1), F5
+	FMOVQ   0(R2), F6
+	FMOVQ   0(R3), F7
+	FMOVQ   0(R4), F8
+	VFMLA   V5.S4, V1.S4, V8.S4
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V6.S4
+	WORD    $0x4e24d4e9 // fadd v9.4s, v7.4s, v4.4s
+	WORD    $0x6ea1f929 // fsqrt v9.4s, v9.4s
+	WORD    $0x4e24d4ca // fadd v10.4s, v6.4s, v4.4s
+	WORD    $0x6ea1f94a // fsqrt v10.4s, v10.4s
+	WORD    $0x6e2afd29 // fdiv v9.4s, v9.4s, v10.4s
+	WORD    $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e22dce7 // fmul v7.4s, v7.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V7.S4
+	VFMLS   V8.S4, V0.S4, V5.S4
+	FMOVQ   F5, 0(R1)
+	FMOVQ   F6, 0(R2)
+	FMOVQ   F7, 0(R3)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	ADD     $16, R4
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R1), F5
+	FMOVD   0(R2), F6
+	FMOVD   0(R3), F7
+	FMOVD   0(R4), F8
+	VFMLA   V5.S4, V1.S4, V8.S4
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V6.S4
+	WORD    $0x4e24d4e9 // fadd v9.4s, v7.4s, v4.4s
+	WORD    $0x6ea1f929 // fsqrt v9.4s, v9.4s
+	WORD    $0x4e24d4ca // fadd v10.4s, v6.4s, v4.4s
+	WORD    $0x6ea1f94a // fsqrt v10.4s, v10.4s
+	WORD    $0x6e2afd29 // fdiv v9.4s, v9.4s, v10.4s
+	WORD    $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e22dce7 // fmul v7.4s, v7.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V7.S4
+	VFMLS   V8.S4, V0.S4, V5.S4
+	FMOVD   F5, 0(R1)
+	FMOVD   F6, 0(R2)
+	FMOVD   F7, 0(R3)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+	ADD     $8, R4
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R1), F5
+	FMOVS   0(R2), F6
+	FMOVS   0(R3), F7
+	FMOVS   0(R4), F8
+	VFMLA   V5.S4, V1.S4, V8.S4
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V6.S4
+	WORD    $0x4e24d4e9 // fadd v9.4s, v7.4s, v4.4s
+	WORD    $0x6ea1f929 // fsqrt v9.4s, v9.4s
+	WORD    $0x4e24d4ca // fadd v10.4s, v6.4s, v4.4s
+	WORD    $0x6ea1f94a // fsqrt v10.4s, v10.4s
+	WORD    $0x6e2afd29 // fdiv v9.4s, v9.4s, v10.4s
+	WORD    $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	WORD    $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
+	WORD    $0x6e22dce7 // fmul v7.4s, v7.4s, v2.4s
+	VFMLA   V10.S4, V3.S4, V7.S4
+	VFMLS   V8.S4, V0.S4, V5.S4
+	FMOVS   F5, 0(R1)
+	FMOVS   F6, 0(R2)
+	FMOVS   F7, 0(R3)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+	ADD     $4, R4
+done:
+	RET
+
 // func momentumNEON(w []float32, v []float32, g []float32, rate float32, momentum float32, decay float32, direct float32, velocity float32)
 TEXT ·momentumNEON(SB), NOSPLIT, $0-92
 	MOVD    w_len+8(FP), R0
@@ -2123,6 +3335,1008 @@ tail1:
 	ADD     $4, R2
 	ADD     $4, R3
 	ADD     $4, R4
+done:
+	RET
+
+// func expRowsNEON(dst []float32, maxima []float32, sums []float32, x []float32, cols int)
+TEXT ·expRowsNEON(SB), NOSPLIT, $0-104
+	MOVD    maxima_len+32(FP), R0
+	MOVD    maxima_base+24(FP), R1
+	MOVD    sums_base+48(FP), R2
+	MOVD    x_base+72(FP), R3
+	MOVD    cols+96(FP), R4
+	MOVD    $0x3f800000, R7
+	VDUP    R7, V0.S4
+	MOVD    $0x3fb8aa3b, R7
+	VDUP    R7, V1.S4
+	MOVD    $0x3f317218, R7
+	VDUP    R7, V2.S4
+	MOVD    $0xb102e308, R7
+	VDUP    R7, V3.S4
+	MOVD    $0x0000007f, R7
+	VDUP    R7, V4.S4
+	MOVD    $0x37d00d01, R7
+	VDUP    R7, V5.S4
+	MOVD    $0x39500d01, R7
+	VDUP    R7, V6.S4
+	MOVD    $0x3ab60b61, R7
+	VDUP    R7, V7.S4
+	MOVD    $0x3c088889, R7
+	VDUP    R7, V8.S4
+	MOVD    $0x3d2aaaab, R7
+	VDUP    R7, V9.S4
+	MOVD    $0x3e2aaaab, R7
+	VDUP    R7, V10.S4
+	MOVD    $0x3f000000, R7
+	VDUP    R7, V11.S4
+	MOVD    $0xc2d00000, R7
+	VDUP    R7, V12.S4
+	MOVD    dst_base+0(FP), R7
+	CBZ     R7, without
+with_row:
+	VLD1R   (R3), [V13.S4]
+	MOVD    R3, R5
+	MOVD    R4, R6
+	SUBS    $4, R6
+	BLT     with_max_tail
+with_max_loop4:
+	FMOVQ   0(R5), F16
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	ADD     $16, R5
+	SUBS    $4, R6
+	BGE     with_max_loop4
+with_max_tail:
+	ADD     $4, R6
+	TBZ     $1, R6, with_max_tail1
+	VLD1R   (R5), [V16.D2]
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	ADD     $8, R5
+with_max_tail1:
+	TBZ     $0, R6, with_max_done
+	VLD1R   (R5), [V16.S4]
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	ADD     $4, R5
+with_max_done:
+	WORD    $0x6e30f9ad // fmaxv s13, v13.4s
+	FMOVS   F13, 0(R1)
+	VLD1R   (R1), [V13.S4]
+	VEOR    V14.B16, V14.B16, V14.B16
+	VEOR    V15.B16, V15.B16, V15.B16
+	MOVD    R4, R6
+	SUBS    $8, R6
+	BLT     with_exp_rest
+with_exp_loop8:
+	FMOVQ   0(R3), F16
+	FMOVQ   16(R3), F21
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x4e2cf6b5 // fmax v21.4s, v21.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x6e21deb6 // fmul v22.4s, v21.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	WORD    $0x4e21dad8 // scvtf v24.4s, v22.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V2.S4, V24.S4, V21.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V24.S4, V21.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V5.B16, V23.B16
+	VMOV    V6.B16, V19.B16
+	VMOV    V6.B16, V24.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V7.B16, V18.B16
+	VMOV    V7.B16, V23.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	VMOV    V8.B16, V19.B16
+	VMOV    V8.B16, V24.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V9.B16, V18.B16
+	VMOV    V9.B16, V23.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	VMOV    V10.B16, V19.B16
+	VMOV    V10.B16, V24.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V11.B16, V18.B16
+	VMOV    V11.B16, V23.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	WORD    $0x6e35deb8 // fmul v24.4s, v21.4s, v21.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	VFMLA   V23.S4, V24.S4, V21.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4e20d6b5 // fadd v21.4s, v21.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	WORD    $0x4f3f06d9 // sshr v25.4s, v22.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VSUB    V25.S4, V22.S4, V22.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VADD    V4.S4, V25.S4, V25.S4
+	VSHL    $23, V20.S4, V20.S4
+	VSHL    $23, V25.S4, V25.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	WORD    $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VADD    V4.S4, V22.S4, V22.S4
+	VSHL    $23, V17.S4, V17.S4
+	VSHL    $23, V22.S4, V22.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD    $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD    $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	FMOVQ   F16, 0(R7)
+	FMOVQ   F21, 16(R7)
+	ADD     $32, R3
+	ADD     $32, R7
+	SUBS    $8, R6
+	BGE     with_exp_loop8
+with_exp_rest:
+	ADD     $8, R6
+	SUBS    $4, R6
+	BLT     with_exp_tail
+with_exp_loop4:
+	FMOVQ   0(R3), F16
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V6.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V7.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V8.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V9.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V10.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V11.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VSHL    $23, V20.S4, V20.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VSHL    $23, V17.S4, V17.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	FMOVQ   F16, 0(R7)
+	ADD     $16, R3
+	ADD     $16, R7
+	SUBS    $4, R6
+	BGE     with_exp_loop4
+with_exp_tail:
+	ADD     $4, R6
+	TBZ     $1, R6, with_exp_tail1
+	FMOVD   0(R3), F16
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V6.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V7.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V8.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V9.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V10.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V11.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VSHL    $23, V20.S4, V20.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VSHL    $23, V17.S4, V17.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	FMOVD   F16, F16
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	FMOVD   F16, 0(R7)
+	ADD     $8, R3
+	ADD     $8, R7
+with_exp_tail1:
+	TBZ     $0, R6, with_exp_done
+	FMOVS   0(R3), F16
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V6.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V7.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V8.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V9.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V10.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V11.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VSHL    $23, V20.S4, V20.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VSHL    $23, V17.S4, V17.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	FMOVS   F16, F16
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	FMOVS   F16, 0(R7)
+	ADD     $4, R3
+	ADD     $4, R7
+with_exp_done:
+	WORD    $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	WORD    $0x6e2ed5ce // faddp v14.4s, v14.4s, v14.4s
+	WORD    $0x7e30d9ce // faddp s14, v14.2s
+	FMOVS   F14, 0(R2)
+	ADD     $4, R1
+	ADD     $4, R2
+	SUBS    $1, R0
+	BNE     with_row
+	RET
+without:
+without_row:
+	VLD1R   (R3), [V13.S4]
+	MOVD    R3, R5
+	MOVD    R4, R6
+	SUBS    $4, R6
+	BLT     without_max_tail
+without_max_loop4:
+	FMOVQ   0(R5), F16
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	ADD     $16, R5
+	SUBS    $4, R6
+	BGE     without_max_loop4
+without_max_tail:
+	ADD     $4, R6
+	TBZ     $1, R6, without_max_tail1
+	VLD1R   (R5), [V16.D2]
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	ADD     $8, R5
+without_max_tail1:
+	TBZ     $0, R6, without_max_done
+	VLD1R   (R5), [V16.S4]
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	ADD     $4, R5
+without_max_done:
+	WORD    $0x6e30f9ad // fmaxv s13, v13.4s
+	FMOVS   F13, 0(R1)
+	VLD1R   (R1), [V13.S4]
+	VEOR    V14.B16, V14.B16, V14.B16
+	VEOR    V15.B16, V15.B16, V15.B16
+	MOVD    R4, R6
+	SUBS    $8, R6
+	BLT     without_exp_rest
+without_exp_loop8:
+	FMOVQ   0(R3), F16
+	FMOVQ   16(R3), F21
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x4e2cf6b5 // fmax v21.4s, v21.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x6e21deb6 // fmul v22.4s, v21.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	WORD    $0x4e21dad8 // scvtf v24.4s, v22.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V2.S4, V24.S4, V21.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V24.S4, V21.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V5.B16, V23.B16
+	VMOV    V6.B16, V19.B16
+	VMOV    V6.B16, V24.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V7.B16, V18.B16
+	VMOV    V7.B16, V23.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	VMOV    V8.B16, V19.B16
+	VMOV    V8.B16, V24.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V9.B16, V18.B16
+	VMOV    V9.B16, V23.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	VMOV    V10.B16, V19.B16
+	VMOV    V10.B16, V24.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VFMLA   V21.S4, V23.S4, V24.S4
+	VMOV    V11.B16, V18.B16
+	VMOV    V11.B16, V23.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VFMLA   V21.S4, V24.S4, V23.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	WORD    $0x6e35deb8 // fmul v24.4s, v21.4s, v21.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	VFMLA   V23.S4, V24.S4, V21.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4e20d6b5 // fadd v21.4s, v21.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	WORD    $0x4f3f06d9 // sshr v25.4s, v22.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VSUB    V25.S4, V22.S4, V22.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VADD    V4.S4, V25.S4, V25.S4
+	VSHL    $23, V20.S4, V20.S4
+	VSHL    $23, V25.S4, V25.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	WORD    $0x6e39deb5 // fmul v21.4s, v21.4s, v25.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VADD    V4.S4, V22.S4, V22.S4
+	VSHL    $23, V17.S4, V17.S4
+	VSHL    $23, V22.S4, V22.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD    $0x6e36deb5 // fmul v21.4s, v21.4s, v22.4s
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD    $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	ADD     $32, R3
+	SUBS    $8, R6
+	BGE     without_exp_loop8
+without_exp_rest:
+	ADD     $8, R6
+	SUBS    $4, R6
+	BLT     without_exp_tail
+without_exp_loop4:
+	FMOVQ   0(R3), F16
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V6.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V7.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V8.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V9.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V10.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V11.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VSHL    $23, V20.S4, V20.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VSHL    $23, V17.S4, V17.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	ADD     $16, R3
+	SUBS    $4, R6
+	BGE     without_exp_loop4
+without_exp_tail:
+	ADD     $4, R6
+	TBZ     $1, R6, without_exp_tail1
+	FMOVD   0(R3), F16
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V6.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V7.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V8.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V9.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V10.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V11.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VSHL    $23, V20.S4, V20.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VSHL    $23, V17.S4, V17.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	FMOVD   F16, F16
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	ADD     $8, R3
+without_exp_tail1:
+	TBZ     $0, R6, without_exp_done
+	FMOVS   0(R3), F16
+	WORD    $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD    $0x4e2cf610 // fmax v16.4s, v16.4s, v12.4s
+	WORD    $0x6e21de11 // fmul v17.4s, v16.4s, v1.4s
+	WORD    $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD    $0x4e21da33 // scvtf v19.4s, v17.4s
+	VFMLS   V2.S4, V19.S4, V16.S4
+	VFMLS   V3.S4, V19.S4, V16.S4
+	VMOV    V5.B16, V18.B16
+	VMOV    V6.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V7.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V8.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V9.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	VMOV    V10.B16, V19.B16
+	VFMLA   V16.S4, V18.S4, V19.S4
+	VMOV    V11.B16, V18.B16
+	VFMLA   V16.S4, V19.S4, V18.S4
+	WORD    $0x6e30de13 // fmul v19.4s, v16.4s, v16.4s
+	VFMLA   V18.S4, V19.S4, V16.S4
+	WORD    $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD    $0x4f3f0634 // sshr v20.4s, v17.4s, #1
+	VSUB    V20.S4, V17.S4, V17.S4
+	VADD    V4.S4, V20.S4, V20.S4
+	VSHL    $23, V20.S4, V20.S4
+	WORD    $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	VADD    V4.S4, V17.S4, V17.S4
+	VSHL    $23, V17.S4, V17.S4
+	WORD    $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	FMOVS   F16, F16
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	ADD     $4, R3
+without_exp_done:
+	WORD    $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	WORD    $0x6e2ed5ce // faddp v14.4s, v14.4s, v14.4s
+	WORD    $0x7e30d9ce // faddp s14, v14.2s
+	FMOVS   F14, 0(R2)
+	ADD     $4, R1
+	ADD     $4, R2
+	SUBS    $1, R0
+	BNE     without_row
+	RET
+
+// func affineRowsNEON(dst []float32, x []float32, factors []float32, offsets []float32, cols int)
+TEXT ·affineRowsNEON(SB), NOSPLIT, $0-104
+	MOVD    factors_len+56(FP), R0
+	MOVD    factors_base+48(FP), R1
+	MOVD    offsets_base+72(FP), R2
+	MOVD    dst_base+0(FP), R3
+	MOVD    x_base+24(FP), R4
+	MOVD    cols+96(FP), R5
+row:
+	VLD1R   (R1), [V0.S4]
+	VLD1R   (R2), [V1.S4]
+	MOVD    R5, R6
+	SUBS    $16, R6
+	BLT     rest
+loop16:
+	FMOVQ   0(R4), F2
+	FMOVQ   16(R4), F4
+	FMOVQ   32(R4), F6
+	FMOVQ   48(R4), F8
+	VMOV    V1.B16, V3.B16
+	VMOV    V1.B16, V5.B16
+	VMOV    V1.B16, V7.B16
+	VMOV    V1.B16, V9.B16
+	VFMLA   V0.S4, V2.S4, V3.S4
+	VFMLA   V0.S4, V4.S4, V5.S4
+	VFMLA   V0.S4, V6.S4, V7.S4
+	VFMLA   V0.S4, V8.S4, V9.S4
+	FMOVQ   F3, 0(R3)
+	FMOVQ   F5, 16(R3)
+	FMOVQ   F7, 32(R3)
+	FMOVQ   F9, 48(R3)
+	ADD     $64, R4
+	ADD     $64, R3
+	SUBS    $16, R6
+	BGE     loop16
+rest:
+	ADD     $16, R6
+	SUBS    $4, R6
+	BLT     tail
+loop4:
+	FMOVQ   0(R4), F2
+	VMOV    V1.B16, V3.B16
+	VFMLA   V0.S4, V2.S4, V3.S4
+	FMOVQ   F3, 0(R3)
+	ADD     $16, R4
+	ADD     $16, R3
+	SUBS    $4, R6
+	BGE     loop4
+tail:
+	ADD     $4, R6
+	TBZ     $1, R6, tail1
+	FMOVD   0(R4), F2
+	VMOV    V1.B16, V3.B16
+	VFMLA   V0.S4, V2.S4, V3.S4
+	FMOVD   F3, 0(R3)
+	ADD     $8, R4
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R6, done
+	FMOVS   0(R4), F2
+	VMOV    V1.B16, V3.B16
+	VFMLA   V0.S4, V2.S4, V3.S4
+	FMOVS   F3, 0(R3)
+	ADD     $4, R4
+	ADD     $4, R3
+done:
+	ADD     $4, R1
+	ADD     $4, R2
+	SUBS    $1, R0
+	BNE     row
+	RET
+
+// func deviationsNEON(dst []float32, x []float32, shift []float32)
+TEXT ·deviationsNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    shift_base+48(FP), R3
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F2
+	FMOVQ   32(R2), F4
+	FMOVQ   48(R2), F6
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F3
+	FMOVQ   32(R3), F5
+	FMOVQ   48(R3), F7
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	WORD    $0x6e20dc00 // fmul v0.4s, v0.4s, v0.4s
+	WORD    $0x6e22dc42 // fmul v2.4s, v2.4s, v2.4s
+	WORD    $0x6e24dc84 // fmul v4.4s, v4.4s, v4.4s
+	WORD    $0x6e26dcc6 // fmul v6.4s, v6.4s, v6.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F2, 16(R1)
+	FMOVQ   F4, 32(R1)
+	FMOVQ   F6, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x6e20dc00 // fmul v0.4s, v0.4s, v0.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x6e20dc00 // fmul v0.4s, v0.4s, v0.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x6e20dc00 // fmul v0.4s, v0.4s, v0.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func normalizeNEON(dst []float32, x []float32, shift []float32, factor []float32, offset []float32)
+TEXT ·normalizeNEON(SB), NOSPLIT, $0-120
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    shift_base+48(FP), R3
+	MOVD    factor_base+72(FP), R4
+	MOVD    offset_base+96(FP), R5
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F4
+	FMOVQ   32(R2), F8
+	FMOVQ   48(R2), F12
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F5
+	FMOVQ   32(R3), F9
+	FMOVQ   48(R3), F13
+	FMOVQ   0(R4), F2
+	FMOVQ   16(R4), F6
+	FMOVQ   32(R4), F10
+	FMOVQ   48(R4), F14
+	FMOVQ   0(R5), F3
+	FMOVQ   16(R5), F7
+	FMOVQ   32(R5), F11
+	FMOVQ   48(R5), F15
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD    $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	VFMLA   V2.S4, V0.S4, V3.S4
+	VFMLA   V6.S4, V4.S4, V7.S4
+	VFMLA   V10.S4, V8.S4, V11.S4
+	VFMLA   V14.S4, V12.S4, V15.S4
+	FMOVQ   F3, 0(R1)
+	FMOVQ   F7, 16(R1)
+	FMOVQ   F11, 32(R1)
+	FMOVQ   F15, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	ADD     $64, R4
+	ADD     $64, R5
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	FMOVQ   0(R4), F2
+	FMOVQ   0(R5), F3
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	VFMLA   V2.S4, V0.S4, V3.S4
+	FMOVQ   F3, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	ADD     $16, R4
+	ADD     $16, R5
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	FMOVD   0(R4), F2
+	FMOVD   0(R5), F3
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	VFMLA   V2.S4, V0.S4, V3.S4
+	FMOVD   F3, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+	ADD     $8, R4
+	ADD     $8, R5
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	FMOVS   0(R4), F2
+	FMOVS   0(R5), F3
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	VFMLA   V2.S4, V0.S4, V3.S4
+	FMOVS   F3, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+	ADD     $4, R4
+	ADD     $4, R5
+done:
+	RET
+
+// func normalizedTimesNEON(dst []float32, x []float32, shift []float32, factor []float32, dy []float32)
+TEXT ·normalizedTimesNEON(SB), NOSPLIT, $0-120
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    shift_base+48(FP), R3
+	MOVD    factor_base+72(FP), R4
+	MOVD    dy_base+96(FP), R5
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F4
+	FMOVQ   32(R2), F8
+	FMOVQ   48(R2), F12
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F5
+	FMOVQ   32(R3), F9
+	FMOVQ   48(R3), F13
+	FMOVQ   0(R4), F2
+	FMOVQ   16(R4), F6
+	FMOVQ   32(R4), F10
+	FMOVQ   48(R4), F14
+	FMOVQ   0(R5), F3
+	FMOVQ   16(R5), F7
+	FMOVQ   32(R5), F11
+	FMOVQ   48(R5), F15
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD    $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	WORD    $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
+	WORD    $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
+	WORD    $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	WORD    $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD    $0x6e23dc00 // fmul v0.4s, v0.4s, v3.4s
+	WORD    $0x6e27dc84 // fmul v4.4s, v4.4s, v7.4s
+	WORD    $0x6e2bdd08 // fmul v8.4s, v8.4s, v11.4s
+	WORD    $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F4, 16(R1)
+	FMOVQ   F8, 32(R1)
+	FMOVQ   F12, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	ADD     $64, R4
+	ADD     $64, R5
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	FMOVQ   0(R4), F2
+	FMOVQ   0(R5), F3
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
+	WORD    $0x6e23dc00 // fmul v0.4s, v0.4s, v3.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	ADD     $16, R4
+	ADD     $16, R5
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	FMOVD   0(R4), F2
+	FMOVD   0(R5), F3
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
+	WORD    $0x6e23dc00 // fmul v0.4s, v0.4s, v3.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+	ADD     $8, R4
+	ADD     $8, R5
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	FMOVS   0(R4), F2
+	FMOVS   0(R5), F3
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD    $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
+	WORD    $0x6e23dc00 // fmul v0.4s, v0.4s, v3.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+	ADD     $4, R4
+	ADD     $4, R5
+done:
+	RET
+
+// func normalizeGradNEON(dx []float32, dy []float32, x []float32, shift []float32, factor []float32, a []float32, b []float32, gamma []float32)
+TEXT ·normalizeGradNEON(SB), NOSPLIT, $0-192
+	MOVD    dx_len+8(FP), R0
+	MOVD    dx_base+0(FP), R1
+	MOVD    dy_base+24(FP), R2
+	MOVD    x_base+48(FP), R3
+	MOVD    shift_base+72(FP), R4
+	MOVD    factor_base+96(FP), R5
+	MOVD    a_base+120(FP), R6
+	MOVD    b_base+144(FP), R7
+	MOVD    gamma_base+168(FP), R8
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F7
+	FMOVQ   32(R2), F14
+	FMOVQ   48(R2), F21
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F8
+	FMOVQ   32(R3), F15
+	FMOVQ   48(R3), F22
+	FMOVQ   0(R4), F2
+	FMOVQ   16(R4), F9
+	FMOVQ   32(R4), F16
+	FMOVQ   48(R4), F23
+	FMOVQ   0(R5), F3
+	FMOVQ   16(R5), F10
+	FMOVQ   32(R5), F17
+	FMOVQ   48(R5), F24
+	FMOVQ   0(R6), F4
+	FMOVQ   16(R6), F11
+	FMOVQ   32(R6), F18
+	FMOVQ   48(R6), F25
+	FMOVQ   0(R7), F5
+	FMOVQ   16(R7), F12
+	FMOVQ   32(R7), F19
+	FMOVQ   48(R7), F26
+	FMOVQ   0(R8), F6
+	FMOVQ   16(R8), F13
+	FMOVQ   32(R8), F20
+	FMOVQ   48(R8), F27
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD    $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
+	WORD    $0x4e37d6d6 // fadd v22.4s, v22.4s, v23.4s
+	WORD    $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	WORD    $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	WORD    $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD    $0x6e38ded6 // fmul v22.4s, v22.4s, v24.4s
+	VFMLA   V4.S4, V1.S4, V0.S4
+	VFMLA   V11.S4, V8.S4, V7.S4
+	VFMLA   V18.S4, V15.S4, V14.S4
+	VFMLA   V25.S4, V22.S4, V21.S4
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD    $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	WORD    $0x4e33d5ce // fadd v14.4s, v14.4s, v19.4s
+	WORD    $0x4e3ad6b5 // fadd v21.4s, v21.4s, v26.4s
+	WORD    $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
+	WORD    $0x6e2ddce7 // fmul v7.4s, v7.4s, v13.4s
+	WORD    $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
+	WORD    $0x6e3bdeb5 // fmul v21.4s, v21.4s, v27.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F7, 16(R1)
+	FMOVQ   F14, 32(R1)
+	FMOVQ   F21, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	ADD     $64, R4
+	ADD     $64, R5
+	ADD     $64, R6
+	ADD     $64, R7
+	ADD     $64, R8
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	FMOVQ   0(R4), F2
+	FMOVQ   0(R5), F3
+	FMOVQ   0(R6), F4
+	FMOVQ   0(R7), F5
+	FMOVQ   0(R8), F6
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	WORD    $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	VFMLA   V4.S4, V1.S4, V0.S4
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD    $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	ADD     $16, R4
+	ADD     $16, R5
+	ADD     $16, R6
+	ADD     $16, R7
+	ADD     $16, R8
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	FMOVD   0(R4), F2
+	FMOVD   0(R5), F3
+	FMOVD   0(R6), F4
+	FMOVD   0(R7), F5
+	FMOVD   0(R8), F6
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	WORD    $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	VFMLA   V4.S4, V1.S4, V0.S4
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD    $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+	ADD     $8, R4
+	ADD     $8, R5
+	ADD     $8, R6
+	ADD     $8, R7
+	ADD     $8, R8
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	FMOVS   0(R4), F2
+	FMOVS   0(R5), F3
+	FMOVS   0(R6), F4
+	FMOVS   0(R7), F5
+	FMOVS   0(R8), F6
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	WORD    $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
+	VFMLA   V4.S4, V1.S4, V0.S4
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD    $0x6e26dc00 // fmul v0.4s, v0.4s, v6.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+	ADD     $4, R4
+	ADD     $4, R5
+	ADD     $4, R6
+	ADD     $4, R7
+	ADD     $4, R8
 done:
 	RET
 

@@ -14,6 +14,31 @@ func addNEON(dst []float32, x []float32, y []float32)
 //go:noescape
 func mulNEON(dst []float32, x []float32, y []float32)
 
+// subNEON does dst[i] = x[i] − y[i].
+//
+//go:noescape
+func subNEON(dst []float32, x []float32, y []float32)
+
+// divNEON does dst[i] = x[i]/y[i].
+//
+//go:noescape
+func divNEON(dst []float32, x []float32, y []float32)
+
+// sqrtNEON does dst[i] = √x[i].
+//
+//go:noescape
+func sqrtNEON(dst []float32, x []float32)
+
+// largerNEON does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func largerNEON(dst []float32, x []float32, y []float32)
+
+// shiftNEON does dst[i] = x[i] + alpha.
+//
+//go:noescape
+func shiftNEON(dst []float32, x []float32, alpha float32)
+
 // scaleNEON does dst[i] = alpha·x[i].
 //
 //go:noescape
@@ -54,6 +79,11 @@ func reluNEON(dst []float32, x []float32, slope float32)
 //go:noescape
 func reluGradNEON(dx []float32, dy []float32, y []float32, slope float32)
 
+// eluGradNEON does dx[i] = dy[i] if y[i] > 0, else dy[i]·(y[i] + alpha).
+//
+//go:noescape
+func eluGradNEON(dx []float32, dy []float32, y []float32, alpha float32)
+
 // sigmoidGradNEON does dx[i] = dy[i]·(y[i]·(1 − y[i])).
 //
 //go:noescape
@@ -74,6 +104,16 @@ func biasReLUNEON(c []float32, bias []float32, rows int, stride int, slope float
 //go:noescape
 func expNEON(dst []float32, x []float32)
 
+// eluNEON does dst[i] = alpha·(exp(x[i]) − 1) if x[i] ≤ 0, else x[i].
+//
+//go:noescape
+func eluNEON(dst []float32, x []float32, alpha float32)
+
+// logNEON does dst[i] = ln(x[i]).
+//
+//go:noescape
+func logNEON(dst []float32, x []float32)
+
 // sigmoidNEON does dst[i] = 1/(1 + exp(−x[i])).
 //
 //go:noescape
@@ -84,6 +124,21 @@ func sigmoidNEON(dst []float32, x []float32)
 //go:noescape
 func tanhNEON(dst []float32, x []float32)
 
+// sgdNEON does w −= rate·(g + decay·w).
+//
+//go:noescape
+func sgdNEON(w []float32, g []float32, rate float32, decay float32)
+
+// rmsPropNEON does g' = g + decay·w, s = keep·s + rest·g'², w −= rate·g'/(√s + epsilon).
+//
+//go:noescape
+func rmsPropNEON(w []float32, s []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+
+// adaDeltaNEON does g' = g + decay·w, s = keep·s + rest·g'², u = g'·√(d + epsilon)/√(s + epsilon), d = keep·d + rest·u², w −= rate·u.
+//
+//go:noescape
+func adaDeltaNEON(w []float32, s []float32, d []float32, g []float32, rate float32, decay float32, keep float32, rest float32, epsilon float32)
+
 // momentumNEON does g' = g + decay·w, v = momentum·v + g', w −= rate·(direct·g' + velocity·v).
 //
 //go:noescape
@@ -93,6 +148,36 @@ func momentumNEON(w []float32, v []float32, g []float32, rate float32, momentum 
 //
 //go:noescape
 func adamNEON(w []float32, m []float32, v []float32, g []float32, keep float32, decay float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, rate float32, correction float32, epsilon float32)
+
+// expRowsNEON does maxima[i] = max of row i of x, dst = exp(x − maxima[i]) and sums[i] = the sum of that row; dst may be nil.
+//
+//go:noescape
+func expRowsNEON(dst []float32, maxima []float32, sums []float32, x []float32, cols int)
+
+// affineRowsNEON does dst = x·factors[i] + offsets[i] in row i.
+//
+//go:noescape
+func affineRowsNEON(dst []float32, x []float32, factors []float32, offsets []float32, cols int)
+
+// deviationsNEON does dst[i] = (x[i] + shift[i])².
+//
+//go:noescape
+func deviationsNEON(dst []float32, x []float32, shift []float32)
+
+// normalizeNEON does dst[i] = (x[i] + shift[i])·factor[i] + offset[i].
+//
+//go:noescape
+func normalizeNEON(dst []float32, x []float32, shift []float32, factor []float32, offset []float32)
+
+// normalizedTimesNEON does dst[i] = (x[i] + shift[i])·factor[i]·dy[i].
+//
+//go:noescape
+func normalizedTimesNEON(dst []float32, x []float32, shift []float32, factor []float32, dy []float32)
+
+// normalizeGradNEON does dx[i] = ((x[i] + shift[i])·factor[i]·a[i] + dy[i] + b[i])·gamma[i].
+//
+//go:noescape
+func normalizeGradNEON(dx []float32, dy []float32, x []float32, shift []float32, factor []float32, a []float32, b []float32, gamma []float32)
 
 // interleaveNEON does dst[p·pitch+k] = ReLU(planes[k·plane+p] + bias[k]) for p < pixels and k < len(bias).
 //
