@@ -60,7 +60,7 @@ func (v *convolution) packedFilters() int { return v.kernel.SizeB(v.lanes, v.pat
 // reserve decides how the work is cut, and plans the workspace. The filters are
 // made of w.
 func (v *convolution) reserve(c *compiler, p *plan, w backend.View) {
-	v.strips = v.patches.strips()
+	v.strips = v.patches.strips(stripPixels)
 	v.pieces = v.patches.pieces(pieceDepth)
 	v.panels = ceil(v.lanes, v.kernel.NR())
 	v.late = v.late || v.groups*v.panels == 1
@@ -162,10 +162,12 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 
 // gatherConv2D plans a Conv2D as a product of patches and filters.
 func (c *compiler) gatherConv2D(p *plan, o *backend.Conv2D) {
-	v := &convolution{
-		kernel: c.device.gemm, patches: forward(o.X.Shape, o.W.Shape, o.Y.Shape, o.Window),
-		groups: o.Groups, lanes: o.W.Shape[0] / o.Groups,
+	q := forward(o.X.Shape, o.W.Shape, o.Y.Shape, o.Window)
+	if v := newPlanes(c, q, o.W.Shape[0], planeFilters{q.size(), q.channels, 1}); v != nil {
+		v.conv2D(c, p, o)
+		return
 	}
+	v := &convolution{kernel: c.device.gemm, patches: q, groups: o.Groups, lanes: o.W.Shape[0] / o.Groups}
 	v.flatten()
 	v.target = target{height: v.rows, width: v.patches.cols, channels: o.Y.Shape[3], stepH: 1, stepW: 1}
 	v.reserve(c, p, o.W)

@@ -30,7 +30,7 @@ func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
 		groups: o.Groups, outputs: o.DW.Shape[0] / o.Groups,
 	}
 	v.flatten()
-	v.strips = v.patches.strips()
+	v.strips = v.patches.strips(stripPixels)
 	length := v.runs[0].length
 	v.wide = v.cost(v.outputs, length) < v.cost(length, v.outputs)
 	lanes := v.outputs

@@ -8,6 +8,9 @@ import (
 // gatherCost estimates the work of gatherInputGrad in multiply-adds: for each
 // element of a patch one for each of its lanes, and some for packing.
 func (c *compiler) gatherCost(o *backend.Conv2DInputGrad) int {
+	if v := c.inputPlanes(o); v != nil {
+		return v.cost()
+	}
 	dx, w := o.DX.Shape, o.W.Shape
 	pixels := dx[0] * ceil(dx[1], o.StrideH) * ceil(dx[2], o.StrideW)
 	patch := w[0] * w[1] * w[2] // of all groups, and all phases together
@@ -24,6 +27,10 @@ const packCost = 5
 // of these S×S sets is a convolution of DY with stride 1; for S = 1 it is the one
 // with flipped filters.
 func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
+	if v := c.inputPlanes(o); v != nil {
+		v.inputGrad(c, p, o)
+		return
+	}
 	dx := o.DX.Shape
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
 	var phases []*convolution
@@ -59,6 +66,16 @@ func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 			epilogue.finish(c)
 		}
 	}
+}
+
+// inputPlanes returns the convolution with flipped filters if it is better done by
+// planes; nil if not.
+func (c *compiler) inputPlanes(o *backend.Conv2DInputGrad) *planes {
+	if o.Groups > 1 || o.StrideH > 1 || o.StrideW > 1 {
+		return nil
+	}
+	channels := o.W.Shape[3]
+	return newPlanes(c, c.phase(o, 0, 0).patches, channels, planeFilters{1, channels, o.W.Shape[1] * o.W.Shape[2] * channels})
 }
 
 // phase returns the convolution for the pixels of DX from (top, left) on, a stride

@@ -140,23 +140,23 @@ func (p *patches) frameSize(rows int) int {
 	return ((rows-1)*p.stepH + p.spanH + 1) * ((p.cols-1)*p.stepW + p.spanW + 1) * p.channels
 }
 
-// strips cuts the output.
-func (p *patches) strips() []strip {
+// strips cuts the output into strips of about so many pixels.
+func (p *patches) strips(pixels int) []strip {
 	var all []strip
 	if p.images*p.rows == 1 {
-		cols := ceil(p.cols, ceil(p.cols, stripPixels-2))
+		cols := ceil(p.cols, ceil(p.cols, pixels-2))
 		for c := 0; c < p.cols; c += cols {
 			all = append(all, strip{0, 1, 0, 1, c, min(cols, p.cols-c)})
 		}
 		return all
 	}
-	rows := min(max(stripPixels/p.cols, 1), p.rows)
+	rows := min(max(pixels/p.cols, 1), p.rows)
 	for rows > 1 && p.frameSize(rows) > maxFrame {
 		rows--
 	}
 	images := 1
 	if rows == p.rows {
-		images = max(min(stripPixels/(rows*p.cols), maxFrame/p.frameSize(rows), p.images), 1)
+		images = max(min(pixels/(rows*p.cols), maxFrame/p.frameSize(rows), p.images), 1)
 	} else {
 		rows = ceil(p.rows, ceil(p.rows, rows)) // of like size
 	}

@@ -1,0 +1,210 @@
+package cpu
+
+import (
+	"fovea/backend"
+	"fovea/cpu/internal/gemm"
+	"fovea/cpu/internal/vec"
+)
+
+// planes computes a convolution with so few filters that as lanes of vectors they
+// would leave most of them empty. Lanes are the pixels of a row instead: each channel
+// of the input becomes a plane, the products are planes too, and are put together to
+// pixels at the end. A frame holds, for each row of the input, the rows of all its
+// channels, which share their padding.
+type planes struct {
+	*patches
+	kernel  *gemm.Kernel
+	vec     *vec.Kernel
+	lanes   int
+	filters planeFilters
+
+	high, wide int // taps
+	stepX      int // columns between taps
+	runStep    int // rows of the frame between the runs of a product
+
+	strips []strip
+	lo, hi int // columns of the frame that hold pixels
+	pitch  int // of rows of the frame
+	shared int // columns of padding that a row and the next have in common
+	packed *derived
+	frames region
+	sums   region
+
+	y, bias []float32
+	slope   float32 // of the ReLU that follows, 1 if there is none
+	finish  finisher
+}
+
+// planeFilters tells where the weight of a lane, a pixel of the filter and a channel
+// lies: at the sum of its numbers times these.
+type planeFilters struct{ lane, pixel, channel int }
+
+// newPlanes returns the convolution; nil if its patches do not allow it or if it would
+// take longer than one whose lanes are the filters.
+func newPlanes(c *compiler, q *patches, lanes int, f planeFilters) *planes {
+	v := &planes{patches: q, kernel: c.device.gemm, vec: c.device.vec, lanes: lanes, filters: f}
+	if q.stepW != 1 || q.apart || q.depth != q.channels {
+		return nil
+	}
+	for v.wide < len(q.taps) && q.taps[v.wide].dy == q.taps[0].dy {
+		v.wide++
+	}
+	v.high = len(q.taps) / v.wide
+	v.stepX, v.runStep = 1, 1
+	if v.wide > 1 {
+		v.stepX = q.taps[1].dx - q.taps[0].dx
+	}
+	if v.high > 1 {
+		v.runStep = q.taps[v.wide].dy - q.taps[0].dy
+	}
+	if v.runStep != 1 && q.channels > 1 {
+		return nil
+	}
+	columns := q.cols + q.spanW
+	v.lo, v.hi = max(-q.left, 0), min(q.width-q.left, columns)
+	if v.lo >= v.hi {
+		return nil
+	}
+	v.shared = min(v.lo, columns-v.hi)
+	v.pitch = columns - v.shared
+	if v.cost() >= q.images*q.rows*q.cols*q.size()*max(v.kernel.SizeB(lanes, 1), v.kernel.NR()/2) {
+		return nil
+	}
+	return v
+}
+
+// cost estimates the work in multiply-adds. A product of one row keeps too few of them
+// in flight, and to move an element takes as long as five.
+func (v *planes) cost() int {
+	return v.images * v.rows * (v.size()*v.kernel.SizeB(v.cols, 1)*max(v.lanes, 2) + 5*v.cols*(v.lanes+v.channels))
+}
+
+// reserve plans the workspace. The filters are made of w.
+func (v *planes) reserve(c *compiler, p *plan, w backend.View) {
+	// Neighbouring strips fetch the same rows; but not all shall be done by one thread.
+	v.strips = v.patches.strips(min(max(flopGrain/(2*v.lanes*v.size()), stripPixels), 8*stripPixels))
+	s := &v.strips[0]
+	v.packed = c.derive(p, w, v.lanes*v.size())
+	v.frames = p.reserve(c.threads, s.images*v.image(s)+v.shared, 4)
+	v.sums = p.reserve(c.threads, v.lanes*s.rows*v.cols, 4)
+}
+
+// image is the size of the frame of one image.
+func (v *planes) image(s *strip) int {
+	return ((s.rows-1)*v.stepH + v.spanH + 1) * v.channels * v.pitch
+}
+
+// bind adds the steps: one that sorts the weights w, one that computes the strips.
+func (v *planes) bind(c *compiler, work []byte, x, w []float32) {
+	packed := v.packed.floats(work)
+	c.making(v.packed, func() { c.once(func() { v.sort(packed, w) }) })
+	frames, sums := each[float32](work, v.frames), each[float32](work, v.sums)
+	grain := ceil(flopGrain, 2*v.lanes*v.size()*v.strips[0].pixels())
+	c.split(len(v.strips), grain, 1, func(lo, hi, worker int) {
+		clear(frames[worker]) // once for all that lies beside the pixels
+		for i := lo; i < hi; i++ {
+			s := &v.strips[i]
+			v.fill(frames[worker], x, s)
+			for n := range s.images {
+				v.compute(frames[worker][n*v.image(s):], packed, sums[worker], s, n)
+			}
+		}
+	})
+}
+
+// sort puts the weights into the order of the products: lanes, rows of taps, channels,
+// taps of a row.
+func (v *planes) sort(packed, w []float32) {
+	i := 0
+	for lane := range v.lanes {
+		for row := range v.high {
+			for channel := range v.channels {
+				for _, t := range v.taps[row*v.wide : (row+1)*v.wide] {
+					packed[i] = w[lane*v.filters.lane+t.pixel*v.filters.pixel+channel*v.filters.channel]
+					i++
+				}
+			}
+		}
+	}
+}
+
+// fill puts the pixels under a strip into the frame.
+func (v *planes) fill(frame, x []float32, s *strip) {
+	size, first := v.channels*v.pitch, s.row*v.stepH+v.top
+	rows := (s.rows-1)*v.stepH + v.spanH + 1
+	top, bottom := min(max(-first, 0), rows), min(max(v.height-first, 0), rows) // rows that hold pixels
+	for n := range s.images {
+		image := frame[n*v.image(s):][:rows*size]
+		clear(image[:top*size])
+		clear(image[bottom*size:])
+		from := (((s.image+n)*v.height+first+top)*v.width + v.left + v.lo) * v.channels
+		if v.channels == 1 && top < bottom {
+			gemm.CopyLanes(image[top*size+v.lo:], size, x[from:], v.width, v.hi-v.lo, bottom-top)
+			continue
+		}
+		for r := top; r < bottom; r++ {
+			v.vec.Deinterleave(image[r*size+v.lo:], x[from:], v.hi-v.lo, v.channels, v.pitch)
+			from += v.width * v.channels
+		}
+	}
+}
+
+// compute computes the rows of a strip in its n-th image.
+func (v *planes) compute(frame, filters, sums []float32, s *strip, n int) {
+	f := gemm.Block{
+		Rows: v.lanes, Cols: v.cols, Depth: v.wide, Runs: v.high * v.channels,
+		ARow: v.size(), AStep: 1, ARun: v.wide, BStep: v.stepX, BRun: v.runStep * v.pitch, CRow: s.rows * v.cols,
+	}
+	for u := range s.rows {
+		v.kernel.Block(&f, filters, frame[u*v.stepH*v.channels*v.pitch:], sums[u*v.cols:])
+	}
+	at := ((s.image+n)*v.rows + s.row) * v.cols * v.lanes
+	y := v.y[at : at+s.rows*v.cols*v.lanes]
+	v.vec.Interleave(y, sums, v.bias, s.rows*v.cols, v.lanes, f.CRow, v.slope)
+	if v.finish != nil {
+		v.finish(y, at, s.rows*v.cols, v.lanes, v.lanes)
+	}
+}
+
+// conv2D plans a Conv2D of few filters.
+func (v *planes) conv2D(c *compiler, p *plan, o *backend.Conv2D) {
+	p.algorithm = "planes"
+	v.reserve(c, p, o.W)
+	p.bind = func(work []byte) {
+		a := c.activation(o.Activation)
+		slope, rest := a.linear()
+		v.y, v.bias, v.slope = c.floats(o.Y), c.floats(o.B), slope
+		if rest.f != backend.Identity {
+			v.finish = func(y []float32, _, _, _, _ int) { rest.apply(y) }
+		}
+		v.bind(c, work, c.floats(o.X), c.floats(o.W))
+	}
+}
+
+// inputGrad plans a Conv2DInputGrad for few channels.
+func (v *planes) inputGrad(c *compiler, p *plan, o *backend.Conv2DInputGrad) {
+	p.algorithm = "planes"
+	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
+	v.reserve(c, p, o.W)
+	p.bind = func(work []byte) {
+		epilogue.bind(c, work)
+		v.y, v.slope = c.floats(o.DX), 1
+		if !epilogue.none() {
+			v.finish = epilogue.applyRows
+		}
+		v.bind(c, work, c.floats(o.DY), c.floats(o.W))
+	}
+}
+
+// linear returns the slope of the function below zero if it is a ReLU, else 1; and what
+// is left to be applied.
+func (a *activation) linear() (slope float32, rest activation) {
+	rest = activation{vec: a.vec}
+	switch a.f {
+	case backend.ReLU:
+		return 0, rest
+	case backend.LeakyReLU:
+		return a.alpha, rest
+	}
+	return 1, *a
+}
