@@ -19,8 +19,9 @@ type winogradTiles struct {
 	inputs, outputs      int // channels
 	top, left            int // how far the first piece begins outside the images
 	tilesHigh, tilesWide int
-	tiles                int // of all images
-	direct               int // multiply-adds of the direct algorithm
+	tiles                int     // of all images
+	columns              []uint8 // of the pieces, see winograd.Columns
+	direct               int     // multiply-adds of the direct algorithm
 	filters              bool
 }
 
@@ -55,6 +56,7 @@ func (c *compiler) winogradOf(op backend.Op) (v *winogradTiles, possible bool) {
 	v.outHeight, v.outWidth, v.outputs = y[1], y[2], y[3]
 	v.tilesHigh, v.tilesWide = ceil(v.outHeight, winograd.Tile), ceil(v.outWidth, winograd.Tile)
 	v.tiles = v.images * v.tilesHigh * v.tilesWide
+	v.columns = winograd.Columns(-v.left, winograd.Piece, v.tilesWide, v.inWidth)
 	return v, true
 }
 
@@ -95,16 +97,27 @@ func (v *winogradTiles) blockOf(channels int) int {
 	return n
 }
 
+// runs calls f for runs of tiles beside each other: at of them come before it.
+func (v *winogradTiles) runs(first, tiles int, f func(image, at int, run winograd.Run)) {
+	for at := 0; at < tiles; {
+		image, row, col := v.place(first + at)
+		n := min(v.tilesWide-col, tiles-at)
+		f(image, at, winograd.Run{Row: row * winograd.Tile, Col: col * winograd.Tile, Tiles: n})
+		at += n
+	}
+}
+
 // transformInputs transforms the pieces of tiles from first on into to; m is scratch.
 func (v *winogradTiles) transformInputs(m *winograd.Image, to, x, zero []float32, first, tiles int) {
 	size := v.inHeight * v.inWidth * v.inputs
 	m.Height, m.Width, m.Channels = v.inHeight, v.inWidth, v.inputs
 	stride := spread(tiles * v.inputs)
-	for i := range tiles {
-		image, row, col := v.place(first + i)
+	v.runs(first, tiles, func(image, at int, run winograd.Run) {
 		m.Data = x[image*size : (image+1)*size]
-		v.kernel.Input(to[i*v.inputs:], stride, m, row*winograd.Tile-v.top, col*winograd.Tile-v.left, zero)
-	}
+		cols := v.columns[run.Col/winograd.Tile:]
+		run.Row, run.Col = run.Row-v.top, run.Col-v.left
+		v.kernel.Input(to[at*v.inputs:], stride, m, run, cols, zero)
+	})
 }
 
 // winogradConvolution is a Conv2D or the convolution that a Conv2DInputGrad is.
@@ -141,9 +154,9 @@ func (c *compiler) newWinogradConvolution(p *plan, t *winogradTiles, w backend.V
 	return v
 }
 
-// bind adds the step that computes the output: finish makes tile number tile, at (row,
-// col) of the image, of outputs from first on.
-func (v *winogradConvolution) bind(c *compiler, work []byte, x []float32, finish func(m []float32, stride int, y *winograd.Image, tile, row, col, first, n int)) {
+// bind adds the step that computes the output: finish makes a run of tiles of an image,
+// n channels from first on.
+func (v *winogradConvolution) bind(c *compiler, work []byte, x []float32, finish func(m []float32, stride int, y *winograd.Image, image int, run winograd.Run, first, n int)) {
 	filters := v.filters.floats(work)
 	values, sums, zeros := each[float32](work, v.values), each[float32](work, v.sums), each[float32](work, v.zero)
 	images := make([]winograd.Image, 2*c.threads)
@@ -162,10 +175,9 @@ func (v *winogradConvolution) bind(c *compiler, work []byte, x []float32, finish
 		}
 		y := &images[2*worker+1]
 		y.Height, y.Width, y.Channels = v.outHeight, v.outWidth, v.outputs
-		for i := range tiles {
-			image, row, col := v.place(first + i)
-			finish(sums[i*lanes:], out, y, image, row*winograd.Tile, col*winograd.Tile, from, lanes)
-		}
+		v.runs(first, tiles, func(image, at int, run winograd.Run) {
+			finish(sums[at*lanes:], out, y, image, run, from, lanes)
+		})
 	})
 }
 
@@ -183,22 +195,22 @@ func (c *compiler) winogradForward(p *plan, o *backend.Conv2D, t *winogradTiles)
 			bias = noBias(v.outputs)
 		}
 		size := v.outHeight * v.outWidth * v.outputs
-		v.bind(c, work, c.floats(o.X), func(m []float32, stride int, to *winograd.Image, image, row, col, first, n int) {
+		v.bind(c, work, c.floats(o.X), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
 			to.Data = y[image*size : (image+1)*size]
-			v.kernel.OutputBias(to, row, col, first, n, m, stride, bias[first:], slope)
+			v.kernel.OutputBias(to, run, first, n, m, stride, bias[first:], slope)
 			if rest.f != backend.Identity {
-				v.eachRow(row, col, first, n, func(at, length int) { rest.apply(to.Data[at : at+length]) })
+				v.eachRow(run, first, n, func(at, length int) { rest.apply(to.Data[at : at+length]) })
 			}
 		})
 	}
 }
 
-// eachRow calls f for the stretches of n channels from first on of a tile: for whole
-// rows of it, if it has all channels.
-func (v *winogradConvolution) eachRow(row, col, first, n int, f func(at, length int)) {
-	rows, cols := min(winograd.Tile, v.outHeight-row), min(winograd.Tile, v.outWidth-col)
-	for i := range rows {
-		at := ((row+i)*v.outWidth+col)*v.outputs + first
+// eachRow calls f for the stretches of n channels from first on of a run of tiles: for
+// whole rows of it, if it has all channels.
+func (v *winogradConvolution) eachRow(run winograd.Run, first, n int, f func(at, length int)) {
+	cols := min(run.Tiles*winograd.Tile, v.outWidth-run.Col)
+	for row := run.Row; row < min(run.Row+winograd.Tile, v.outHeight); row++ {
+		at := (row*v.outWidth+run.Col)*v.outputs + first
 		if n == v.outputs {
 			f(at, cols*n)
 			continue
@@ -272,15 +284,15 @@ func (c *compiler) winogradInputGrad(p *plan, o *backend.Conv2DInputGrad, t *win
 		slope, rest := epilogue.derivative.asSlope()
 		inside := epilogue.addend == nil && epilogue.output != nil && rest.f == backend.Identity
 		size := v.outHeight * v.outWidth * v.outputs
-		v.bind(c, work, c.floats(o.DY), func(m []float32, stride int, to *winograd.Image, image, row, col, first, n int) {
+		v.bind(c, work, c.floats(o.DY), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
 			to.Data = dx[image*size : (image+1)*size]
 			if inside {
-				v.kernel.OutputGrad(to, row, col, first, n, m, stride, epilogue.output[image*size:(image+1)*size], slope)
+				v.kernel.OutputGrad(to, run, first, n, m, stride, epilogue.output[image*size:(image+1)*size], slope)
 				return
 			}
-			v.kernel.Output(to, row, col, first, n, m, stride)
+			v.kernel.Output(to, run, first, n, m, stride)
 			if !epilogue.none() {
-				v.eachRow(row, col, first, n, func(at, length int) { epilogue.apply(to.Data[at:at+length], image*size+at) })
+				v.eachRow(run, first, n, func(at, length int) { epilogue.apply(to.Data[at:at+length], image*size+at) })
 			}
 		})
 	}

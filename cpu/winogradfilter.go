@@ -12,16 +12,18 @@ import (
 // with its own sums, and the output channels into groups.
 type winogradFilterGrad struct {
 	*winogradTiles
-	block             int // tiles that are worked on at once
-	slices, sliceSize int // tiles
-	lanes             int // output channels of a group
-	element           int // floats from one element's sums to the next
+	block             int     // tiles that are worked on at once
+	slices, sliceSize int     // tiles
+	lanes             int     // output channels of a group
+	element           int     // floats from one element's sums to the next
+	present           []uint8 // columns of the tiles, see winograd.Columns
 
 	values, gradients, zero, sums, biases, row region
 }
 
 func newWinogradFilterGrad(t *winogradTiles) *winogradFilterGrad {
 	v := &winogradFilterGrad{winogradTiles: t, lanes: t.outputs, element: spread(t.inputs * t.outputs)}
+	v.present = winograd.Columns(0, winograd.Tile, v.tilesWide, v.outWidth)
 	v.block = v.blockOf(v.inputs + v.outputs)
 	// A slice costs a pass over its sums, a group another transform of all inputs.
 	parts := min(max(v.products()/winogradGrain, 1), 8)
@@ -109,25 +111,21 @@ func (v *winogradFilterGrad) transformGradients(m *winograd.Image, to, dy, zero 
 	size := v.outHeight * v.outWidth * v.outputs
 	stride := spread(tiles * n)
 	m.Height, m.Width, m.Channels = v.outHeight, v.outWidth, v.outputs
-	for i := range tiles {
-		image, row, col := v.place(first + i)
+	v.runs(first, tiles, func(image, at int, run winograd.Run) {
 		m.Data = dy[image*size : (image+1)*size]
-		v.kernel.Gradient(to[i*n:], stride, m, row*winograd.Tile, col*winograd.Tile, from, n, zero)
-	}
+		v.kernel.Gradient(to[at*n:], stride, m, run, v.present[run.Col/winograd.Tile:], from, n, zero)
+	})
 }
 
 // addBiases adds the pixels of tiles of dy to the biases; row is scratch.
 func (v *winogradFilterGrad) addBiases(c *compiler, bias []float64, dy, row []float32, first, tiles int) {
-	for end := first + tiles; first < end; {
-		image, line, col := v.place(first)
-		n := min(v.tilesWide-col, end-first)
-		pixels := min(n*winograd.Tile, v.outWidth-col*winograd.Tile)
-		for y := line * winograd.Tile; y < min((line+1)*winograd.Tile, v.outHeight); y++ {
-			at := ((image*v.outHeight+y)*v.outWidth + col*winograd.Tile) * v.outputs
+	v.runs(first, tiles, func(image, _ int, run winograd.Run) {
+		pixels := min(run.Tiles*winograd.Tile, v.outWidth-run.Col)
+		for y := run.Row; y < min(run.Row+winograd.Tile, v.outHeight); y++ {
+			at := ((image*v.outHeight+y)*v.outWidth + run.Col) * v.outputs
 			addColumns(c, bias, dy[at:at+pixels*v.outputs], row)
 		}
-		first += n
-	}
+	})
 }
 
 // finish adds the step that adds up the slices and transforms the sums.

@@ -48,16 +48,16 @@ func (s *isa) writeWinograd() {
 	})
 }
 
-// square2D writes one register of channels of a transform in two dimensions. column begins column j: its inputs come from load, or are zero where zeros jumps. Outputs go
-// to out, a row after the other, within a row in the order of the groups; row begins a row.
-func (k *points) square2D(l line, label string, m *mask, column func(j int), zeros func(j int, label string), load func(i int, m *mask) vecOp, row func(i int), out func(i, j int, v vecOp)) {
+// square2D writes one register of channels of a transform in two dimensions. column begins column j, whose inputs come from load; absent jumps where they are all zero.
+// Outputs go to out, a row after the other, within a row in the order of the groups; row begins a row.
+func (k *points) square2D(l line, label string, m *mask, column func(j int), absent func(j int, label string), load func(i int, m *mask) vecOp, row func(i int), out func(i, j int, v vecOp)) {
 	for _, group := range l.groups {
 		half := map[int][]vecOp{}
 		for j := range l.inputs {
 			column(j)
 			zero := fmt.Sprintf("%s_zero%d_%d", label, group[0], j)
-			if zeros != nil {
-				zeros(j, zero)
+			if absent != nil {
+				absent(j, zero)
 			}
 			read := func(i int) vecOp { return load(i, m) }
 			var made []vecOp
@@ -65,14 +65,15 @@ func (k *points) square2D(l line, label string, m *mask, column func(j int), zer
 				half[i] = append(half[i], v)
 				made = append(made, v)
 			})
-			if zeros != nil {
-				done := zero + "_done"
-				k.c.JMP(operand.LabelRef(done))
-				k.c.Label(zero)
-				for _, v := range made {
-					k.c.VXORPS(v, v, v)
-				}
-				k.c.Label(done)
+			if absent != nil {
+				k.c.Label(zero + "_done")
+				k.late = append(k.late, func() {
+					k.c.Label(zero)
+					for _, v := range made {
+						k.c.VXORPS(v, v, v)
+					}
+					k.c.JMP(operand.LabelRef(zero + "_done"))
+				})
 			}
 		}
 		for _, i := range group {
@@ -84,8 +85,8 @@ func (k *points) square2D(l line, label string, m *mask, column func(j int), zer
 	}
 }
 
-// channels writes the loop over n channels, a register of them at a time, and ends the function. Body advances its pointers.
-func (k *points) channels(n reg.Register, body func(m *mask, label string)) {
+// channels writes the loop over n channels, a register of them at a time, what follows it, and ends the function. Body advances its pointers.
+func (k *points) channels(n reg.Register, body func(m *mask, label string), after func()) {
 	c := k.c
 	lanes := operand.Imm(uint64(k.lanes))
 	c.SUBQ(lanes, n)
@@ -99,7 +100,20 @@ func (k *points) channels(n reg.Register, body func(m *mask, label string)) {
 	c.JZ(operand.LabelRef("done"))
 	body(k.first(n), "tail")
 	c.Label("done")
+	if after != nil {
+		after()
+	}
 	k.end()
+	for _, f := range k.late {
+		f()
+	}
+	k.late = nil
+}
+
+// next goes back to label tile if there is another tile to do.
+func (k *points) next() {
+	k.c.DECQ(k.address("tiles"))
+	k.c.JNZ(operand.LabelRef("tile"))
 }
 
 // rowsOf returns pointers to n rows that are step bytes apart, a parameter.
@@ -159,11 +173,20 @@ func (k *points) restart(g grid, bytes int) {
 	k.c.ADDQ(operand.Imm(uint64(bytes)), g.base)
 }
 
-// transform writes the transform of a piece of an image.
+// prefetched is how many bytes behind an element of a transformed piece the cache line is fetched that will be written next but one: stores are done in order, and would wait
+// for each line in turn.
+const prefetched = 128
+
+// transform writes the transform of pieces of an image.
 func (k *points) transform(l line, name, doc string) {
 	c := k.c
-	k.begin(name, "func(v *float32, stride int, x *float32, at, pitch, step int, zero *float32, rows, cols, n int)",
-		doc+" for n channels of the pixels d of a tile; those whose bit is not set in rows and cols are zero. All distances are in bytes.")
+	k.begin(name, "func(v *float32, stride int, x *float32, at, pitch, step int, zero *float32, rows int, cols *uint8, n, tiles int)",
+		doc+" for n channels of the pixels d of neighbouring tiles; those whose bit is not set in rows or, for each tile, cols are zero. All distances are in bytes.")
+	k.prepare(pointA, pointB, pointA*pointA, pointB*pointB, k.sum(), k.product())
+	stride, step, at := c.GP64(), c.GP64(), c.GP64()
+	c.Load(c.Param("step"), step)
+	c.Load(c.Param("stride"), stride)
+	c.Label("tile")
 	base, pitch, zero, bits := c.GP64(), c.GP64(), c.GP64(), c.GP64()
 	c.Load(c.Param("x"), base)
 	c.ADDQ(k.address("at"), base)
@@ -175,13 +198,11 @@ func (k *points) transform(l line, name, doc string) {
 		c.TESTL(operand.U32(1<<i), bits.As32())
 		c.CMOVQEQ(zero, r)
 	}
-	n, step, cols, stride, at := c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64()
+	n, cols := c.GP64(), c.GP64()
 	c.Load(c.Param("n"), n)
-	c.Load(c.Param("step"), step)
 	c.Load(c.Param("cols"), cols)
-	c.Load(c.Param("stride"), stride)
+	c.MOVBLZX(operand.Mem{Base: cols}, cols.As32())
 	out := k.grid("v", stride)
-	k.prepare(pointA, pointB, pointA*pointA, pointB*pointB, k.sum(), k.product())
 	k.channels(n, func(m *mask, label string) {
 		k.square2D(l, label, m,
 			func(j int) {
@@ -197,11 +218,25 @@ func (k *points) transform(l line, name, doc string) {
 			},
 			func(i int, m *mask) vecOp { return k.load(operand.Mem{Base: rows[i], Index: at, Scale: 1}, m) },
 			func(i int) { k.row(out, i) },
-			func(_, j int, v vecOp) { k.store(v, out.at(j), m) })
+			func(_, j int, v vecOp) {
+				to := out.at(j)
+				k.store(v, to, m)
+				to.Disp = prefetched
+				c.PREFETCHT0(to)
+			})
 		k.restart(out, 4*k.lanes)
 		for _, r := range rows {
 			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
 		}
+	}, func() {
+		c.Load(c.Param("n"), at)
+		c.SHLQ(operand.Imm(2), at)
+		c.ADDQ(at, k.address("v"))
+		c.MOVQ(step, at)
+		c.SHLQ(operand.Imm(2), at)
+		c.ADDQ(at, k.address("at"))
+		c.INCQ(k.address("cols"))
+		k.next()
 	})
 }
 
@@ -238,7 +273,7 @@ func (k *points) filter() {
 		for _, r := range rows {
 			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
 		}
-	})
+	}, nil)
 }
 
 // filterGrad writes Gᵀ·U·G.
@@ -282,7 +317,7 @@ func (k *points) filterGrad() {
 		for _, r := range rows {
 			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
 		}
-	})
+	}, nil)
 }
 
 // transformed returns pointers to the six rows of transformed values, and where their stride lies.
@@ -320,7 +355,7 @@ func (k *points) groups(groups ...[]int) [][]int {
 // outputs writes Aᵀ·M·A and what finishes it: a function of the sums, where they go, and the same place of another operand.
 func (k *points) outputs(name, other string, finish func() func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp) {
 	c := k.c
-	signature, doc := "func(x *float32, pitch, step int, m *float32, stride, rows, cols, n int", "x = Aᵀ·M·A"
+	signature, doc := "func(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int", "x = Aᵀ·M·A"
 	switch other {
 	case "bias":
 		doc = "x = ReLU(Aᵀ·M·A + bias)"
@@ -333,12 +368,19 @@ func (k *points) outputs(name, other string, finish func() func(v vecOp, m *mask
 	case "y":
 		signature += ", y *float32, slope float32"
 	}
-	k.begin(name, signature+")", doc+" for n channels of the first rows and cols of a tile. All distances are in bytes.")
-	rows, stride := k.transformed("m")
-	to, pitch, step, n, at, line4 := c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64(), c.GP64()
-	c.Load(c.Param("x"), to)
+	k.begin(name, signature+")", doc+" for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.")
+	k.prepare(pointA, pointB, pointA*pointA, pointB*pointB, pointA*pointA*pointA, pointB*pointB*pointB)
+	var end func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp
+	if finish != nil {
+		end = finish()
+	}
+	pitch, step, at, line4 := c.GP64(), c.GP64(), c.GP64(), c.GP64()
 	c.Load(c.Param("pitch"), pitch)
 	c.Load(c.Param("step"), step)
+	c.Label("tile")
+	rows, stride := k.transformed("m")
+	to, n := c.GP64(), c.GP64()
+	c.Load(c.Param("x"), to)
 	c.Load(c.Param("n"), n)
 	var second reg.GPVirtual
 	if other != "" {
@@ -347,11 +389,6 @@ func (k *points) outputs(name, other string, finish func() func(v vecOp, m *mask
 		if other == "y" {
 			c.SUBQ(to, second)
 		}
-	}
-	k.prepare(pointA, pointB, pointA*pointA, pointB*pointB, pointA*pointA*pointA, pointB*pointB*pointB)
-	var end func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp
-	if finish != nil {
-		end = finish()
 	}
 	height, width := k.address("rows"), k.address("cols")
 	k.channels(n, func(m *mask, label string) {
@@ -413,6 +450,18 @@ func (k *points) outputs(name, other string, finish func() func(v vecOp, m *mask
 		for _, r := range rows {
 			c.ADDQ(operand.Imm(uint64(4*k.lanes)), r)
 		}
+	}, func() {
+		c.Load(c.Param("n"), at)
+		c.SHLQ(operand.Imm(2), at)
+		c.ADDQ(at, k.address("m"))
+		c.MOVQ(step, at)
+		c.SHLQ(operand.Imm(2), at)
+		c.ADDQ(at, k.address("x"))
+		if other == "y" {
+			c.ADDQ(at, k.address("y"))
+		}
+		c.SUBQ(operand.Imm(4), width)
+		k.next()
 	})
 }
 

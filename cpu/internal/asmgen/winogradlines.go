@@ -6,6 +6,7 @@ import "github.com/mmcloughlin/avo/operand"
 type points struct {
 	*isa
 	registers map[float64]vecOp // those of the function that is being written
+	late      []func()          // writes what lies behind its end
 }
 
 func (k *points) square(x float64) float64 { return x * x }

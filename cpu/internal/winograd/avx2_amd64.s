@@ -144,139 +144,121 @@ DATA c3e379301<>+24(SB)/4, $0x3e379301
 DATA c3e379301<>+28(SB)/4, $0x3e379301
 GLOBL c3e379301<>(SB), RODATA|NOPTR, $32
 
-// func inputAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·inputAVX2(SB), NOSPLIT, $0-80
-	MOVQ    x+16(FP), AX
-	ADDQ    at+24(FP), AX
-	MOVQ    pitch+32(FP), CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), BX
-	LEAQ    (BX)(CX*1), SI
-	LEAQ    (SI)(CX*1), DI
-	LEAQ    (DI)(CX*1), R9
-	MOVQ    zero+48(FP), CX
-	MOVQ    rows+56(FP), R8
-	TESTL   $0x00000001, R8
-	CMOVQEQ CX, AX
-	TESTL   $0x00000002, R8
-	CMOVQEQ CX, DX
-	TESTL   $0x00000004, R8
-	CMOVQEQ CX, BX
-	TESTL   $0x00000008, R8
-	CMOVQEQ CX, SI
-	TESTL   $0x00000010, R8
-	CMOVQEQ CX, DI
-	TESTL   $0x00000020, R8
-	CMOVQEQ CX, R9
-	MOVQ    n+72(FP), CX
-	MOVQ    step+40(FP), R8
-	MOVQ    cols+64(FP), R10
-	MOVQ    stride+8(FP), R11
+// func inputAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·inputAVX2(SB), NOSPLIT, $0-88
+	MOVQ step+40(FP), CX
+	MOVQ stride+8(FP), AX
+
+tile:
+	MOVQ    x+16(FP), BX
+	ADDQ    at+24(FP), BX
+	MOVQ    pitch+32(FP), DX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), R8
+	LEAQ    (R8)(DX*1), R9
+	LEAQ    (R9)(DX*1), R10
+	MOVQ    zero+48(FP), DX
+	MOVQ    rows+56(FP), R11
+	TESTL   $0x00000001, R11
+	CMOVQEQ DX, BX
+	TESTL   $0x00000002, R11
+	CMOVQEQ DX, SI
+	TESTL   $0x00000004, R11
+	CMOVQEQ DX, DI
+	TESTL   $0x00000008, R11
+	CMOVQEQ DX, R8
+	TESTL   $0x00000010, R11
+	CMOVQEQ DX, R9
+	TESTL   $0x00000020, R11
+	CMOVQEQ DX, R10
+	MOVQ    n+72(FP), R11
+	MOVQ    cols+64(FP), R12
+	MOVBLZX (R12), R12
 	MOVQ    v+0(FP), R13
-	SUBQ    $0x08, CX
+	SUBQ    $0x08, R11
 	JL      tail
 
 channels:
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero0_0
-	VMOVUPS      (DI)(R12*1), Y0
-	VMOVUPS      (BX)(R12*1), Y1
+	VMOVUPS      (R9)(DX*1), Y0
+	VMOVUPS      (DI)(DX*1), Y1
 	VFNMADD231PS c40290000<>+0(SB), Y1, Y0
-	VMOVUPS      (AX)(R12*1), Y1
+	VMOVUPS      (BX)(DX*1), Y1
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y0
-	JMP          whole_zero0_0_done
-
-whole_zero0_0:
-	VXORPS Y0, Y0, Y0
 
 whole_zero0_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero0_1
-	VMOVUPS      (DI)(R12*1), Y1
-	VMOVUPS      (BX)(R12*1), Y2
+	VMOVUPS      (R9)(DX*1), Y1
+	VMOVUPS      (DI)(DX*1), Y2
 	VFNMADD231PS c40290000<>+0(SB), Y2, Y1
-	VMOVUPS      (AX)(R12*1), Y2
+	VMOVUPS      (BX)(DX*1), Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	JMP          whole_zero0_1_done
-
-whole_zero0_1:
-	VXORPS Y1, Y1, Y1
 
 whole_zero0_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero0_2
-	VMOVUPS      (DI)(R12*1), Y2
-	VMOVUPS      (BX)(R12*1), Y3
+	VMOVUPS      (R9)(DX*1), Y2
+	VMOVUPS      (DI)(DX*1), Y3
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y2
-	VMOVUPS      (AX)(R12*1), Y3
+	VMOVUPS      (BX)(DX*1), Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y3, Y2
-	JMP          whole_zero0_2_done
-
-whole_zero0_2:
-	VXORPS Y2, Y2, Y2
 
 whole_zero0_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero0_3
-	VMOVUPS      (DI)(R12*1), Y3
-	VMOVUPS      (BX)(R12*1), Y4
+	VMOVUPS      (R9)(DX*1), Y3
+	VMOVUPS      (DI)(DX*1), Y4
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y3
-	VMOVUPS      (AX)(R12*1), Y4
+	VMOVUPS      (BX)(DX*1), Y4
 	VFMADD231PS  c3f610000<>+0(SB), Y4, Y3
-	JMP          whole_zero0_3_done
-
-whole_zero0_3:
-	VXORPS Y3, Y3, Y3
 
 whole_zero0_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero0_4
-	VMOVUPS      (DI)(R12*1), Y4
-	VMOVUPS      (BX)(R12*1), Y5
+	VMOVUPS      (R9)(DX*1), Y4
+	VMOVUPS      (DI)(DX*1), Y5
 	VFNMADD231PS c40290000<>+0(SB), Y5, Y4
-	VMOVUPS      (AX)(R12*1), Y5
+	VMOVUPS      (BX)(DX*1), Y5
 	VFMADD231PS  c3f610000<>+0(SB), Y5, Y4
-	JMP          whole_zero0_4_done
-
-whole_zero0_4:
-	VXORPS Y4, Y4, Y4
 
 whole_zero0_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero0_5
-	VMOVUPS      (DI)(R12*1), Y5
-	VMOVUPS      (BX)(R12*1), Y6
+	VMOVUPS      (R9)(DX*1), Y5
+	VMOVUPS      (DI)(DX*1), Y6
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y5
-	VMOVUPS      (AX)(R12*1), Y6
+	VMOVUPS      (BX)(DX*1), Y6
 	VFMADD231PS  c3f610000<>+0(SB), Y6, Y5
-	JMP          whole_zero0_5_done
-
-whole_zero0_5:
-	VXORPS Y5, Y5, Y5
 
 whole_zero0_5_done:
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS c40290000<>+0(SB), Y2, Y6
 	VFMADD231PS  c3f610000<>+0(SB), Y0, Y6
 	VMOVUPS      Y6, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y4, Y0
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y0
 	VFNMADD231PS c40100000<>+0(SB), Y1, Y6
 	VMOVAPS      Y0, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y6, Y7
-	VMOVUPS      Y7, (R13)(R11*1)
+	VMOVUPS      Y7, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y6, Y0
-	VMOVUPS      Y0, (R13)(R11*2)
+	VMOVUPS      Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y4, Y0
 	VMOVAPS      Y3, Y4
 	VFNMADD231PS c3ec80000<>+0(SB), Y2, Y0
@@ -284,143 +266,119 @@ whole_zero0_5_done:
 	VMOVAPS      Y0, Y2
 	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y2
 	VMOVUPS      Y2, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y0
-	VMOVUPS      Y0, (R14)(R11*1)
+	VMOVUPS      Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y5, Y0
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y0
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero1_0
-	VMOVUPS      (DI)(R12*1), Y0
-	VMOVUPS      (SI)(R12*1), Y1
-	VMOVUPS      (BX)(R12*1), Y2
+	VMOVUPS      (R9)(DX*1), Y0
+	VMOVUPS      (R8)(DX*1), Y1
+	VMOVUPS      (DI)(DX*1), Y2
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y0
-	VMOVUPS      (DX)(R12*1), Y2
+	VMOVUPS      (SI)(DX*1), Y2
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y1
 	VMOVAPS      Y0, Y2
 	VFMADD231PS  c3f200000<>+0(SB), Y1, Y2
 	VFNMADD231PS c3f200000<>+0(SB), Y1, Y0
-	JMP          whole_zero1_0_done
-
-whole_zero1_0:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y0, Y0, Y0
 
 whole_zero1_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero1_1
-	VMOVUPS      (DI)(R12*1), Y1
-	VMOVUPS      (SI)(R12*1), Y3
-	VMOVUPS      (BX)(R12*1), Y4
+	VMOVUPS      (R9)(DX*1), Y1
+	VMOVUPS      (R8)(DX*1), Y3
+	VMOVUPS      (DI)(DX*1), Y4
 	VFNMADD231PS c40100000<>+0(SB), Y4, Y1
-	VMOVUPS      (DX)(R12*1), Y4
+	VMOVUPS      (SI)(DX*1), Y4
 	VFNMADD231PS c40100000<>+0(SB), Y4, Y3
 	VMOVAPS      Y1, Y4
 	VFMADD231PS  c3f200000<>+0(SB), Y3, Y4
 	VFNMADD231PS c3f200000<>+0(SB), Y3, Y1
-	JMP          whole_zero1_1_done
-
-whole_zero1_1:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y1, Y1, Y1
 
 whole_zero1_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero1_2
-	VMOVUPS      (DI)(R12*1), Y3
-	VMOVUPS      (SI)(R12*1), Y5
-	VMOVUPS      (BX)(R12*1), Y6
+	VMOVUPS      (R9)(DX*1), Y3
+	VMOVUPS      (R8)(DX*1), Y5
+	VMOVUPS      (DI)(DX*1), Y6
 	VFNMADD231PS c40100000<>+0(SB), Y6, Y3
-	VMOVUPS      (DX)(R12*1), Y6
+	VMOVUPS      (SI)(DX*1), Y6
 	VFNMADD231PS c40100000<>+0(SB), Y6, Y5
 	VMOVAPS      Y3, Y6
 	VFMADD231PS  c3f200000<>+0(SB), Y5, Y6
 	VFNMADD231PS c3f200000<>+0(SB), Y5, Y3
-	JMP          whole_zero1_2_done
-
-whole_zero1_2:
-	VXORPS Y6, Y6, Y6
-	VXORPS Y3, Y3, Y3
 
 whole_zero1_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero1_3
-	VMOVUPS      (DI)(R12*1), Y5
-	VMOVUPS      (SI)(R12*1), Y7
-	VMOVUPS      (BX)(R12*1), Y8
+	VMOVUPS      (R9)(DX*1), Y5
+	VMOVUPS      (R8)(DX*1), Y7
+	VMOVUPS      (DI)(DX*1), Y8
 	VFNMADD231PS c40100000<>+0(SB), Y8, Y5
-	VMOVUPS      (DX)(R12*1), Y8
+	VMOVUPS      (SI)(DX*1), Y8
 	VFNMADD231PS c40100000<>+0(SB), Y8, Y7
 	VMOVAPS      Y5, Y8
 	VFMADD231PS  c3f200000<>+0(SB), Y7, Y8
 	VFNMADD231PS c3f200000<>+0(SB), Y7, Y5
-	JMP          whole_zero1_3_done
-
-whole_zero1_3:
-	VXORPS Y8, Y8, Y8
-	VXORPS Y5, Y5, Y5
 
 whole_zero1_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero1_4
-	VMOVUPS      (DI)(R12*1), Y7
-	VMOVUPS      (SI)(R12*1), Y9
-	VMOVUPS      (BX)(R12*1), Y10
+	VMOVUPS      (R9)(DX*1), Y7
+	VMOVUPS      (R8)(DX*1), Y9
+	VMOVUPS      (DI)(DX*1), Y10
 	VFNMADD231PS c40100000<>+0(SB), Y10, Y7
-	VMOVUPS      (DX)(R12*1), Y10
+	VMOVUPS      (SI)(DX*1), Y10
 	VFNMADD231PS c40100000<>+0(SB), Y10, Y9
 	VMOVAPS      Y7, Y10
 	VFMADD231PS  c3f200000<>+0(SB), Y9, Y10
 	VFNMADD231PS c3f200000<>+0(SB), Y9, Y7
-	JMP          whole_zero1_4_done
-
-whole_zero1_4:
-	VXORPS Y10, Y10, Y10
-	VXORPS Y7, Y7, Y7
 
 whole_zero1_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero1_5
-	VMOVUPS      (DI)(R12*1), Y9
-	VMOVUPS      (SI)(R12*1), Y11
-	VMOVUPS      (BX)(R12*1), Y12
+	VMOVUPS      (R9)(DX*1), Y9
+	VMOVUPS      (R8)(DX*1), Y11
+	VMOVUPS      (DI)(DX*1), Y12
 	VFNMADD231PS c40100000<>+0(SB), Y12, Y9
-	VMOVUPS      (DX)(R12*1), Y12
+	VMOVUPS      (SI)(DX*1), Y12
 	VFNMADD231PS c40100000<>+0(SB), Y12, Y11
 	VMOVAPS      Y9, Y12
 	VFMADD231PS  c3f200000<>+0(SB), Y11, Y12
 	VFNMADD231PS c3f200000<>+0(SB), Y11, Y9
-	JMP          whole_zero1_5_done
-
-whole_zero1_5:
-	VXORPS Y12, Y12, Y12
-	VXORPS Y9, Y9, Y9
 
 whole_zero1_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y10, Y11
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y11
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y11
 	VMOVUPS      Y11, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y10, Y2
 	VMOVAPS      Y8, Y11
 	VFNMADD231PS c40100000<>+0(SB), Y6, Y2
 	VFNMADD231PS c40100000<>+0(SB), Y4, Y11
 	VMOVAPS      Y2, Y13
 	VFMADD231PS  c3f200000<>+0(SB), Y11, Y13
-	VMOVUPS      Y13, (R13)(R11*1)
+	VMOVUPS      Y13, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y11, Y2
-	VMOVUPS      Y2, (R13)(R11*2)
+	VMOVUPS      Y2, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y10, Y2
 	VMOVAPS      Y8, Y10
 	VFNMADD231PS c3ec80000<>+0(SB), Y6, Y2
@@ -428,29 +386,35 @@ whole_zero1_5_done:
 	VMOVAPS      Y2, Y6
 	VFMADD231PS  c3fc00000<>+0(SB), Y10, Y6
 	VMOVUPS      Y6, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y10, Y2
-	VMOVUPS      Y2, (R14)(R11*1)
+	VMOVUPS      Y2, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y12, Y2
 	VFNMADD231PS c40290000<>+0(SB), Y8, Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMOVUPS      Y2, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y7, Y2
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y0, Y2
 	VMOVUPS      Y2, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y7, Y0
 	VMOVAPS      Y5, Y2
 	VFNMADD231PS c40100000<>+0(SB), Y3, Y0
 	VFNMADD231PS c40100000<>+0(SB), Y1, Y2
 	VMOVAPS      Y0, Y4
 	VFMADD231PS  c3f200000<>+0(SB), Y2, Y4
-	VMOVUPS      Y4, (R13)(R11*1)
+	VMOVUPS      Y4, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y2, Y0
-	VMOVUPS      Y0, (R13)(R11*2)
+	VMOVUPS      Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y7, Y0
 	VMOVAPS      Y5, Y2
 	VFNMADD231PS c3ec80000<>+0(SB), Y3, Y0
@@ -458,143 +422,119 @@ whole_zero1_5_done:
 	VMOVAPS      Y0, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VMOVUPS      Y3, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y0
-	VMOVUPS      Y0, (R14)(R11*1)
+	VMOVUPS      Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y9, Y0
 	VFNMADD231PS c40290000<>+0(SB), Y5, Y0
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero3_0
-	VMOVUPS      (DI)(R12*1), Y0
-	VMOVUPS      (SI)(R12*1), Y1
-	VMOVUPS      (BX)(R12*1), Y2
+	VMOVUPS      (R9)(DX*1), Y0
+	VMOVUPS      (R8)(DX*1), Y1
+	VMOVUPS      (DI)(DX*1), Y2
 	VFNMADD231PS c3ec80000<>+0(SB), Y2, Y0
-	VMOVUPS      (DX)(R12*1), Y2
+	VMOVUPS      (SI)(DX*1), Y2
 	VFNMADD231PS c3ec80000<>+0(SB), Y2, Y1
 	VMOVAPS      Y0, Y2
 	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
 	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
-	JMP          whole_zero3_0_done
-
-whole_zero3_0:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y0, Y0, Y0
 
 whole_zero3_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero3_1
-	VMOVUPS      (DI)(R12*1), Y1
-	VMOVUPS      (SI)(R12*1), Y3
-	VMOVUPS      (BX)(R12*1), Y4
+	VMOVUPS      (R9)(DX*1), Y1
+	VMOVUPS      (R8)(DX*1), Y3
+	VMOVUPS      (DI)(DX*1), Y4
 	VFNMADD231PS c3ec80000<>+0(SB), Y4, Y1
-	VMOVUPS      (DX)(R12*1), Y4
+	VMOVUPS      (SI)(DX*1), Y4
 	VFNMADD231PS c3ec80000<>+0(SB), Y4, Y3
 	VMOVAPS      Y1, Y4
 	VFMADD231PS  c3fc00000<>+0(SB), Y3, Y4
 	VFNMADD231PS c3fc00000<>+0(SB), Y3, Y1
-	JMP          whole_zero3_1_done
-
-whole_zero3_1:
-	VXORPS Y4, Y4, Y4
-	VXORPS Y1, Y1, Y1
 
 whole_zero3_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero3_2
-	VMOVUPS      (DI)(R12*1), Y3
-	VMOVUPS      (SI)(R12*1), Y5
-	VMOVUPS      (BX)(R12*1), Y6
+	VMOVUPS      (R9)(DX*1), Y3
+	VMOVUPS      (R8)(DX*1), Y5
+	VMOVUPS      (DI)(DX*1), Y6
 	VFNMADD231PS c3ec80000<>+0(SB), Y6, Y3
-	VMOVUPS      (DX)(R12*1), Y6
+	VMOVUPS      (SI)(DX*1), Y6
 	VFNMADD231PS c3ec80000<>+0(SB), Y6, Y5
 	VMOVAPS      Y3, Y6
 	VFMADD231PS  c3fc00000<>+0(SB), Y5, Y6
 	VFNMADD231PS c3fc00000<>+0(SB), Y5, Y3
-	JMP          whole_zero3_2_done
-
-whole_zero3_2:
-	VXORPS Y6, Y6, Y6
-	VXORPS Y3, Y3, Y3
 
 whole_zero3_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero3_3
-	VMOVUPS      (DI)(R12*1), Y5
-	VMOVUPS      (SI)(R12*1), Y7
-	VMOVUPS      (BX)(R12*1), Y8
+	VMOVUPS      (R9)(DX*1), Y5
+	VMOVUPS      (R8)(DX*1), Y7
+	VMOVUPS      (DI)(DX*1), Y8
 	VFNMADD231PS c3ec80000<>+0(SB), Y8, Y5
-	VMOVUPS      (DX)(R12*1), Y8
+	VMOVUPS      (SI)(DX*1), Y8
 	VFNMADD231PS c3ec80000<>+0(SB), Y8, Y7
 	VMOVAPS      Y5, Y8
 	VFMADD231PS  c3fc00000<>+0(SB), Y7, Y8
 	VFNMADD231PS c3fc00000<>+0(SB), Y7, Y5
-	JMP          whole_zero3_3_done
-
-whole_zero3_3:
-	VXORPS Y8, Y8, Y8
-	VXORPS Y5, Y5, Y5
 
 whole_zero3_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero3_4
-	VMOVUPS      (DI)(R12*1), Y7
-	VMOVUPS      (SI)(R12*1), Y9
-	VMOVUPS      (BX)(R12*1), Y10
+	VMOVUPS      (R9)(DX*1), Y7
+	VMOVUPS      (R8)(DX*1), Y9
+	VMOVUPS      (DI)(DX*1), Y10
 	VFNMADD231PS c3ec80000<>+0(SB), Y10, Y7
-	VMOVUPS      (DX)(R12*1), Y10
+	VMOVUPS      (SI)(DX*1), Y10
 	VFNMADD231PS c3ec80000<>+0(SB), Y10, Y9
 	VMOVAPS      Y7, Y10
 	VFMADD231PS  c3fc00000<>+0(SB), Y9, Y10
 	VFNMADD231PS c3fc00000<>+0(SB), Y9, Y7
-	JMP          whole_zero3_4_done
-
-whole_zero3_4:
-	VXORPS Y10, Y10, Y10
-	VXORPS Y7, Y7, Y7
 
 whole_zero3_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero3_5
-	VMOVUPS      (DI)(R12*1), Y9
-	VMOVUPS      (SI)(R12*1), Y11
-	VMOVUPS      (BX)(R12*1), Y12
+	VMOVUPS      (R9)(DX*1), Y9
+	VMOVUPS      (R8)(DX*1), Y11
+	VMOVUPS      (DI)(DX*1), Y12
 	VFNMADD231PS c3ec80000<>+0(SB), Y12, Y9
-	VMOVUPS      (DX)(R12*1), Y12
+	VMOVUPS      (SI)(DX*1), Y12
 	VFNMADD231PS c3ec80000<>+0(SB), Y12, Y11
 	VMOVAPS      Y9, Y12
 	VFMADD231PS  c3fc00000<>+0(SB), Y11, Y12
 	VFNMADD231PS c3fc00000<>+0(SB), Y11, Y9
-	JMP          whole_zero3_5_done
-
-whole_zero3_5:
-	VXORPS Y12, Y12, Y12
-	VXORPS Y9, Y9, Y9
 
 whole_zero3_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y10, Y11
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y11
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y11
 	VMOVUPS      Y11, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y10, Y2
 	VMOVAPS      Y8, Y11
 	VFNMADD231PS c40100000<>+0(SB), Y6, Y2
 	VFNMADD231PS c40100000<>+0(SB), Y4, Y11
 	VMOVAPS      Y2, Y13
 	VFMADD231PS  c3f200000<>+0(SB), Y11, Y13
-	VMOVUPS      Y13, (R13)(R11*1)
+	VMOVUPS      Y13, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y11, Y2
-	VMOVUPS      Y2, (R13)(R11*2)
+	VMOVUPS      Y2, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y10, Y2
 	VMOVAPS      Y8, Y10
 	VFNMADD231PS c3ec80000<>+0(SB), Y6, Y2
@@ -602,29 +542,35 @@ whole_zero3_5_done:
 	VMOVAPS      Y2, Y6
 	VFMADD231PS  c3fc00000<>+0(SB), Y10, Y6
 	VMOVUPS      Y6, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y10, Y2
-	VMOVUPS      Y2, (R14)(R11*1)
+	VMOVUPS      Y2, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y12, Y2
 	VFNMADD231PS c40290000<>+0(SB), Y8, Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMOVUPS      Y2, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y7, Y2
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y0, Y2
 	VMOVUPS      Y2, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y7, Y0
 	VMOVAPS      Y5, Y2
 	VFNMADD231PS c40100000<>+0(SB), Y3, Y0
 	VFNMADD231PS c40100000<>+0(SB), Y1, Y2
 	VMOVAPS      Y0, Y4
 	VFMADD231PS  c3f200000<>+0(SB), Y2, Y4
-	VMOVUPS      Y4, (R13)(R11*1)
+	VMOVUPS      Y4, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y2, Y0
-	VMOVUPS      Y0, (R13)(R11*2)
+	VMOVUPS      Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y7, Y0
 	VMOVAPS      Y5, Y2
 	VFNMADD231PS c3ec80000<>+0(SB), Y3, Y0
@@ -632,113 +578,95 @@ whole_zero3_5_done:
 	VMOVAPS      Y0, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VMOVUPS      Y3, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y0
-	VMOVUPS      Y0, (R14)(R11*1)
+	VMOVUPS      Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y9, Y0
 	VFNMADD231PS c40290000<>+0(SB), Y5, Y0
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero5_0
-	VMOVUPS      (R9)(R12*1), Y0
-	VMOVUPS      (SI)(R12*1), Y1
+	VMOVUPS      (R10)(DX*1), Y0
+	VMOVUPS      (R8)(DX*1), Y1
 	VFNMADD231PS c40290000<>+0(SB), Y1, Y0
-	VMOVUPS      (DX)(R12*1), Y1
+	VMOVUPS      (SI)(DX*1), Y1
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y0
-	JMP          whole_zero5_0_done
-
-whole_zero5_0:
-	VXORPS Y0, Y0, Y0
 
 whole_zero5_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero5_1
-	VMOVUPS      (R9)(R12*1), Y1
-	VMOVUPS      (SI)(R12*1), Y2
+	VMOVUPS      (R10)(DX*1), Y1
+	VMOVUPS      (R8)(DX*1), Y2
 	VFNMADD231PS c40290000<>+0(SB), Y2, Y1
-	VMOVUPS      (DX)(R12*1), Y2
+	VMOVUPS      (SI)(DX*1), Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	JMP          whole_zero5_1_done
-
-whole_zero5_1:
-	VXORPS Y1, Y1, Y1
 
 whole_zero5_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero5_2
-	VMOVUPS      (R9)(R12*1), Y2
-	VMOVUPS      (SI)(R12*1), Y3
+	VMOVUPS      (R10)(DX*1), Y2
+	VMOVUPS      (R8)(DX*1), Y3
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y2
-	VMOVUPS      (DX)(R12*1), Y3
+	VMOVUPS      (SI)(DX*1), Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y3, Y2
-	JMP          whole_zero5_2_done
-
-whole_zero5_2:
-	VXORPS Y2, Y2, Y2
 
 whole_zero5_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero5_3
-	VMOVUPS      (R9)(R12*1), Y3
-	VMOVUPS      (SI)(R12*1), Y4
+	VMOVUPS      (R10)(DX*1), Y3
+	VMOVUPS      (R8)(DX*1), Y4
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y3
-	VMOVUPS      (DX)(R12*1), Y4
+	VMOVUPS      (SI)(DX*1), Y4
 	VFMADD231PS  c3f610000<>+0(SB), Y4, Y3
-	JMP          whole_zero5_3_done
-
-whole_zero5_3:
-	VXORPS Y3, Y3, Y3
 
 whole_zero5_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero5_4
-	VMOVUPS      (R9)(R12*1), Y4
-	VMOVUPS      (SI)(R12*1), Y5
+	VMOVUPS      (R10)(DX*1), Y4
+	VMOVUPS      (R8)(DX*1), Y5
 	VFNMADD231PS c40290000<>+0(SB), Y5, Y4
-	VMOVUPS      (DX)(R12*1), Y5
+	VMOVUPS      (SI)(DX*1), Y5
 	VFMADD231PS  c3f610000<>+0(SB), Y5, Y4
-	JMP          whole_zero5_4_done
-
-whole_zero5_4:
-	VXORPS Y4, Y4, Y4
 
 whole_zero5_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero5_5
-	VMOVUPS      (R9)(R12*1), Y5
-	VMOVUPS      (SI)(R12*1), Y6
+	VMOVUPS      (R10)(DX*1), Y5
+	VMOVUPS      (R8)(DX*1), Y6
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y5
-	VMOVUPS      (DX)(R12*1), Y6
+	VMOVUPS      (SI)(DX*1), Y6
 	VFMADD231PS  c3f610000<>+0(SB), Y6, Y5
-	JMP          whole_zero5_5_done
-
-whole_zero5_5:
-	VXORPS Y5, Y5, Y5
 
 whole_zero5_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y4, Y6
 	VFNMADD231PS c40290000<>+0(SB), Y2, Y6
 	VFMADD231PS  c3f610000<>+0(SB), Y0, Y6
 	VMOVUPS      Y6, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y4, Y0
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y0
 	VFNMADD231PS c40100000<>+0(SB), Y1, Y6
 	VMOVAPS      Y0, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y6, Y7
-	VMOVUPS      Y7, (R13)(R11*1)
+	VMOVUPS      Y7, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y6, Y0
-	VMOVUPS      Y0, (R13)(R11*2)
+	VMOVUPS      Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y4, Y0
 	VMOVAPS      Y3, Y4
 	VFNMADD231PS c3ec80000<>+0(SB), Y2, Y0
@@ -746,129 +674,111 @@ whole_zero5_5_done:
 	VMOVAPS      Y0, Y2
 	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y2
 	VMOVUPS      Y2, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y0
-	VMOVUPS      Y0, (R14)(R11*1)
+	VMOVUPS      Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y5, Y0
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y0
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R14)(R11*2)
-	IMUL3Q       $0x1e, R11, R14
+	VMOVUPS      Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	IMUL3Q       $0x1e, AX, R14
 	SUBQ         R14, R13
 	ADDQ         $0x20, R13
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, DX
 	ADDQ         $0x20, BX
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
 	ADDQ         $0x20, R9
-	SUBQ         $0x08, CX
+	ADDQ         $0x20, R10
+	SUBQ         $0x08, R11
 	JGE          channels
 
 tail:
-	ADDQ         $0x08, CX
+	ADDQ         $0x08, R11
 	JZ           done
-	VMOVQ        CX, X0
+	VMOVQ        R11, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     iota<>+0(SB), Y0, Y0
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero0_0
-	VMASKMOVPS   (DI)(R12*1), Y0, Y1
-	VMASKMOVPS   (BX)(R12*1), Y0, Y2
+	VMASKMOVPS   (R9)(DX*1), Y0, Y1
+	VMASKMOVPS   (DI)(DX*1), Y0, Y2
 	VFNMADD231PS c40290000<>+0(SB), Y2, Y1
-	VMASKMOVPS   (AX)(R12*1), Y0, Y2
+	VMASKMOVPS   (BX)(DX*1), Y0, Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	JMP          tail_zero0_0_done
-
-tail_zero0_0:
-	VXORPS Y1, Y1, Y1
 
 tail_zero0_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero0_1
-	VMASKMOVPS   (DI)(R12*1), Y0, Y2
-	VMASKMOVPS   (BX)(R12*1), Y0, Y3
+	VMASKMOVPS   (R9)(DX*1), Y0, Y2
+	VMASKMOVPS   (DI)(DX*1), Y0, Y3
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y2
-	VMASKMOVPS   (AX)(R12*1), Y0, Y3
+	VMASKMOVPS   (BX)(DX*1), Y0, Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y3, Y2
-	JMP          tail_zero0_1_done
-
-tail_zero0_1:
-	VXORPS Y2, Y2, Y2
 
 tail_zero0_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero0_2
-	VMASKMOVPS   (DI)(R12*1), Y0, Y3
-	VMASKMOVPS   (BX)(R12*1), Y0, Y4
+	VMASKMOVPS   (R9)(DX*1), Y0, Y3
+	VMASKMOVPS   (DI)(DX*1), Y0, Y4
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y3
-	VMASKMOVPS   (AX)(R12*1), Y0, Y4
+	VMASKMOVPS   (BX)(DX*1), Y0, Y4
 	VFMADD231PS  c3f610000<>+0(SB), Y4, Y3
-	JMP          tail_zero0_2_done
-
-tail_zero0_2:
-	VXORPS Y3, Y3, Y3
 
 tail_zero0_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero0_3
-	VMASKMOVPS   (DI)(R12*1), Y0, Y4
-	VMASKMOVPS   (BX)(R12*1), Y0, Y5
+	VMASKMOVPS   (R9)(DX*1), Y0, Y4
+	VMASKMOVPS   (DI)(DX*1), Y0, Y5
 	VFNMADD231PS c40290000<>+0(SB), Y5, Y4
-	VMASKMOVPS   (AX)(R12*1), Y0, Y5
+	VMASKMOVPS   (BX)(DX*1), Y0, Y5
 	VFMADD231PS  c3f610000<>+0(SB), Y5, Y4
-	JMP          tail_zero0_3_done
-
-tail_zero0_3:
-	VXORPS Y4, Y4, Y4
 
 tail_zero0_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero0_4
-	VMASKMOVPS   (DI)(R12*1), Y0, Y5
-	VMASKMOVPS   (BX)(R12*1), Y0, Y6
+	VMASKMOVPS   (R9)(DX*1), Y0, Y5
+	VMASKMOVPS   (DI)(DX*1), Y0, Y6
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y5
-	VMASKMOVPS   (AX)(R12*1), Y0, Y6
+	VMASKMOVPS   (BX)(DX*1), Y0, Y6
 	VFMADD231PS  c3f610000<>+0(SB), Y6, Y5
-	JMP          tail_zero0_4_done
-
-tail_zero0_4:
-	VXORPS Y5, Y5, Y5
 
 tail_zero0_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero0_5
-	VMASKMOVPS   (DI)(R12*1), Y0, Y6
-	VMASKMOVPS   (BX)(R12*1), Y0, Y7
+	VMASKMOVPS   (R9)(DX*1), Y0, Y6
+	VMASKMOVPS   (DI)(DX*1), Y0, Y7
 	VFNMADD231PS c40290000<>+0(SB), Y7, Y6
-	VMASKMOVPS   (AX)(R12*1), Y0, Y7
+	VMASKMOVPS   (BX)(DX*1), Y0, Y7
 	VFMADD231PS  c3f610000<>+0(SB), Y7, Y6
-	JMP          tail_zero0_5_done
-
-tail_zero0_5:
-	VXORPS Y6, Y6, Y6
 
 tail_zero0_5_done:
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y5, Y7
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y7
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y7
 	VMASKMOVPS   Y7, Y0, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y5, Y1
 	VMOVAPS      Y4, Y7
 	VFNMADD231PS c40100000<>+0(SB), Y3, Y1
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y7
 	VMOVAPS      Y1, Y8
 	VFMADD231PS  c3f200000<>+0(SB), Y7, Y8
-	VMASKMOVPS   Y8, Y0, (R13)(R11*1)
+	VMASKMOVPS   Y8, Y0, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y7, Y1
-	VMASKMOVPS   Y1, Y0, (R13)(R11*2)
+	VMASKMOVPS   Y1, Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y5, Y1
 	VMOVAPS      Y4, Y5
 	VFNMADD231PS c3ec80000<>+0(SB), Y3, Y1
@@ -876,143 +786,119 @@ tail_zero0_5_done:
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y5, Y3
 	VMASKMOVPS   Y3, Y0, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y5, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*1)
+	VMASKMOVPS   Y1, Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y6, Y1
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y1
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMASKMOVPS   Y1, Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero1_0
-	VMASKMOVPS   (DI)(R12*1), Y0, Y1
-	VMASKMOVPS   (SI)(R12*1), Y0, Y2
-	VMASKMOVPS   (BX)(R12*1), Y0, Y3
+	VMASKMOVPS   (R9)(DX*1), Y0, Y1
+	VMASKMOVPS   (R8)(DX*1), Y0, Y2
+	VMASKMOVPS   (DI)(DX*1), Y0, Y3
 	VFNMADD231PS c40100000<>+0(SB), Y3, Y1
-	VMASKMOVPS   (DX)(R12*1), Y0, Y3
+	VMASKMOVPS   (SI)(DX*1), Y0, Y3
 	VFNMADD231PS c40100000<>+0(SB), Y3, Y2
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3f200000<>+0(SB), Y2, Y3
 	VFNMADD231PS c3f200000<>+0(SB), Y2, Y1
-	JMP          tail_zero1_0_done
-
-tail_zero1_0:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y1, Y1, Y1
 
 tail_zero1_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero1_1
-	VMASKMOVPS   (DI)(R12*1), Y0, Y2
-	VMASKMOVPS   (SI)(R12*1), Y0, Y4
-	VMASKMOVPS   (BX)(R12*1), Y0, Y5
+	VMASKMOVPS   (R9)(DX*1), Y0, Y2
+	VMASKMOVPS   (R8)(DX*1), Y0, Y4
+	VMASKMOVPS   (DI)(DX*1), Y0, Y5
 	VFNMADD231PS c40100000<>+0(SB), Y5, Y2
-	VMASKMOVPS   (DX)(R12*1), Y0, Y5
+	VMASKMOVPS   (SI)(DX*1), Y0, Y5
 	VFNMADD231PS c40100000<>+0(SB), Y5, Y4
 	VMOVAPS      Y2, Y5
 	VFMADD231PS  c3f200000<>+0(SB), Y4, Y5
 	VFNMADD231PS c3f200000<>+0(SB), Y4, Y2
-	JMP          tail_zero1_1_done
-
-tail_zero1_1:
-	VXORPS Y5, Y5, Y5
-	VXORPS Y2, Y2, Y2
 
 tail_zero1_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero1_2
-	VMASKMOVPS   (DI)(R12*1), Y0, Y4
-	VMASKMOVPS   (SI)(R12*1), Y0, Y6
-	VMASKMOVPS   (BX)(R12*1), Y0, Y7
+	VMASKMOVPS   (R9)(DX*1), Y0, Y4
+	VMASKMOVPS   (R8)(DX*1), Y0, Y6
+	VMASKMOVPS   (DI)(DX*1), Y0, Y7
 	VFNMADD231PS c40100000<>+0(SB), Y7, Y4
-	VMASKMOVPS   (DX)(R12*1), Y0, Y7
+	VMASKMOVPS   (SI)(DX*1), Y0, Y7
 	VFNMADD231PS c40100000<>+0(SB), Y7, Y6
 	VMOVAPS      Y4, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y6, Y7
 	VFNMADD231PS c3f200000<>+0(SB), Y6, Y4
-	JMP          tail_zero1_2_done
-
-tail_zero1_2:
-	VXORPS Y7, Y7, Y7
-	VXORPS Y4, Y4, Y4
 
 tail_zero1_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero1_3
-	VMASKMOVPS   (DI)(R12*1), Y0, Y6
-	VMASKMOVPS   (SI)(R12*1), Y0, Y8
-	VMASKMOVPS   (BX)(R12*1), Y0, Y9
+	VMASKMOVPS   (R9)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y8
+	VMASKMOVPS   (DI)(DX*1), Y0, Y9
 	VFNMADD231PS c40100000<>+0(SB), Y9, Y6
-	VMASKMOVPS   (DX)(R12*1), Y0, Y9
+	VMASKMOVPS   (SI)(DX*1), Y0, Y9
 	VFNMADD231PS c40100000<>+0(SB), Y9, Y8
 	VMOVAPS      Y6, Y9
 	VFMADD231PS  c3f200000<>+0(SB), Y8, Y9
 	VFNMADD231PS c3f200000<>+0(SB), Y8, Y6
-	JMP          tail_zero1_3_done
-
-tail_zero1_3:
-	VXORPS Y9, Y9, Y9
-	VXORPS Y6, Y6, Y6
 
 tail_zero1_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero1_4
-	VMASKMOVPS   (DI)(R12*1), Y0, Y8
-	VMASKMOVPS   (SI)(R12*1), Y0, Y10
-	VMASKMOVPS   (BX)(R12*1), Y0, Y11
+	VMASKMOVPS   (R9)(DX*1), Y0, Y8
+	VMASKMOVPS   (R8)(DX*1), Y0, Y10
+	VMASKMOVPS   (DI)(DX*1), Y0, Y11
 	VFNMADD231PS c40100000<>+0(SB), Y11, Y8
-	VMASKMOVPS   (DX)(R12*1), Y0, Y11
+	VMASKMOVPS   (SI)(DX*1), Y0, Y11
 	VFNMADD231PS c40100000<>+0(SB), Y11, Y10
 	VMOVAPS      Y8, Y11
 	VFMADD231PS  c3f200000<>+0(SB), Y10, Y11
 	VFNMADD231PS c3f200000<>+0(SB), Y10, Y8
-	JMP          tail_zero1_4_done
-
-tail_zero1_4:
-	VXORPS Y11, Y11, Y11
-	VXORPS Y8, Y8, Y8
 
 tail_zero1_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero1_5
-	VMASKMOVPS   (DI)(R12*1), Y0, Y10
-	VMASKMOVPS   (SI)(R12*1), Y0, Y12
-	VMASKMOVPS   (BX)(R12*1), Y0, Y13
+	VMASKMOVPS   (R9)(DX*1), Y0, Y10
+	VMASKMOVPS   (R8)(DX*1), Y0, Y12
+	VMASKMOVPS   (DI)(DX*1), Y0, Y13
 	VFNMADD231PS c40100000<>+0(SB), Y13, Y10
-	VMASKMOVPS   (DX)(R12*1), Y0, Y13
+	VMASKMOVPS   (SI)(DX*1), Y0, Y13
 	VFNMADD231PS c40100000<>+0(SB), Y13, Y12
 	VMOVAPS      Y10, Y13
 	VFMADD231PS  c3f200000<>+0(SB), Y12, Y13
 	VFNMADD231PS c3f200000<>+0(SB), Y12, Y10
-	JMP          tail_zero1_5_done
-
-tail_zero1_5:
-	VXORPS Y13, Y13, Y13
-	VXORPS Y10, Y10, Y10
 
 tail_zero1_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y11, Y12
 	VFNMADD231PS c40290000<>+0(SB), Y7, Y12
 	VFMADD231PS  c3f610000<>+0(SB), Y3, Y12
 	VMASKMOVPS   Y12, Y0, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y11, Y3
 	VMOVAPS      Y9, Y12
 	VFNMADD231PS c40100000<>+0(SB), Y7, Y3
 	VFNMADD231PS c40100000<>+0(SB), Y5, Y12
 	VMOVAPS      Y3, Y14
 	VFMADD231PS  c3f200000<>+0(SB), Y12, Y14
-	VMASKMOVPS   Y14, Y0, (R13)(R11*1)
+	VMASKMOVPS   Y14, Y0, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y12, Y3
-	VMASKMOVPS   Y3, Y0, (R13)(R11*2)
+	VMASKMOVPS   Y3, Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y11, Y3
 	VMOVAPS      Y9, Y11
 	VFNMADD231PS c3ec80000<>+0(SB), Y7, Y3
@@ -1020,29 +906,35 @@ tail_zero1_5_done:
 	VMOVAPS      Y3, Y7
 	VFMADD231PS  c3fc00000<>+0(SB), Y11, Y7
 	VMASKMOVPS   Y7, Y0, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y11, Y3
-	VMASKMOVPS   Y3, Y0, (R14)(R11*1)
+	VMASKMOVPS   Y3, Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y13, Y3
 	VFNMADD231PS c40290000<>+0(SB), Y9, Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y5, Y3
-	VMASKMOVPS   Y3, Y0, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMASKMOVPS   Y3, Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y8, Y3
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y3
 	VMASKMOVPS   Y3, Y0, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y8, Y1
 	VMOVAPS      Y6, Y3
 	VFNMADD231PS c40100000<>+0(SB), Y4, Y1
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y3
 	VMOVAPS      Y1, Y5
 	VFMADD231PS  c3f200000<>+0(SB), Y3, Y5
-	VMASKMOVPS   Y5, Y0, (R13)(R11*1)
+	VMASKMOVPS   Y5, Y0, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y3, Y1
-	VMASKMOVPS   Y1, Y0, (R13)(R11*2)
+	VMASKMOVPS   Y1, Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y8, Y1
 	VMOVAPS      Y6, Y3
 	VFNMADD231PS c3ec80000<>+0(SB), Y4, Y1
@@ -1050,143 +942,119 @@ tail_zero1_5_done:
 	VMOVAPS      Y1, Y4
 	VFMADD231PS  c3fc00000<>+0(SB), Y3, Y4
 	VMASKMOVPS   Y4, Y0, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y3, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*1)
+	VMASKMOVPS   Y1, Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y10, Y1
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y1
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMASKMOVPS   Y1, Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero3_0
-	VMASKMOVPS   (DI)(R12*1), Y0, Y1
-	VMASKMOVPS   (SI)(R12*1), Y0, Y2
-	VMASKMOVPS   (BX)(R12*1), Y0, Y3
+	VMASKMOVPS   (R9)(DX*1), Y0, Y1
+	VMASKMOVPS   (R8)(DX*1), Y0, Y2
+	VMASKMOVPS   (DI)(DX*1), Y0, Y3
 	VFNMADD231PS c3ec80000<>+0(SB), Y3, Y1
-	VMASKMOVPS   (DX)(R12*1), Y0, Y3
+	VMASKMOVPS   (SI)(DX*1), Y0, Y3
 	VFNMADD231PS c3ec80000<>+0(SB), Y3, Y2
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	JMP          tail_zero3_0_done
-
-tail_zero3_0:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y1, Y1, Y1
 
 tail_zero3_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero3_1
-	VMASKMOVPS   (DI)(R12*1), Y0, Y2
-	VMASKMOVPS   (SI)(R12*1), Y0, Y4
-	VMASKMOVPS   (BX)(R12*1), Y0, Y5
+	VMASKMOVPS   (R9)(DX*1), Y0, Y2
+	VMASKMOVPS   (R8)(DX*1), Y0, Y4
+	VMASKMOVPS   (DI)(DX*1), Y0, Y5
 	VFNMADD231PS c3ec80000<>+0(SB), Y5, Y2
-	VMASKMOVPS   (DX)(R12*1), Y0, Y5
+	VMASKMOVPS   (SI)(DX*1), Y0, Y5
 	VFNMADD231PS c3ec80000<>+0(SB), Y5, Y4
 	VMOVAPS      Y2, Y5
 	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y5
 	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y2
-	JMP          tail_zero3_1_done
-
-tail_zero3_1:
-	VXORPS Y5, Y5, Y5
-	VXORPS Y2, Y2, Y2
 
 tail_zero3_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero3_2
-	VMASKMOVPS   (DI)(R12*1), Y0, Y4
-	VMASKMOVPS   (SI)(R12*1), Y0, Y6
-	VMASKMOVPS   (BX)(R12*1), Y0, Y7
+	VMASKMOVPS   (R9)(DX*1), Y0, Y4
+	VMASKMOVPS   (R8)(DX*1), Y0, Y6
+	VMASKMOVPS   (DI)(DX*1), Y0, Y7
 	VFNMADD231PS c3ec80000<>+0(SB), Y7, Y4
-	VMASKMOVPS   (DX)(R12*1), Y0, Y7
+	VMASKMOVPS   (SI)(DX*1), Y0, Y7
 	VFNMADD231PS c3ec80000<>+0(SB), Y7, Y6
 	VMOVAPS      Y4, Y7
 	VFMADD231PS  c3fc00000<>+0(SB), Y6, Y7
 	VFNMADD231PS c3fc00000<>+0(SB), Y6, Y4
-	JMP          tail_zero3_2_done
-
-tail_zero3_2:
-	VXORPS Y7, Y7, Y7
-	VXORPS Y4, Y4, Y4
 
 tail_zero3_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero3_3
-	VMASKMOVPS   (DI)(R12*1), Y0, Y6
-	VMASKMOVPS   (SI)(R12*1), Y0, Y8
-	VMASKMOVPS   (BX)(R12*1), Y0, Y9
+	VMASKMOVPS   (R9)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y8
+	VMASKMOVPS   (DI)(DX*1), Y0, Y9
 	VFNMADD231PS c3ec80000<>+0(SB), Y9, Y6
-	VMASKMOVPS   (DX)(R12*1), Y0, Y9
+	VMASKMOVPS   (SI)(DX*1), Y0, Y9
 	VFNMADD231PS c3ec80000<>+0(SB), Y9, Y8
 	VMOVAPS      Y6, Y9
 	VFMADD231PS  c3fc00000<>+0(SB), Y8, Y9
 	VFNMADD231PS c3fc00000<>+0(SB), Y8, Y6
-	JMP          tail_zero3_3_done
-
-tail_zero3_3:
-	VXORPS Y9, Y9, Y9
-	VXORPS Y6, Y6, Y6
 
 tail_zero3_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero3_4
-	VMASKMOVPS   (DI)(R12*1), Y0, Y8
-	VMASKMOVPS   (SI)(R12*1), Y0, Y10
-	VMASKMOVPS   (BX)(R12*1), Y0, Y11
+	VMASKMOVPS   (R9)(DX*1), Y0, Y8
+	VMASKMOVPS   (R8)(DX*1), Y0, Y10
+	VMASKMOVPS   (DI)(DX*1), Y0, Y11
 	VFNMADD231PS c3ec80000<>+0(SB), Y11, Y8
-	VMASKMOVPS   (DX)(R12*1), Y0, Y11
+	VMASKMOVPS   (SI)(DX*1), Y0, Y11
 	VFNMADD231PS c3ec80000<>+0(SB), Y11, Y10
 	VMOVAPS      Y8, Y11
 	VFMADD231PS  c3fc00000<>+0(SB), Y10, Y11
 	VFNMADD231PS c3fc00000<>+0(SB), Y10, Y8
-	JMP          tail_zero3_4_done
-
-tail_zero3_4:
-	VXORPS Y11, Y11, Y11
-	VXORPS Y8, Y8, Y8
 
 tail_zero3_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero3_5
-	VMASKMOVPS   (DI)(R12*1), Y0, Y10
-	VMASKMOVPS   (SI)(R12*1), Y0, Y12
-	VMASKMOVPS   (BX)(R12*1), Y0, Y13
+	VMASKMOVPS   (R9)(DX*1), Y0, Y10
+	VMASKMOVPS   (R8)(DX*1), Y0, Y12
+	VMASKMOVPS   (DI)(DX*1), Y0, Y13
 	VFNMADD231PS c3ec80000<>+0(SB), Y13, Y10
-	VMASKMOVPS   (DX)(R12*1), Y0, Y13
+	VMASKMOVPS   (SI)(DX*1), Y0, Y13
 	VFNMADD231PS c3ec80000<>+0(SB), Y13, Y12
 	VMOVAPS      Y10, Y13
 	VFMADD231PS  c3fc00000<>+0(SB), Y12, Y13
 	VFNMADD231PS c3fc00000<>+0(SB), Y12, Y10
-	JMP          tail_zero3_5_done
-
-tail_zero3_5:
-	VXORPS Y13, Y13, Y13
-	VXORPS Y10, Y10, Y10
 
 tail_zero3_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y11, Y12
 	VFNMADD231PS c40290000<>+0(SB), Y7, Y12
 	VFMADD231PS  c3f610000<>+0(SB), Y3, Y12
 	VMASKMOVPS   Y12, Y0, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y11, Y3
 	VMOVAPS      Y9, Y12
 	VFNMADD231PS c40100000<>+0(SB), Y7, Y3
 	VFNMADD231PS c40100000<>+0(SB), Y5, Y12
 	VMOVAPS      Y3, Y14
 	VFMADD231PS  c3f200000<>+0(SB), Y12, Y14
-	VMASKMOVPS   Y14, Y0, (R13)(R11*1)
+	VMASKMOVPS   Y14, Y0, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y12, Y3
-	VMASKMOVPS   Y3, Y0, (R13)(R11*2)
+	VMASKMOVPS   Y3, Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y11, Y3
 	VMOVAPS      Y9, Y11
 	VFNMADD231PS c3ec80000<>+0(SB), Y7, Y3
@@ -1194,29 +1062,35 @@ tail_zero3_5_done:
 	VMOVAPS      Y3, Y7
 	VFMADD231PS  c3fc00000<>+0(SB), Y11, Y7
 	VMASKMOVPS   Y7, Y0, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y11, Y3
-	VMASKMOVPS   Y3, Y0, (R14)(R11*1)
+	VMASKMOVPS   Y3, Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y13, Y3
 	VFNMADD231PS c40290000<>+0(SB), Y9, Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y5, Y3
-	VMASKMOVPS   Y3, Y0, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMASKMOVPS   Y3, Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y8, Y3
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y3
 	VMASKMOVPS   Y3, Y0, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y8, Y1
 	VMOVAPS      Y6, Y3
 	VFNMADD231PS c40100000<>+0(SB), Y4, Y1
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y3
 	VMOVAPS      Y1, Y5
 	VFMADD231PS  c3f200000<>+0(SB), Y3, Y5
-	VMASKMOVPS   Y5, Y0, (R13)(R11*1)
+	VMASKMOVPS   Y5, Y0, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y3, Y1
-	VMASKMOVPS   Y1, Y0, (R13)(R11*2)
+	VMASKMOVPS   Y1, Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y8, Y1
 	VMOVAPS      Y6, Y3
 	VFNMADD231PS c3ec80000<>+0(SB), Y4, Y1
@@ -1224,113 +1098,95 @@ tail_zero3_5_done:
 	VMOVAPS      Y1, Y4
 	VFMADD231PS  c3fc00000<>+0(SB), Y3, Y4
 	VMASKMOVPS   Y4, Y0, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y3, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*1)
+	VMASKMOVPS   Y1, Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y10, Y1
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y1
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMASKMOVPS   Y1, Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero5_0
-	VMASKMOVPS   (R9)(R12*1), Y0, Y1
-	VMASKMOVPS   (SI)(R12*1), Y0, Y2
+	VMASKMOVPS   (R10)(DX*1), Y0, Y1
+	VMASKMOVPS   (R8)(DX*1), Y0, Y2
 	VFNMADD231PS c40290000<>+0(SB), Y2, Y1
-	VMASKMOVPS   (DX)(R12*1), Y0, Y2
+	VMASKMOVPS   (SI)(DX*1), Y0, Y2
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	JMP          tail_zero5_0_done
-
-tail_zero5_0:
-	VXORPS Y1, Y1, Y1
 
 tail_zero5_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero5_1
-	VMASKMOVPS   (R9)(R12*1), Y0, Y2
-	VMASKMOVPS   (SI)(R12*1), Y0, Y3
+	VMASKMOVPS   (R10)(DX*1), Y0, Y2
+	VMASKMOVPS   (R8)(DX*1), Y0, Y3
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y2
-	VMASKMOVPS   (DX)(R12*1), Y0, Y3
+	VMASKMOVPS   (SI)(DX*1), Y0, Y3
 	VFMADD231PS  c3f610000<>+0(SB), Y3, Y2
-	JMP          tail_zero5_1_done
-
-tail_zero5_1:
-	VXORPS Y2, Y2, Y2
 
 tail_zero5_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero5_2
-	VMASKMOVPS   (R9)(R12*1), Y0, Y3
-	VMASKMOVPS   (SI)(R12*1), Y0, Y4
+	VMASKMOVPS   (R10)(DX*1), Y0, Y3
+	VMASKMOVPS   (R8)(DX*1), Y0, Y4
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y3
-	VMASKMOVPS   (DX)(R12*1), Y0, Y4
+	VMASKMOVPS   (SI)(DX*1), Y0, Y4
 	VFMADD231PS  c3f610000<>+0(SB), Y4, Y3
-	JMP          tail_zero5_2_done
-
-tail_zero5_2:
-	VXORPS Y3, Y3, Y3
 
 tail_zero5_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero5_3
-	VMASKMOVPS   (R9)(R12*1), Y0, Y4
-	VMASKMOVPS   (SI)(R12*1), Y0, Y5
+	VMASKMOVPS   (R10)(DX*1), Y0, Y4
+	VMASKMOVPS   (R8)(DX*1), Y0, Y5
 	VFNMADD231PS c40290000<>+0(SB), Y5, Y4
-	VMASKMOVPS   (DX)(R12*1), Y0, Y5
+	VMASKMOVPS   (SI)(DX*1), Y0, Y5
 	VFMADD231PS  c3f610000<>+0(SB), Y5, Y4
-	JMP          tail_zero5_3_done
-
-tail_zero5_3:
-	VXORPS Y4, Y4, Y4
 
 tail_zero5_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero5_4
-	VMASKMOVPS   (R9)(R12*1), Y0, Y5
-	VMASKMOVPS   (SI)(R12*1), Y0, Y6
+	VMASKMOVPS   (R10)(DX*1), Y0, Y5
+	VMASKMOVPS   (R8)(DX*1), Y0, Y6
 	VFNMADD231PS c40290000<>+0(SB), Y6, Y5
-	VMASKMOVPS   (DX)(R12*1), Y0, Y6
+	VMASKMOVPS   (SI)(DX*1), Y0, Y6
 	VFMADD231PS  c3f610000<>+0(SB), Y6, Y5
-	JMP          tail_zero5_4_done
-
-tail_zero5_4:
-	VXORPS Y5, Y5, Y5
 
 tail_zero5_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero5_5
-	VMASKMOVPS   (R9)(R12*1), Y0, Y6
-	VMASKMOVPS   (SI)(R12*1), Y0, Y7
+	VMASKMOVPS   (R10)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
 	VFNMADD231PS c40290000<>+0(SB), Y7, Y6
-	VMASKMOVPS   (DX)(R12*1), Y0, Y7
+	VMASKMOVPS   (SI)(DX*1), Y0, Y7
 	VFMADD231PS  c3f610000<>+0(SB), Y7, Y6
-	JMP          tail_zero5_5_done
-
-tail_zero5_5:
-	VXORPS Y6, Y6, Y6
 
 tail_zero5_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Y5, Y7
 	VFNMADD231PS c40290000<>+0(SB), Y3, Y7
 	VFMADD231PS  c3f610000<>+0(SB), Y1, Y7
 	VMASKMOVPS   Y7, Y0, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Y5, Y1
 	VMOVAPS      Y4, Y7
 	VFNMADD231PS c40100000<>+0(SB), Y3, Y1
 	VFNMADD231PS c40100000<>+0(SB), Y2, Y7
 	VMOVAPS      Y1, Y8
 	VFMADD231PS  c3f200000<>+0(SB), Y7, Y8
-	VMASKMOVPS   Y8, Y0, (R13)(R11*1)
+	VMASKMOVPS   Y8, Y0, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y7, Y1
-	VMASKMOVPS   Y1, Y0, (R13)(R11*2)
+	VMASKMOVPS   Y1, Y0, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Y5, Y1
 	VMOVAPS      Y4, Y5
 	VFNMADD231PS c3ec80000<>+0(SB), Y3, Y1
@@ -1338,429 +1194,325 @@ tail_zero5_5_done:
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y5, Y3
 	VMASKMOVPS   Y3, Y0, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS c3fc00000<>+0(SB), Y5, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*1)
+	VMASKMOVPS   Y1, Y0, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Y6, Y1
 	VFNMADD231PS c40290000<>+0(SB), Y4, Y1
 	VFMADD231PS  c3f610000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R14)(R11*2)
-	IMUL3Q       $0x1e, R11, R14
+	VMASKMOVPS   Y1, Y0, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	IMUL3Q       $0x1e, AX, R14
 	SUBQ         R14, R13
 	ADDQ         $0x20, R13
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, DX
 	ADDQ         $0x20, BX
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
 	ADDQ         $0x20, R9
+	ADDQ         $0x20, R10
 
 done:
+	MOVQ n+72(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, v+0(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, at+24(FP)
+	INCQ cols+64(FP)
+	DECQ tiles+80(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
-// func gradientAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradientAVX2(SB), NOSPLIT, $0-80
-	MOVQ    x+16(FP), AX
-	ADDQ    at+24(FP), AX
-	MOVQ    pitch+32(FP), CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), BX
-	LEAQ    (BX)(CX*1), DI
-	MOVQ    zero+48(FP), CX
-	MOVQ    rows+56(FP), SI
-	TESTL   $0x00000001, SI
-	CMOVQEQ CX, AX
-	TESTL   $0x00000002, SI
-	CMOVQEQ CX, DX
-	TESTL   $0x00000004, SI
-	CMOVQEQ CX, BX
-	TESTL   $0x00000008, SI
-	CMOVQEQ CX, DI
-	MOVQ    n+72(FP), CX
-	MOVQ    step+40(FP), SI
-	MOVQ    cols+64(FP), R8
-	MOVQ    stride+8(FP), R9
-	MOVQ    v+0(FP), R11
-	SUBQ    $0x08, CX
-	JL      tail
-
-channels:
-	XORQ    R10, R10
-	TESTL   $0x00000001, R8
-	JZ      whole_zero0_0
-	VMOVUPS (AX)(R10*1), Y0
-	JMP     whole_zero0_0_done
-
 whole_zero0_0:
 	VXORPS Y0, Y0, Y0
-
-whole_zero0_0_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000002, R8
-	JZ      whole_zero0_1
-	VMOVUPS (AX)(R10*1), Y1
-	JMP     whole_zero0_1_done
+	JMP    whole_zero0_0_done
 
 whole_zero0_1:
 	VXORPS Y1, Y1, Y1
-
-whole_zero0_1_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000004, R8
-	JZ      whole_zero0_2
-	VMOVUPS (AX)(R10*1), Y2
-	JMP     whole_zero0_2_done
+	JMP    whole_zero0_1_done
 
 whole_zero0_2:
 	VXORPS Y2, Y2, Y2
-
-whole_zero0_2_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000008, R8
-	JZ      whole_zero0_3
-	VMOVUPS (AX)(R10*1), Y3
-	JMP     whole_zero0_3_done
+	JMP    whole_zero0_2_done
 
 whole_zero0_3:
 	VXORPS Y3, Y3, Y3
+	JMP    whole_zero0_3_done
 
-whole_zero0_3_done:
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Y0, Y4
-	VMOVUPS      Y4, (R11)
-	VMOVAPS      Y0, Y4
-	VMOVAPS      Y1, Y5
-	VFMADD231PS  c3ec80000<>+0(SB), Y2, Y4
-	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y5
-	VMOVAPS      Y4, Y6
-	VFMADD231PS  c3f200000<>+0(SB), Y5, Y6
-	VMOVUPS      Y6, (R11)(R9*1)
-	VFNMADD231PS c3f200000<>+0(SB), Y5, Y4
-	VMOVUPS      Y4, (R11)(R9*2)
-	VMOVAPS      Y0, Y0
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  c40100000<>+0(SB), Y2, Y0
-	VFMADD231PS  c40100000<>+0(SB), Y3, Y1
-	VMOVAPS      Y0, Y2
-	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
-	VMOVUPS      Y2, (R12)
-	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R12)(R9*1)
-	VMOVAPS      Y3, Y0
-	VMOVUPS      Y0, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           whole_zero1_0
-	VMOVUPS      (AX)(R10*1), Y0
-	VMOVUPS      (DX)(R10*1), Y1
-	VMOVUPS      (BX)(R10*1), Y2
-	VFMADD231PS  c3ec80000<>+0(SB), Y2, Y0
-	VMOVUPS      (DI)(R10*1), Y2
-	VFMADD231PS  c3ec80000<>+0(SB), Y2, Y1
-	VMOVAPS      Y0, Y2
-	VFMADD231PS  c3f200000<>+0(SB), Y1, Y2
-	VFNMADD231PS c3f200000<>+0(SB), Y1, Y0
-	JMP          whole_zero1_0_done
+whole_zero0_4:
+	VXORPS Y4, Y4, Y4
+	JMP    whole_zero0_4_done
+
+whole_zero0_5:
+	VXORPS Y5, Y5, Y5
+	JMP    whole_zero0_5_done
 
 whole_zero1_0:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y0, Y0, Y0
-
-whole_zero1_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
-	JZ           whole_zero1_1
-	VMOVUPS      (AX)(R10*1), Y1
-	VMOVUPS      (DX)(R10*1), Y3
-	VMOVUPS      (BX)(R10*1), Y4
-	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y1
-	VMOVUPS      (DI)(R10*1), Y4
-	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y3
-	VMOVAPS      Y1, Y4
-	VFMADD231PS  c3f200000<>+0(SB), Y3, Y4
-	VFNMADD231PS c3f200000<>+0(SB), Y3, Y1
-	JMP          whole_zero1_1_done
+	JMP    whole_zero1_0_done
 
 whole_zero1_1:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
-
-whole_zero1_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
-	JZ           whole_zero1_2
-	VMOVUPS      (AX)(R10*1), Y3
-	VMOVUPS      (DX)(R10*1), Y5
-	VMOVUPS      (BX)(R10*1), Y6
-	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y3
-	VMOVUPS      (DI)(R10*1), Y6
-	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y5
-	VMOVAPS      Y3, Y6
-	VFMADD231PS  c3f200000<>+0(SB), Y5, Y6
-	VFNMADD231PS c3f200000<>+0(SB), Y5, Y3
-	JMP          whole_zero1_2_done
+	JMP    whole_zero1_1_done
 
 whole_zero1_2:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y3, Y3, Y3
-
-whole_zero1_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
-	JZ           whole_zero1_3
-	VMOVUPS      (AX)(R10*1), Y5
-	VMOVUPS      (DX)(R10*1), Y7
-	VMOVUPS      (BX)(R10*1), Y8
-	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y5
-	VMOVUPS      (DI)(R10*1), Y8
-	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y7
-	VMOVAPS      Y5, Y8
-	VFMADD231PS  c3f200000<>+0(SB), Y7, Y8
-	VFNMADD231PS c3f200000<>+0(SB), Y7, Y5
-	JMP          whole_zero1_3_done
+	JMP    whole_zero1_2_done
 
 whole_zero1_3:
 	VXORPS Y8, Y8, Y8
 	VXORPS Y5, Y5, Y5
+	JMP    whole_zero1_3_done
 
-whole_zero1_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Y2, Y7
-	VMOVUPS      Y7, (R11)
-	VMOVAPS      Y2, Y7
-	VMOVAPS      Y4, Y9
-	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y7
-	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y9
-	VMOVAPS      Y7, Y10
-	VFMADD231PS  c3f200000<>+0(SB), Y9, Y10
-	VMOVUPS      Y10, (R11)(R9*1)
-	VFNMADD231PS c3f200000<>+0(SB), Y9, Y7
-	VMOVUPS      Y7, (R11)(R9*2)
-	VMOVAPS      Y2, Y2
-	VMOVAPS      Y4, Y4
-	VFMADD231PS  c40100000<>+0(SB), Y6, Y2
-	VFMADD231PS  c40100000<>+0(SB), Y8, Y4
-	VMOVAPS      Y2, Y6
-	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y6
-	VMOVUPS      Y6, (R12)
-	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (R12)(R9*1)
-	VMOVAPS      Y8, Y2
-	VMOVUPS      Y2, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Y0, Y2
-	VMOVUPS      Y2, (R11)
-	VMOVAPS      Y0, Y2
-	VMOVAPS      Y1, Y4
-	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y2
-	VFMADD231PS  c3ec80000<>+0(SB), Y5, Y4
-	VMOVAPS      Y2, Y6
-	VFMADD231PS  c3f200000<>+0(SB), Y4, Y6
-	VMOVUPS      Y6, (R11)(R9*1)
-	VFNMADD231PS c3f200000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (R11)(R9*2)
-	VMOVAPS      Y0, Y0
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  c40100000<>+0(SB), Y3, Y0
-	VFMADD231PS  c40100000<>+0(SB), Y5, Y1
-	VMOVAPS      Y0, Y2
-	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
-	VMOVUPS      Y2, (R12)
-	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R12)(R9*1)
-	VMOVAPS      Y5, Y0
-	VMOVUPS      Y0, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           whole_zero3_0
-	VMOVUPS      (AX)(R10*1), Y0
-	VMOVUPS      (DX)(R10*1), Y1
-	VMOVUPS      (BX)(R10*1), Y2
-	VFMADD231PS  c40100000<>+0(SB), Y2, Y0
-	VMOVUPS      (DI)(R10*1), Y2
-	VFMADD231PS  c40100000<>+0(SB), Y2, Y1
-	VMOVAPS      Y0, Y2
-	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
-	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
-	JMP          whole_zero3_0_done
+whole_zero1_4:
+	VXORPS Y10, Y10, Y10
+	VXORPS Y7, Y7, Y7
+	JMP    whole_zero1_4_done
+
+whole_zero1_5:
+	VXORPS Y12, Y12, Y12
+	VXORPS Y9, Y9, Y9
+	JMP    whole_zero1_5_done
 
 whole_zero3_0:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y0, Y0, Y0
-
-whole_zero3_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
-	JZ           whole_zero3_1
-	VMOVUPS      (AX)(R10*1), Y1
-	VMOVUPS      (DX)(R10*1), Y3
-	VMOVUPS      (BX)(R10*1), Y4
-	VFMADD231PS  c40100000<>+0(SB), Y4, Y1
-	VMOVUPS      (DI)(R10*1), Y4
-	VFMADD231PS  c40100000<>+0(SB), Y4, Y3
-	VMOVAPS      Y1, Y4
-	VFMADD231PS  c3fc00000<>+0(SB), Y3, Y4
-	VFNMADD231PS c3fc00000<>+0(SB), Y3, Y1
-	JMP          whole_zero3_1_done
+	JMP    whole_zero3_0_done
 
 whole_zero3_1:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
-
-whole_zero3_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
-	JZ           whole_zero3_2
-	VMOVUPS      (AX)(R10*1), Y3
-	VMOVUPS      (DX)(R10*1), Y5
-	VMOVUPS      (BX)(R10*1), Y6
-	VFMADD231PS  c40100000<>+0(SB), Y6, Y3
-	VMOVUPS      (DI)(R10*1), Y6
-	VFMADD231PS  c40100000<>+0(SB), Y6, Y5
-	VMOVAPS      Y3, Y6
-	VFMADD231PS  c3fc00000<>+0(SB), Y5, Y6
-	VFNMADD231PS c3fc00000<>+0(SB), Y5, Y3
-	JMP          whole_zero3_2_done
+	JMP    whole_zero3_1_done
 
 whole_zero3_2:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y3, Y3, Y3
-
-whole_zero3_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
-	JZ           whole_zero3_3
-	VMOVUPS      (AX)(R10*1), Y5
-	VMOVUPS      (DX)(R10*1), Y7
-	VMOVUPS      (BX)(R10*1), Y8
-	VFMADD231PS  c40100000<>+0(SB), Y8, Y5
-	VMOVUPS      (DI)(R10*1), Y8
-	VFMADD231PS  c40100000<>+0(SB), Y8, Y7
-	VMOVAPS      Y5, Y8
-	VFMADD231PS  c3fc00000<>+0(SB), Y7, Y8
-	VFNMADD231PS c3fc00000<>+0(SB), Y7, Y5
-	JMP          whole_zero3_3_done
+	JMP    whole_zero3_2_done
 
 whole_zero3_3:
 	VXORPS Y8, Y8, Y8
 	VXORPS Y5, Y5, Y5
+	JMP    whole_zero3_3_done
 
-whole_zero3_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Y2, Y7
-	VMOVUPS      Y7, (R11)
-	VMOVAPS      Y2, Y7
-	VMOVAPS      Y4, Y9
-	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y7
-	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y9
-	VMOVAPS      Y7, Y10
-	VFMADD231PS  c3f200000<>+0(SB), Y9, Y10
-	VMOVUPS      Y10, (R11)(R9*1)
-	VFNMADD231PS c3f200000<>+0(SB), Y9, Y7
-	VMOVUPS      Y7, (R11)(R9*2)
-	VMOVAPS      Y2, Y2
-	VMOVAPS      Y4, Y4
-	VFMADD231PS  c40100000<>+0(SB), Y6, Y2
-	VFMADD231PS  c40100000<>+0(SB), Y8, Y4
-	VMOVAPS      Y2, Y6
-	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y6
-	VMOVUPS      Y6, (R12)
-	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (R12)(R9*1)
-	VMOVAPS      Y8, Y2
-	VMOVUPS      Y2, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Y0, Y2
-	VMOVUPS      Y2, (R11)
-	VMOVAPS      Y0, Y2
-	VMOVAPS      Y1, Y4
-	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y2
-	VFMADD231PS  c3ec80000<>+0(SB), Y5, Y4
-	VMOVAPS      Y2, Y6
-	VFMADD231PS  c3f200000<>+0(SB), Y4, Y6
-	VMOVUPS      Y6, (R11)(R9*1)
-	VFNMADD231PS c3f200000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (R11)(R9*2)
-	VMOVAPS      Y0, Y0
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  c40100000<>+0(SB), Y3, Y0
-	VFMADD231PS  c40100000<>+0(SB), Y5, Y1
-	VMOVAPS      Y0, Y2
-	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
-	VMOVUPS      Y2, (R12)
-	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R12)(R9*1)
-	VMOVAPS      Y5, Y0
-	VMOVUPS      Y0, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           whole_zero5_0
-	VMOVUPS      (DI)(R10*1), Y0
-	JMP          whole_zero5_0_done
+whole_zero3_4:
+	VXORPS Y10, Y10, Y10
+	VXORPS Y7, Y7, Y7
+	JMP    whole_zero3_4_done
+
+whole_zero3_5:
+	VXORPS Y12, Y12, Y12
+	VXORPS Y9, Y9, Y9
+	JMP    whole_zero3_5_done
 
 whole_zero5_0:
 	VXORPS Y0, Y0, Y0
-
-whole_zero5_0_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000002, R8
-	JZ      whole_zero5_1
-	VMOVUPS (DI)(R10*1), Y1
-	JMP     whole_zero5_1_done
+	JMP    whole_zero5_0_done
 
 whole_zero5_1:
 	VXORPS Y1, Y1, Y1
-
-whole_zero5_1_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000004, R8
-	JZ      whole_zero5_2
-	VMOVUPS (DI)(R10*1), Y2
-	JMP     whole_zero5_2_done
+	JMP    whole_zero5_1_done
 
 whole_zero5_2:
 	VXORPS Y2, Y2, Y2
-
-whole_zero5_2_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000008, R8
-	JZ      whole_zero5_3
-	VMOVUPS (DI)(R10*1), Y3
-	JMP     whole_zero5_3_done
+	JMP    whole_zero5_2_done
 
 whole_zero5_3:
 	VXORPS Y3, Y3, Y3
+	JMP    whole_zero5_3_done
 
-whole_zero5_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+whole_zero5_4:
+	VXORPS Y4, Y4, Y4
+	JMP    whole_zero5_4_done
+
+whole_zero5_5:
+	VXORPS Y5, Y5, Y5
+	JMP    whole_zero5_5_done
+
+tail_zero0_0:
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero0_0_done
+
+tail_zero0_1:
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero0_1_done
+
+tail_zero0_2:
+	VXORPS Y3, Y3, Y3
+	JMP    tail_zero0_2_done
+
+tail_zero0_3:
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero0_3_done
+
+tail_zero0_4:
+	VXORPS Y5, Y5, Y5
+	JMP    tail_zero0_4_done
+
+tail_zero0_5:
+	VXORPS Y6, Y6, Y6
+	JMP    tail_zero0_5_done
+
+tail_zero1_0:
+	VXORPS Y3, Y3, Y3
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero1_0_done
+
+tail_zero1_1:
+	VXORPS Y5, Y5, Y5
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero1_1_done
+
+tail_zero1_2:
+	VXORPS Y7, Y7, Y7
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero1_2_done
+
+tail_zero1_3:
+	VXORPS Y9, Y9, Y9
+	VXORPS Y6, Y6, Y6
+	JMP    tail_zero1_3_done
+
+tail_zero1_4:
+	VXORPS Y11, Y11, Y11
+	VXORPS Y8, Y8, Y8
+	JMP    tail_zero1_4_done
+
+tail_zero1_5:
+	VXORPS Y13, Y13, Y13
+	VXORPS Y10, Y10, Y10
+	JMP    tail_zero1_5_done
+
+tail_zero3_0:
+	VXORPS Y3, Y3, Y3
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero3_0_done
+
+tail_zero3_1:
+	VXORPS Y5, Y5, Y5
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero3_1_done
+
+tail_zero3_2:
+	VXORPS Y7, Y7, Y7
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero3_2_done
+
+tail_zero3_3:
+	VXORPS Y9, Y9, Y9
+	VXORPS Y6, Y6, Y6
+	JMP    tail_zero3_3_done
+
+tail_zero3_4:
+	VXORPS Y11, Y11, Y11
+	VXORPS Y8, Y8, Y8
+	JMP    tail_zero3_4_done
+
+tail_zero3_5:
+	VXORPS Y13, Y13, Y13
+	VXORPS Y10, Y10, Y10
+	JMP    tail_zero3_5_done
+
+tail_zero5_0:
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero5_0_done
+
+tail_zero5_1:
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero5_1_done
+
+tail_zero5_2:
+	VXORPS Y3, Y3, Y3
+	JMP    tail_zero5_2_done
+
+tail_zero5_3:
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero5_3_done
+
+tail_zero5_4:
+	VXORPS Y5, Y5, Y5
+	JMP    tail_zero5_4_done
+
+tail_zero5_5:
+	VXORPS Y6, Y6, Y6
+	JMP    tail_zero5_5_done
+
+// func gradientAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gradientAVX2(SB), NOSPLIT, $0-88
+	MOVQ step+40(FP), CX
+	MOVQ stride+8(FP), AX
+
+tile:
+	MOVQ    x+16(FP), BX
+	ADDQ    at+24(FP), BX
+	MOVQ    pitch+32(FP), DX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), R8
+	MOVQ    zero+48(FP), DX
+	MOVQ    rows+56(FP), R9
+	TESTL   $0x00000001, R9
+	CMOVQEQ DX, BX
+	TESTL   $0x00000002, R9
+	CMOVQEQ DX, SI
+	TESTL   $0x00000004, R9
+	CMOVQEQ DX, DI
+	TESTL   $0x00000008, R9
+	CMOVQEQ DX, R8
+	MOVQ    n+72(FP), R9
+	MOVQ    cols+64(FP), R10
+	MOVBLZX (R10), R10
+	MOVQ    v+0(FP), R11
+	SUBQ    $0x08, R9
+	JL      tail
+
+channels:
+	XORQ    DX, DX
+	TESTL   $0x00000001, R10
+	JZ      whole_zero0_0
+	VMOVUPS (BX)(DX*1), Y0
+
+whole_zero0_0_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000002, R10
+	JZ      whole_zero0_1
+	VMOVUPS (BX)(DX*1), Y1
+
+whole_zero0_1_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000004, R10
+	JZ      whole_zero0_2
+	VMOVUPS (BX)(DX*1), Y2
+
+whole_zero0_2_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000008, R10
+	JZ      whole_zero0_3
+	VMOVUPS (BX)(DX*1), Y3
+
+whole_zero0_3_done:
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Y0, Y4
 	VMOVUPS      Y4, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Y0, Y4
 	VMOVAPS      Y1, Y5
 	VFMADD231PS  c3ec80000<>+0(SB), Y2, Y4
 	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y5
 	VMOVAPS      Y4, Y6
 	VFMADD231PS  c3f200000<>+0(SB), Y5, Y6
-	VMOVUPS      Y6, (R11)(R9*1)
+	VMOVUPS      Y6, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y5, Y4
-	VMOVUPS      Y4, (R11)(R9*2)
+	VMOVUPS      Y4, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Y0, Y0
 	VMOVAPS      Y1, Y1
 	VFMADD231PS  c40100000<>+0(SB), Y2, Y0
@@ -1768,79 +1520,365 @@ whole_zero5_3_done:
 	VMOVAPS      Y0, Y2
 	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
 	VMOVUPS      Y2, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
-	VMOVUPS      Y0, (R12)(R9*1)
+	VMOVUPS      Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Y3, Y0
-	VMOVUPS      Y0, (R12)(R9*2)
-	IMUL3Q       $0x1e, R9, R12
+	VMOVUPS      Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           whole_zero1_0
+	VMOVUPS      (BX)(DX*1), Y0
+	VMOVUPS      (SI)(DX*1), Y1
+	VMOVUPS      (DI)(DX*1), Y2
+	VFMADD231PS  c3ec80000<>+0(SB), Y2, Y0
+	VMOVUPS      (R8)(DX*1), Y2
+	VFMADD231PS  c3ec80000<>+0(SB), Y2, Y1
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  c3f200000<>+0(SB), Y1, Y2
+	VFNMADD231PS c3f200000<>+0(SB), Y1, Y0
+
+whole_zero1_0_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
+	JZ           whole_zero1_1
+	VMOVUPS      (BX)(DX*1), Y1
+	VMOVUPS      (SI)(DX*1), Y3
+	VMOVUPS      (DI)(DX*1), Y4
+	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y1
+	VMOVUPS      (R8)(DX*1), Y4
+	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y3
+	VMOVAPS      Y1, Y4
+	VFMADD231PS  c3f200000<>+0(SB), Y3, Y4
+	VFNMADD231PS c3f200000<>+0(SB), Y3, Y1
+
+whole_zero1_1_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
+	JZ           whole_zero1_2
+	VMOVUPS      (BX)(DX*1), Y3
+	VMOVUPS      (SI)(DX*1), Y5
+	VMOVUPS      (DI)(DX*1), Y6
+	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y3
+	VMOVUPS      (R8)(DX*1), Y6
+	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y5
+	VMOVAPS      Y3, Y6
+	VFMADD231PS  c3f200000<>+0(SB), Y5, Y6
+	VFNMADD231PS c3f200000<>+0(SB), Y5, Y3
+
+whole_zero1_2_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
+	JZ           whole_zero1_3
+	VMOVUPS      (BX)(DX*1), Y5
+	VMOVUPS      (SI)(DX*1), Y7
+	VMOVUPS      (DI)(DX*1), Y8
+	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y5
+	VMOVUPS      (R8)(DX*1), Y8
+	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y7
+	VMOVAPS      Y5, Y8
+	VFMADD231PS  c3f200000<>+0(SB), Y7, Y8
+	VFNMADD231PS c3f200000<>+0(SB), Y7, Y5
+
+whole_zero1_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Y2, Y7
+	VMOVUPS      Y7, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Y2, Y7
+	VMOVAPS      Y4, Y9
+	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y7
+	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y9
+	VMOVAPS      Y7, Y10
+	VFMADD231PS  c3f200000<>+0(SB), Y9, Y10
+	VMOVUPS      Y10, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS c3f200000<>+0(SB), Y9, Y7
+	VMOVUPS      Y7, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Y2, Y2
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  c40100000<>+0(SB), Y6, Y2
+	VFMADD231PS  c40100000<>+0(SB), Y8, Y4
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y6
+	VMOVUPS      Y6, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y2
+	VMOVUPS      Y2, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Y8, Y2
+	VMOVUPS      Y2, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Y0, Y2
+	VMOVUPS      Y2, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y1, Y4
+	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y2
+	VFMADD231PS  c3ec80000<>+0(SB), Y5, Y4
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  c3f200000<>+0(SB), Y4, Y6
+	VMOVUPS      Y6, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS c3f200000<>+0(SB), Y4, Y2
+	VMOVUPS      Y2, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Y0, Y0
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c40100000<>+0(SB), Y3, Y0
+	VFMADD231PS  c40100000<>+0(SB), Y5, Y1
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
+	VMOVUPS      Y2, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
+	VMOVUPS      Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Y5, Y0
+	VMOVUPS      Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           whole_zero3_0
+	VMOVUPS      (BX)(DX*1), Y0
+	VMOVUPS      (SI)(DX*1), Y1
+	VMOVUPS      (DI)(DX*1), Y2
+	VFMADD231PS  c40100000<>+0(SB), Y2, Y0
+	VMOVUPS      (R8)(DX*1), Y2
+	VFMADD231PS  c40100000<>+0(SB), Y2, Y1
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
+	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
+
+whole_zero3_0_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
+	JZ           whole_zero3_1
+	VMOVUPS      (BX)(DX*1), Y1
+	VMOVUPS      (SI)(DX*1), Y3
+	VMOVUPS      (DI)(DX*1), Y4
+	VFMADD231PS  c40100000<>+0(SB), Y4, Y1
+	VMOVUPS      (R8)(DX*1), Y4
+	VFMADD231PS  c40100000<>+0(SB), Y4, Y3
+	VMOVAPS      Y1, Y4
+	VFMADD231PS  c3fc00000<>+0(SB), Y3, Y4
+	VFNMADD231PS c3fc00000<>+0(SB), Y3, Y1
+
+whole_zero3_1_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
+	JZ           whole_zero3_2
+	VMOVUPS      (BX)(DX*1), Y3
+	VMOVUPS      (SI)(DX*1), Y5
+	VMOVUPS      (DI)(DX*1), Y6
+	VFMADD231PS  c40100000<>+0(SB), Y6, Y3
+	VMOVUPS      (R8)(DX*1), Y6
+	VFMADD231PS  c40100000<>+0(SB), Y6, Y5
+	VMOVAPS      Y3, Y6
+	VFMADD231PS  c3fc00000<>+0(SB), Y5, Y6
+	VFNMADD231PS c3fc00000<>+0(SB), Y5, Y3
+
+whole_zero3_2_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
+	JZ           whole_zero3_3
+	VMOVUPS      (BX)(DX*1), Y5
+	VMOVUPS      (SI)(DX*1), Y7
+	VMOVUPS      (DI)(DX*1), Y8
+	VFMADD231PS  c40100000<>+0(SB), Y8, Y5
+	VMOVUPS      (R8)(DX*1), Y8
+	VFMADD231PS  c40100000<>+0(SB), Y8, Y7
+	VMOVAPS      Y5, Y8
+	VFMADD231PS  c3fc00000<>+0(SB), Y7, Y8
+	VFNMADD231PS c3fc00000<>+0(SB), Y7, Y5
+
+whole_zero3_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Y2, Y7
+	VMOVUPS      Y7, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Y2, Y7
+	VMOVAPS      Y4, Y9
+	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y7
+	VFMADD231PS  c3ec80000<>+0(SB), Y8, Y9
+	VMOVAPS      Y7, Y10
+	VFMADD231PS  c3f200000<>+0(SB), Y9, Y10
+	VMOVUPS      Y10, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS c3f200000<>+0(SB), Y9, Y7
+	VMOVUPS      Y7, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Y2, Y2
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  c40100000<>+0(SB), Y6, Y2
+	VFMADD231PS  c40100000<>+0(SB), Y8, Y4
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y6
+	VMOVUPS      Y6, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y2
+	VMOVUPS      Y2, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Y8, Y2
+	VMOVUPS      Y2, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Y0, Y2
+	VMOVUPS      Y2, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y1, Y4
+	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y2
+	VFMADD231PS  c3ec80000<>+0(SB), Y5, Y4
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  c3f200000<>+0(SB), Y4, Y6
+	VMOVUPS      Y6, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS c3f200000<>+0(SB), Y4, Y2
+	VMOVUPS      Y2, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Y0, Y0
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c40100000<>+0(SB), Y3, Y0
+	VFMADD231PS  c40100000<>+0(SB), Y5, Y1
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
+	VMOVUPS      Y2, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
+	VMOVUPS      Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Y5, Y0
+	VMOVUPS      Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           whole_zero5_0
+	VMOVUPS      (R8)(DX*1), Y0
+
+whole_zero5_0_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000002, R10
+	JZ      whole_zero5_1
+	VMOVUPS (R8)(DX*1), Y1
+
+whole_zero5_1_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000004, R10
+	JZ      whole_zero5_2
+	VMOVUPS (R8)(DX*1), Y2
+
+whole_zero5_2_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000008, R10
+	JZ      whole_zero5_3
+	VMOVUPS (R8)(DX*1), Y3
+
+whole_zero5_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Y0, Y4
+	VMOVUPS      Y4, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c3ec80000<>+0(SB), Y2, Y4
+	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y5
+	VMOVAPS      Y4, Y6
+	VFMADD231PS  c3f200000<>+0(SB), Y5, Y6
+	VMOVUPS      Y6, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS c3f200000<>+0(SB), Y5, Y4
+	VMOVUPS      Y4, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Y0, Y0
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c40100000<>+0(SB), Y2, Y0
+	VFMADD231PS  c40100000<>+0(SB), Y3, Y1
+	VMOVAPS      Y0, Y2
+	VFMADD231PS  c3fc00000<>+0(SB), Y1, Y2
+	VMOVUPS      Y2, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS c3fc00000<>+0(SB), Y1, Y0
+	VMOVUPS      Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Y3, Y0
+	VMOVUPS      Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	IMUL3Q       $0x1e, AX, R12
 	SUBQ         R12, R11
 	ADDQ         $0x20, R11
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, DX
 	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
 	ADDQ         $0x20, DI
-	SUBQ         $0x08, CX
+	ADDQ         $0x20, R8
+	SUBQ         $0x08, R9
 	JGE          channels
 
 tail:
-	ADDQ         $0x08, CX
+	ADDQ         $0x08, R9
 	JZ           done
-	VMOVQ        CX, X0
+	VMOVQ        R9, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     iota<>+0(SB), Y0, Y0
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
 	JZ           tail_zero0_0
-	VMASKMOVPS   (AX)(R10*1), Y0, Y1
-	JMP          tail_zero0_0_done
-
-tail_zero0_0:
-	VXORPS Y1, Y1, Y1
+	VMASKMOVPS   (BX)(DX*1), Y0, Y1
 
 tail_zero0_0_done:
-	ADDQ       SI, R10
-	TESTL      $0x00000002, R8
+	ADDQ       CX, DX
+	TESTL      $0x00000002, R10
 	JZ         tail_zero0_1
-	VMASKMOVPS (AX)(R10*1), Y0, Y2
-	JMP        tail_zero0_1_done
-
-tail_zero0_1:
-	VXORPS Y2, Y2, Y2
+	VMASKMOVPS (BX)(DX*1), Y0, Y2
 
 tail_zero0_1_done:
-	ADDQ       SI, R10
-	TESTL      $0x00000004, R8
+	ADDQ       CX, DX
+	TESTL      $0x00000004, R10
 	JZ         tail_zero0_2
-	VMASKMOVPS (AX)(R10*1), Y0, Y3
-	JMP        tail_zero0_2_done
-
-tail_zero0_2:
-	VXORPS Y3, Y3, Y3
+	VMASKMOVPS (BX)(DX*1), Y0, Y3
 
 tail_zero0_2_done:
-	ADDQ       SI, R10
-	TESTL      $0x00000008, R8
+	ADDQ       CX, DX
+	TESTL      $0x00000008, R10
 	JZ         tail_zero0_3
-	VMASKMOVPS (AX)(R10*1), Y0, Y4
-	JMP        tail_zero0_3_done
-
-tail_zero0_3:
-	VXORPS Y4, Y4, Y4
+	VMASKMOVPS (BX)(DX*1), Y0, Y4
 
 tail_zero0_3_done:
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Y1, Y5
 	VMASKMOVPS   Y5, Y0, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Y1, Y5
 	VMOVAPS      Y2, Y6
 	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y5
 	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y6
 	VMOVAPS      Y5, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y6, Y7
-	VMASKMOVPS   Y7, Y0, (R11)(R9*1)
+	VMASKMOVPS   Y7, Y0, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y6, Y5
-	VMASKMOVPS   Y5, Y0, (R11)(R9*2)
+	VMASKMOVPS   Y5, Y0, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Y1, Y1
 	VMOVAPS      Y2, Y2
 	VFMADD231PS  c40100000<>+0(SB), Y3, Y1
@@ -1848,101 +1886,87 @@ tail_zero0_3_done:
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VMASKMOVPS   Y3, Y0, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*1)
+	VMASKMOVPS   Y1, Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Y4, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
+	VMASKMOVPS   Y1, Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
 	JZ           tail_zero1_0
-	VMASKMOVPS   (AX)(R10*1), Y0, Y1
-	VMASKMOVPS   (DX)(R10*1), Y0, Y2
-	VMASKMOVPS   (BX)(R10*1), Y0, Y3
+	VMASKMOVPS   (BX)(DX*1), Y0, Y1
+	VMASKMOVPS   (SI)(DX*1), Y0, Y2
+	VMASKMOVPS   (DI)(DX*1), Y0, Y3
 	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y1
-	VMASKMOVPS   (DI)(R10*1), Y0, Y3
+	VMASKMOVPS   (R8)(DX*1), Y0, Y3
 	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y2
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3f200000<>+0(SB), Y2, Y3
 	VFNMADD231PS c3f200000<>+0(SB), Y2, Y1
-	JMP          tail_zero1_0_done
-
-tail_zero1_0:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y1, Y1, Y1
 
 tail_zero1_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
 	JZ           tail_zero1_1
-	VMASKMOVPS   (AX)(R10*1), Y0, Y2
-	VMASKMOVPS   (DX)(R10*1), Y0, Y4
-	VMASKMOVPS   (BX)(R10*1), Y0, Y5
+	VMASKMOVPS   (BX)(DX*1), Y0, Y2
+	VMASKMOVPS   (SI)(DX*1), Y0, Y4
+	VMASKMOVPS   (DI)(DX*1), Y0, Y5
 	VFMADD231PS  c3ec80000<>+0(SB), Y5, Y2
-	VMASKMOVPS   (DI)(R10*1), Y0, Y5
+	VMASKMOVPS   (R8)(DX*1), Y0, Y5
 	VFMADD231PS  c3ec80000<>+0(SB), Y5, Y4
 	VMOVAPS      Y2, Y5
 	VFMADD231PS  c3f200000<>+0(SB), Y4, Y5
 	VFNMADD231PS c3f200000<>+0(SB), Y4, Y2
-	JMP          tail_zero1_1_done
-
-tail_zero1_1:
-	VXORPS Y5, Y5, Y5
-	VXORPS Y2, Y2, Y2
 
 tail_zero1_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
 	JZ           tail_zero1_2
-	VMASKMOVPS   (AX)(R10*1), Y0, Y4
-	VMASKMOVPS   (DX)(R10*1), Y0, Y6
-	VMASKMOVPS   (BX)(R10*1), Y0, Y7
+	VMASKMOVPS   (BX)(DX*1), Y0, Y4
+	VMASKMOVPS   (SI)(DX*1), Y0, Y6
+	VMASKMOVPS   (DI)(DX*1), Y0, Y7
 	VFMADD231PS  c3ec80000<>+0(SB), Y7, Y4
-	VMASKMOVPS   (DI)(R10*1), Y0, Y7
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
 	VFMADD231PS  c3ec80000<>+0(SB), Y7, Y6
 	VMOVAPS      Y4, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y6, Y7
 	VFNMADD231PS c3f200000<>+0(SB), Y6, Y4
-	JMP          tail_zero1_2_done
-
-tail_zero1_2:
-	VXORPS Y7, Y7, Y7
-	VXORPS Y4, Y4, Y4
 
 tail_zero1_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
 	JZ           tail_zero1_3
-	VMASKMOVPS   (AX)(R10*1), Y0, Y6
-	VMASKMOVPS   (DX)(R10*1), Y0, Y8
-	VMASKMOVPS   (BX)(R10*1), Y0, Y9
+	VMASKMOVPS   (BX)(DX*1), Y0, Y6
+	VMASKMOVPS   (SI)(DX*1), Y0, Y8
+	VMASKMOVPS   (DI)(DX*1), Y0, Y9
 	VFMADD231PS  c3ec80000<>+0(SB), Y9, Y6
-	VMASKMOVPS   (DI)(R10*1), Y0, Y9
+	VMASKMOVPS   (R8)(DX*1), Y0, Y9
 	VFMADD231PS  c3ec80000<>+0(SB), Y9, Y8
 	VMOVAPS      Y6, Y9
 	VFMADD231PS  c3f200000<>+0(SB), Y8, Y9
 	VFNMADD231PS c3f200000<>+0(SB), Y8, Y6
-	JMP          tail_zero1_3_done
-
-tail_zero1_3:
-	VXORPS Y9, Y9, Y9
-	VXORPS Y6, Y6, Y6
 
 tail_zero1_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Y3, Y8
 	VMASKMOVPS   Y8, Y0, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Y3, Y8
 	VMOVAPS      Y5, Y10
 	VFMADD231PS  c3ec80000<>+0(SB), Y7, Y8
 	VFMADD231PS  c3ec80000<>+0(SB), Y9, Y10
 	VMOVAPS      Y8, Y11
 	VFMADD231PS  c3f200000<>+0(SB), Y10, Y11
-	VMASKMOVPS   Y11, Y0, (R11)(R9*1)
+	VMASKMOVPS   Y11, Y0, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y10, Y8
-	VMASKMOVPS   Y8, Y0, (R11)(R9*2)
+	VMASKMOVPS   Y8, Y0, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Y3, Y3
 	VMOVAPS      Y5, Y5
 	VFMADD231PS  c40100000<>+0(SB), Y7, Y3
@@ -1950,25 +1974,31 @@ tail_zero1_3_done:
 	VMOVAPS      Y3, Y7
 	VFMADD231PS  c3fc00000<>+0(SB), Y5, Y7
 	VMASKMOVPS   Y7, Y0, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS c3fc00000<>+0(SB), Y5, Y3
-	VMASKMOVPS   Y3, Y0, (R12)(R9*1)
+	VMASKMOVPS   Y3, Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Y9, Y3
-	VMASKMOVPS   Y3, Y0, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+	VMASKMOVPS   Y3, Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Y1, Y3
 	VMASKMOVPS   Y3, Y0, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Y1, Y3
 	VMOVAPS      Y2, Y5
 	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y3
 	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y5
 	VMOVAPS      Y3, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y5, Y7
-	VMASKMOVPS   Y7, Y0, (R11)(R9*1)
+	VMASKMOVPS   Y7, Y0, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y5, Y3
-	VMASKMOVPS   Y3, Y0, (R11)(R9*2)
+	VMASKMOVPS   Y3, Y0, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Y1, Y1
 	VMOVAPS      Y2, Y2
 	VFMADD231PS  c40100000<>+0(SB), Y4, Y1
@@ -1976,101 +2006,87 @@ tail_zero1_3_done:
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VMASKMOVPS   Y3, Y0, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*1)
+	VMASKMOVPS   Y1, Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Y6, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
+	VMASKMOVPS   Y1, Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
 	JZ           tail_zero3_0
-	VMASKMOVPS   (AX)(R10*1), Y0, Y1
-	VMASKMOVPS   (DX)(R10*1), Y0, Y2
-	VMASKMOVPS   (BX)(R10*1), Y0, Y3
+	VMASKMOVPS   (BX)(DX*1), Y0, Y1
+	VMASKMOVPS   (SI)(DX*1), Y0, Y2
+	VMASKMOVPS   (DI)(DX*1), Y0, Y3
 	VFMADD231PS  c40100000<>+0(SB), Y3, Y1
-	VMASKMOVPS   (DI)(R10*1), Y0, Y3
+	VMASKMOVPS   (R8)(DX*1), Y0, Y3
 	VFMADD231PS  c40100000<>+0(SB), Y3, Y2
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	JMP          tail_zero3_0_done
-
-tail_zero3_0:
-	VXORPS Y3, Y3, Y3
-	VXORPS Y1, Y1, Y1
 
 tail_zero3_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
 	JZ           tail_zero3_1
-	VMASKMOVPS   (AX)(R10*1), Y0, Y2
-	VMASKMOVPS   (DX)(R10*1), Y0, Y4
-	VMASKMOVPS   (BX)(R10*1), Y0, Y5
+	VMASKMOVPS   (BX)(DX*1), Y0, Y2
+	VMASKMOVPS   (SI)(DX*1), Y0, Y4
+	VMASKMOVPS   (DI)(DX*1), Y0, Y5
 	VFMADD231PS  c40100000<>+0(SB), Y5, Y2
-	VMASKMOVPS   (DI)(R10*1), Y0, Y5
+	VMASKMOVPS   (R8)(DX*1), Y0, Y5
 	VFMADD231PS  c40100000<>+0(SB), Y5, Y4
 	VMOVAPS      Y2, Y5
 	VFMADD231PS  c3fc00000<>+0(SB), Y4, Y5
 	VFNMADD231PS c3fc00000<>+0(SB), Y4, Y2
-	JMP          tail_zero3_1_done
-
-tail_zero3_1:
-	VXORPS Y5, Y5, Y5
-	VXORPS Y2, Y2, Y2
 
 tail_zero3_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
 	JZ           tail_zero3_2
-	VMASKMOVPS   (AX)(R10*1), Y0, Y4
-	VMASKMOVPS   (DX)(R10*1), Y0, Y6
-	VMASKMOVPS   (BX)(R10*1), Y0, Y7
+	VMASKMOVPS   (BX)(DX*1), Y0, Y4
+	VMASKMOVPS   (SI)(DX*1), Y0, Y6
+	VMASKMOVPS   (DI)(DX*1), Y0, Y7
 	VFMADD231PS  c40100000<>+0(SB), Y7, Y4
-	VMASKMOVPS   (DI)(R10*1), Y0, Y7
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
 	VFMADD231PS  c40100000<>+0(SB), Y7, Y6
 	VMOVAPS      Y4, Y7
 	VFMADD231PS  c3fc00000<>+0(SB), Y6, Y7
 	VFNMADD231PS c3fc00000<>+0(SB), Y6, Y4
-	JMP          tail_zero3_2_done
-
-tail_zero3_2:
-	VXORPS Y7, Y7, Y7
-	VXORPS Y4, Y4, Y4
 
 tail_zero3_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
 	JZ           tail_zero3_3
-	VMASKMOVPS   (AX)(R10*1), Y0, Y6
-	VMASKMOVPS   (DX)(R10*1), Y0, Y8
-	VMASKMOVPS   (BX)(R10*1), Y0, Y9
+	VMASKMOVPS   (BX)(DX*1), Y0, Y6
+	VMASKMOVPS   (SI)(DX*1), Y0, Y8
+	VMASKMOVPS   (DI)(DX*1), Y0, Y9
 	VFMADD231PS  c40100000<>+0(SB), Y9, Y6
-	VMASKMOVPS   (DI)(R10*1), Y0, Y9
+	VMASKMOVPS   (R8)(DX*1), Y0, Y9
 	VFMADD231PS  c40100000<>+0(SB), Y9, Y8
 	VMOVAPS      Y6, Y9
 	VFMADD231PS  c3fc00000<>+0(SB), Y8, Y9
 	VFNMADD231PS c3fc00000<>+0(SB), Y8, Y6
-	JMP          tail_zero3_3_done
-
-tail_zero3_3:
-	VXORPS Y9, Y9, Y9
-	VXORPS Y6, Y6, Y6
 
 tail_zero3_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Y3, Y8
 	VMASKMOVPS   Y8, Y0, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Y3, Y8
 	VMOVAPS      Y5, Y10
 	VFMADD231PS  c3ec80000<>+0(SB), Y7, Y8
 	VFMADD231PS  c3ec80000<>+0(SB), Y9, Y10
 	VMOVAPS      Y8, Y11
 	VFMADD231PS  c3f200000<>+0(SB), Y10, Y11
-	VMASKMOVPS   Y11, Y0, (R11)(R9*1)
+	VMASKMOVPS   Y11, Y0, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y10, Y8
-	VMASKMOVPS   Y8, Y0, (R11)(R9*2)
+	VMASKMOVPS   Y8, Y0, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Y3, Y3
 	VMOVAPS      Y5, Y5
 	VFMADD231PS  c40100000<>+0(SB), Y7, Y3
@@ -2078,25 +2094,31 @@ tail_zero3_3_done:
 	VMOVAPS      Y3, Y7
 	VFMADD231PS  c3fc00000<>+0(SB), Y5, Y7
 	VMASKMOVPS   Y7, Y0, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS c3fc00000<>+0(SB), Y5, Y3
-	VMASKMOVPS   Y3, Y0, (R12)(R9*1)
+	VMASKMOVPS   Y3, Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Y9, Y3
-	VMASKMOVPS   Y3, Y0, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+	VMASKMOVPS   Y3, Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Y1, Y3
 	VMASKMOVPS   Y3, Y0, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Y1, Y3
 	VMOVAPS      Y2, Y5
 	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y3
 	VFMADD231PS  c3ec80000<>+0(SB), Y6, Y5
 	VMOVAPS      Y3, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y5, Y7
-	VMASKMOVPS   Y7, Y0, (R11)(R9*1)
+	VMASKMOVPS   Y7, Y0, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y5, Y3
-	VMASKMOVPS   Y3, Y0, (R11)(R9*2)
+	VMASKMOVPS   Y3, Y0, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Y1, Y1
 	VMOVAPS      Y2, Y2
 	VFMADD231PS  c40100000<>+0(SB), Y4, Y1
@@ -2104,65 +2126,55 @@ tail_zero3_3_done:
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VMASKMOVPS   Y3, Y0, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*1)
+	VMASKMOVPS   Y1, Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Y6, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
+	VMASKMOVPS   Y1, Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
 	JZ           tail_zero5_0
-	VMASKMOVPS   (DI)(R10*1), Y0, Y1
-	JMP          tail_zero5_0_done
-
-tail_zero5_0:
-	VXORPS Y1, Y1, Y1
+	VMASKMOVPS   (R8)(DX*1), Y0, Y1
 
 tail_zero5_0_done:
-	ADDQ       SI, R10
-	TESTL      $0x00000002, R8
+	ADDQ       CX, DX
+	TESTL      $0x00000002, R10
 	JZ         tail_zero5_1
-	VMASKMOVPS (DI)(R10*1), Y0, Y2
-	JMP        tail_zero5_1_done
-
-tail_zero5_1:
-	VXORPS Y2, Y2, Y2
+	VMASKMOVPS (R8)(DX*1), Y0, Y2
 
 tail_zero5_1_done:
-	ADDQ       SI, R10
-	TESTL      $0x00000004, R8
+	ADDQ       CX, DX
+	TESTL      $0x00000004, R10
 	JZ         tail_zero5_2
-	VMASKMOVPS (DI)(R10*1), Y0, Y3
-	JMP        tail_zero5_2_done
-
-tail_zero5_2:
-	VXORPS Y3, Y3, Y3
+	VMASKMOVPS (R8)(DX*1), Y0, Y3
 
 tail_zero5_2_done:
-	ADDQ       SI, R10
-	TESTL      $0x00000008, R8
+	ADDQ       CX, DX
+	TESTL      $0x00000008, R10
 	JZ         tail_zero5_3
-	VMASKMOVPS (DI)(R10*1), Y0, Y4
-	JMP        tail_zero5_3_done
-
-tail_zero5_3:
-	VXORPS Y4, Y4, Y4
+	VMASKMOVPS (R8)(DX*1), Y0, Y4
 
 tail_zero5_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Y1, Y5
 	VMASKMOVPS   Y5, Y0, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Y1, Y5
 	VMOVAPS      Y2, Y6
 	VFMADD231PS  c3ec80000<>+0(SB), Y3, Y5
 	VFMADD231PS  c3ec80000<>+0(SB), Y4, Y6
 	VMOVAPS      Y5, Y7
 	VFMADD231PS  c3f200000<>+0(SB), Y6, Y7
-	VMASKMOVPS   Y7, Y0, (R11)(R9*1)
+	VMASKMOVPS   Y7, Y0, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS c3f200000<>+0(SB), Y6, Y5
-	VMASKMOVPS   Y5, Y0, (R11)(R9*2)
+	VMASKMOVPS   Y5, Y0, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Y1, Y1
 	VMOVAPS      Y2, Y2
 	VFMADD231PS  c40100000<>+0(SB), Y3, Y1
@@ -2170,21 +2182,177 @@ tail_zero5_3_done:
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fc00000<>+0(SB), Y2, Y3
 	VMASKMOVPS   Y3, Y0, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*1)
+	VMASKMOVPS   Y1, Y0, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Y4, Y1
-	VMASKMOVPS   Y1, Y0, (R12)(R9*2)
-	IMUL3Q       $0x1e, R9, R12
+	VMASKMOVPS   Y1, Y0, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	IMUL3Q       $0x1e, AX, R12
 	SUBQ         R12, R11
 	ADDQ         $0x20, R11
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, DX
 	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
 	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
 
 done:
+	MOVQ n+72(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, v+0(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, at+24(FP)
+	INCQ cols+64(FP)
+	DECQ tiles+80(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
+
+whole_zero0_0:
+	VXORPS Y0, Y0, Y0
+	JMP    whole_zero0_0_done
+
+whole_zero0_1:
+	VXORPS Y1, Y1, Y1
+	JMP    whole_zero0_1_done
+
+whole_zero0_2:
+	VXORPS Y2, Y2, Y2
+	JMP    whole_zero0_2_done
+
+whole_zero0_3:
+	VXORPS Y3, Y3, Y3
+	JMP    whole_zero0_3_done
+
+whole_zero1_0:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y0, Y0, Y0
+	JMP    whole_zero1_0_done
+
+whole_zero1_1:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y1, Y1, Y1
+	JMP    whole_zero1_1_done
+
+whole_zero1_2:
+	VXORPS Y6, Y6, Y6
+	VXORPS Y3, Y3, Y3
+	JMP    whole_zero1_2_done
+
+whole_zero1_3:
+	VXORPS Y8, Y8, Y8
+	VXORPS Y5, Y5, Y5
+	JMP    whole_zero1_3_done
+
+whole_zero3_0:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y0, Y0, Y0
+	JMP    whole_zero3_0_done
+
+whole_zero3_1:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y1, Y1, Y1
+	JMP    whole_zero3_1_done
+
+whole_zero3_2:
+	VXORPS Y6, Y6, Y6
+	VXORPS Y3, Y3, Y3
+	JMP    whole_zero3_2_done
+
+whole_zero3_3:
+	VXORPS Y8, Y8, Y8
+	VXORPS Y5, Y5, Y5
+	JMP    whole_zero3_3_done
+
+whole_zero5_0:
+	VXORPS Y0, Y0, Y0
+	JMP    whole_zero5_0_done
+
+whole_zero5_1:
+	VXORPS Y1, Y1, Y1
+	JMP    whole_zero5_1_done
+
+whole_zero5_2:
+	VXORPS Y2, Y2, Y2
+	JMP    whole_zero5_2_done
+
+whole_zero5_3:
+	VXORPS Y3, Y3, Y3
+	JMP    whole_zero5_3_done
+
+tail_zero0_0:
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero0_0_done
+
+tail_zero0_1:
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero0_1_done
+
+tail_zero0_2:
+	VXORPS Y3, Y3, Y3
+	JMP    tail_zero0_2_done
+
+tail_zero0_3:
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero0_3_done
+
+tail_zero1_0:
+	VXORPS Y3, Y3, Y3
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero1_0_done
+
+tail_zero1_1:
+	VXORPS Y5, Y5, Y5
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero1_1_done
+
+tail_zero1_2:
+	VXORPS Y7, Y7, Y7
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero1_2_done
+
+tail_zero1_3:
+	VXORPS Y9, Y9, Y9
+	VXORPS Y6, Y6, Y6
+	JMP    tail_zero1_3_done
+
+tail_zero3_0:
+	VXORPS Y3, Y3, Y3
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero3_0_done
+
+tail_zero3_1:
+	VXORPS Y5, Y5, Y5
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero3_1_done
+
+tail_zero3_2:
+	VXORPS Y7, Y7, Y7
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero3_2_done
+
+tail_zero3_3:
+	VXORPS Y9, Y9, Y9
+	VXORPS Y6, Y6, Y6
+	JMP    tail_zero3_3_done
+
+tail_zero5_0:
+	VXORPS Y1, Y1, Y1
+	JMP    tail_zero5_0_done
+
+tail_zero5_1:
+	VXORPS Y2, Y2, Y2
+	JMP    tail_zero5_1_done
+
+tail_zero5_2:
+	VXORPS Y3, Y3, Y3
+	JMP    tail_zero5_2_done
+
+tail_zero5_3:
+	VXORPS Y4, Y4, Y4
+	JMP    tail_zero5_3_done
 
 // func filterAVX2(u *float32, stride int, w *float32, at int, pitch int, step int, n int)
 // Requires: AVX, AVX2, FMA3
@@ -3369,100 +3537,102 @@ done:
 	VZEROUPPER
 	RET
 
-// func outputAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int)
+// func outputAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·outputAVX2(SB), NOSPLIT, $0-64
-	MOVQ   m+24(FP), AX
-	MOVQ   stride+32(FP), CX
-	IMUL3Q $0x06, CX, CX
-	LEAQ   (AX)(CX*1), DX
-	LEAQ   (DX)(CX*1), BX
-	LEAQ   (BX)(CX*1), SI
-	LEAQ   (SI)(CX*1), DI
-	LEAQ   (DI)(CX*1), CX
-	MOVQ   x+0(FP), R8
-	MOVQ   pitch+8(FP), R9
-	MOVQ   step+16(FP), R10
-	MOVQ   n+56(FP), R11
-	SUBQ   $0x08, R11
+TEXT ·outputAVX2(SB), NOSPLIT, $0-72
+	MOVQ pitch+8(FP), AX
+	MOVQ step+16(FP), CX
+
+tile:
+	MOVQ   m+24(FP), BX
+	MOVQ   stride+32(FP), DX
+	IMUL3Q $0x06, DX, DX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DI
+	LEAQ   (DI)(DX*1), R8
+	LEAQ   (R8)(DX*1), R9
+	LEAQ   (R9)(DX*1), R10
+	MOVQ   x+0(FP), R11
+	MOVQ   n+56(FP), R12
+	SUBQ   $0x08, R12
 	JL     tail
 
 channels:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VADDPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y2
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y2
 	VADDPS      Y2, Y1, Y1
-	VMOVUPS     (AX)(R12*1), Y2
+	VMOVUPS     (BX)(DX*1), Y2
 	VADDPS      Y0, Y2, Y0
 	VADDPS      Y1, Y0, Y0
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y1
-	VMOVUPS     (BX)(R12*1), Y2
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y1
+	VMOVUPS     (DI)(DX*1), Y2
 	VADDPS      Y2, Y1, Y1
-	VMOVUPS     (SI)(R12*1), Y2
-	VMOVUPS     (DI)(R12*1), Y3
+	VMOVUPS     (R8)(DX*1), Y2
+	VMOVUPS     (R9)(DX*1), Y3
 	VADDPS      Y3, Y2, Y2
-	VMOVUPS     (AX)(R12*1), Y3
+	VMOVUPS     (BX)(DX*1), Y3
 	VADDPS      Y1, Y3, Y1
 	VADDPS      Y2, Y1, Y1
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y2
-	VMOVUPS     (BX)(R12*1), Y3
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y2
+	VMOVUPS     (DI)(DX*1), Y3
 	VADDPS      Y3, Y2, Y2
-	VMOVUPS     (SI)(R12*1), Y3
-	VMOVUPS     (DI)(R12*1), Y4
+	VMOVUPS     (R8)(DX*1), Y3
+	VMOVUPS     (R9)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (AX)(R12*1), Y4
+	VMOVUPS     (BX)(DX*1), Y4
 	VADDPS      Y2, Y4, Y2
 	VADDPS      Y3, Y2, Y2
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (AX)(R12*1), Y5
+	VMOVUPS     (BX)(DX*1), Y5
 	VADDPS      Y3, Y5, Y3
 	VADDPS      Y4, Y3, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y4
+	VMOVUPS     (DI)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y5
+	VMOVUPS     (R9)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (AX)(R12*1), Y6
+	VMOVUPS     (BX)(DX*1), Y6
 	VADDPS      Y4, Y6, Y4
 	VADDPS      Y5, Y4, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y6
+	VMOVUPS     (R9)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (AX)(R12*1), Y7
+	VMOVUPS     (BX)(DX*1), Y7
 	VADDPS      Y5, Y7, Y5
 	VADDPS      Y6, Y5, Y5
 	CMPQ        rows+40(FP), $0x00
 	JLE         whole_row0
-	MOVQ        R8, R12
+	MOVQ        R11, DX
 	VADDPS      Y2, Y1, Y6
 	VADDPS      Y4, Y3, Y7
 	VADDPS      Y6, Y0, Y0
 	VADDPS      Y7, Y0, Y0
-	VMOVUPS     Y0, (R12)
+	VMOVUPS     Y0, (DX)
 	VADDPS      Y2, Y1, Y0
 	VADDPS      Y4, Y3, Y6
 	VMULPS      c3ec80000<>+0(SB), Y0, Y0
 	VFMADD231PS c40100000<>+0(SB), Y6, Y0
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel0_2
-	VMOVUPS     Y0, (R12)(R10*2)
+	VMOVUPS     Y0, (DX)(CX*2)
 
 whole_pixel0_2:
 	VSUBPS      Y2, Y1, Y0
@@ -3471,7 +3641,7 @@ whole_pixel0_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y0
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel0_1
-	VMOVUPS     Y0, (R12)(R10*1)
+	VMOVUPS     Y0, (DX)(CX*1)
 
 whole_pixel0_1:
 	VSUBPS      Y2, Y1, Y0
@@ -3481,82 +3651,82 @@ whole_pixel0_1:
 	VFMADD231PS c40580000<>+0(SB), Y1, Y2
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel0_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Y2, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Y2, (DX)(CX*1)
 
 whole_pixel0_3:
 whole_row0:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VADDPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y2
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y2
 	VADDPS      Y2, Y1, Y1
 	VMULPS      c3ec80000<>+0(SB), Y0, Y0
 	VFMADD231PS c40100000<>+0(SB), Y1, Y0
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y1
-	VMOVUPS     (BX)(R12*1), Y2
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y1
+	VMOVUPS     (DI)(DX*1), Y2
 	VADDPS      Y2, Y1, Y1
-	VMOVUPS     (SI)(R12*1), Y2
-	VMOVUPS     (DI)(R12*1), Y3
+	VMOVUPS     (R8)(DX*1), Y2
+	VMOVUPS     (R9)(DX*1), Y3
 	VADDPS      Y3, Y2, Y2
 	VMULPS      c3ec80000<>+0(SB), Y1, Y1
 	VFMADD231PS c40100000<>+0(SB), Y2, Y1
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y2
-	VMOVUPS     (BX)(R12*1), Y3
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y2
+	VMOVUPS     (DI)(DX*1), Y3
 	VADDPS      Y3, Y2, Y2
-	VMOVUPS     (SI)(R12*1), Y3
-	VMOVUPS     (DI)(R12*1), Y4
+	VMOVUPS     (R8)(DX*1), Y3
+	VMOVUPS     (R9)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
 	VMULPS      c3ec80000<>+0(SB), Y2, Y2
 	VFMADD231PS c40100000<>+0(SB), Y3, Y2
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y4
+	VMOVUPS     (DI)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y5
+	VMOVUPS     (R9)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y6
+	VMOVUPS     (R9)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
 	VMULPS      c3ec80000<>+0(SB), Y5, Y5
 	VFMADD231PS c40100000<>+0(SB), Y6, Y5
 	CMPQ        rows+40(FP), $0x02
 	JLE         whole_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y2, Y1, Y6
 	VADDPS      Y4, Y3, Y7
 	VADDPS      Y6, Y0, Y0
 	VADDPS      Y7, Y0, Y0
-	VMOVUPS     Y0, (R12)
+	VMOVUPS     Y0, (DX)
 	VADDPS      Y2, Y1, Y0
 	VADDPS      Y4, Y3, Y6
 	VMULPS      c3ec80000<>+0(SB), Y0, Y0
 	VFMADD231PS c40100000<>+0(SB), Y6, Y0
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel2_2
-	VMOVUPS     Y0, (R12)(R10*2)
+	VMOVUPS     Y0, (DX)(CX*2)
 
 whole_pixel2_2:
 	VSUBPS      Y2, Y1, Y0
@@ -3565,7 +3735,7 @@ whole_pixel2_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y0
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel2_1
-	VMOVUPS     Y0, (R12)(R10*1)
+	VMOVUPS     Y0, (DX)(CX*1)
 
 whole_pixel2_1:
 	VSUBPS      Y2, Y1, Y0
@@ -3575,81 +3745,81 @@ whole_pixel2_1:
 	VFMADD231PS c40580000<>+0(SB), Y1, Y2
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel2_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Y2, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Y2, (DX)(CX*1)
 
 whole_pixel2_3:
 whole_row2:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y2
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y2
 	VSUBPS      Y2, Y1, Y1
 	VMULPS      c3f200000<>+0(SB), Y0, Y0
 	VFMADD231PS c3fc00000<>+0(SB), Y1, Y0
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y1
-	VMOVUPS     (BX)(R12*1), Y2
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y1
+	VMOVUPS     (DI)(DX*1), Y2
 	VSUBPS      Y2, Y1, Y1
-	VMOVUPS     (SI)(R12*1), Y2
-	VMOVUPS     (DI)(R12*1), Y3
+	VMOVUPS     (R8)(DX*1), Y2
+	VMOVUPS     (R9)(DX*1), Y3
 	VSUBPS      Y3, Y2, Y2
 	VMULPS      c3f200000<>+0(SB), Y1, Y1
 	VFMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y2
-	VMOVUPS     (BX)(R12*1), Y3
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y2
+	VMOVUPS     (DI)(DX*1), Y3
 	VSUBPS      Y3, Y2, Y2
-	VMOVUPS     (SI)(R12*1), Y3
-	VMOVUPS     (DI)(R12*1), Y4
+	VMOVUPS     (R8)(DX*1), Y3
+	VMOVUPS     (R9)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
 	VMULPS      c3f200000<>+0(SB), Y2, Y2
 	VFMADD231PS c3fc00000<>+0(SB), Y3, Y2
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
 	VMULPS      c3f200000<>+0(SB), Y3, Y3
 	VFMADD231PS c3fc00000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y4
+	VMOVUPS     (DI)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y5
+	VMOVUPS     (R9)(DX*1), Y6
 	VSUBPS      Y6, Y5, Y5
 	VMULPS      c3f200000<>+0(SB), Y4, Y4
 	VFMADD231PS c3fc00000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
 	VSUBPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y6
+	VMOVUPS     (R9)(DX*1), Y7
 	VSUBPS      Y7, Y6, Y6
 	VMULPS      c3f200000<>+0(SB), Y5, Y5
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y5
 	CMPQ        rows+40(FP), $0x01
 	JLE         whole_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Y2, Y1, Y6
 	VADDPS      Y4, Y3, Y7
 	VADDPS      Y6, Y0, Y0
 	VADDPS      Y7, Y0, Y0
-	VMOVUPS     Y0, (R12)
+	VMOVUPS     Y0, (DX)
 	VADDPS      Y2, Y1, Y0
 	VADDPS      Y4, Y3, Y6
 	VMULPS      c3ec80000<>+0(SB), Y0, Y0
 	VFMADD231PS c40100000<>+0(SB), Y6, Y0
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel1_2
-	VMOVUPS     Y0, (R12)(R10*2)
+	VMOVUPS     Y0, (DX)(CX*2)
 
 whole_pixel1_2:
 	VSUBPS      Y2, Y1, Y0
@@ -3658,7 +3828,7 @@ whole_pixel1_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y0
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel1_1
-	VMOVUPS     Y0, (R12)(R10*1)
+	VMOVUPS     Y0, (DX)(CX*1)
 
 whole_pixel1_1:
 	VSUBPS      Y2, Y1, Y0
@@ -3668,89 +3838,89 @@ whole_pixel1_1:
 	VFMADD231PS c40580000<>+0(SB), Y1, Y2
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel1_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Y2, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Y2, (DX)(CX*1)
 
 whole_pixel1_3:
 whole_row1:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y2
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y2
 	VSUBPS      Y2, Y1, Y1
-	VMOVUPS     (CX)(R12*1), Y2
+	VMOVUPS     (R10)(DX*1), Y2
 	VFMADD231PS c3e7a0000<>+0(SB), Y0, Y2
 	VFMADD231PS c40580000<>+0(SB), Y1, Y2
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y3
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y3
 	VSUBPS      Y3, Y1, Y1
-	VMOVUPS     (CX)(R12*1), Y3
+	VMOVUPS     (R10)(DX*1), Y3
 	VFMADD231PS c3e7a0000<>+0(SB), Y0, Y3
 	VFMADD231PS c40580000<>+0(SB), Y1, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y4
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y4
 	VSUBPS      Y4, Y1, Y1
-	VMOVUPS     (CX)(R12*1), Y4
+	VMOVUPS     (R10)(DX*1), Y4
 	VFMADD231PS c3e7a0000<>+0(SB), Y0, Y4
 	VFMADD231PS c40580000<>+0(SB), Y1, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y5
 	VSUBPS      Y5, Y1, Y1
-	VMOVUPS     (CX)(R12*1), Y5
+	VMOVUPS     (R10)(DX*1), Y5
 	VFMADD231PS c3e7a0000<>+0(SB), Y0, Y5
 	VFMADD231PS c40580000<>+0(SB), Y1, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y6
 	VSUBPS      Y6, Y1, Y1
-	VMOVUPS     (CX)(R12*1), Y6
+	VMOVUPS     (R10)(DX*1), Y6
 	VFMADD231PS c3e7a0000<>+0(SB), Y0, Y6
 	VFMADD231PS c40580000<>+0(SB), Y1, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y0
-	VMOVUPS     (BX)(R12*1), Y1
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y0
+	VMOVUPS     (DI)(DX*1), Y1
 	VSUBPS      Y1, Y0, Y0
-	VMOVUPS     (SI)(R12*1), Y1
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y1
+	VMOVUPS     (R9)(DX*1), Y7
 	VSUBPS      Y7, Y1, Y1
-	VMOVUPS     (CX)(R12*1), Y7
+	VMOVUPS     (R10)(DX*1), Y7
 	VFMADD231PS c3e7a0000<>+0(SB), Y0, Y7
 	VFMADD231PS c40580000<>+0(SB), Y1, Y7
 	CMPQ        rows+40(FP), $0x03
 	JLE         whole_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y4, Y3, Y0
 	VADDPS      Y6, Y5, Y1
 	VADDPS      Y0, Y2, Y0
 	VADDPS      Y1, Y0, Y0
-	VMOVUPS     Y0, (R12)
+	VMOVUPS     Y0, (DX)
 	VADDPS      Y4, Y3, Y0
 	VADDPS      Y6, Y5, Y1
 	VMULPS      c3ec80000<>+0(SB), Y0, Y0
 	VFMADD231PS c40100000<>+0(SB), Y1, Y0
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel3_2
-	VMOVUPS     Y0, (R12)(R10*2)
+	VMOVUPS     Y0, (DX)(CX*2)
 
 whole_pixel3_2:
 	VSUBPS      Y4, Y3, Y0
@@ -3759,7 +3929,7 @@ whole_pixel3_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y1, Y0
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel3_1
-	VMOVUPS     Y0, (R12)(R10*1)
+	VMOVUPS     Y0, (DX)(CX*1)
 
 whole_pixel3_1:
 	VSUBPS      Y4, Y3, Y0
@@ -3769,102 +3939,102 @@ whole_pixel3_1:
 	VFMADD231PS c40580000<>+0(SB), Y1, Y2
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel3_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Y2, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Y2, (DX)(CX*1)
 
 whole_pixel3_3:
 whole_row3:
-	ADDQ $0x20, R8
-	ADDQ $0x20, AX
-	ADDQ $0x20, DX
+	ADDQ $0x20, R11
 	ADDQ $0x20, BX
 	ADDQ $0x20, SI
 	ADDQ $0x20, DI
-	ADDQ $0x20, CX
-	SUBQ $0x08, R11
+	ADDQ $0x20, R8
+	ADDQ $0x20, R9
+	ADDQ $0x20, R10
+	SUBQ $0x08, R12
 	JGE  channels
 
 tail:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R12
 	JZ           done
-	VMOVQ        R11, X0
+	VMOVQ        R12, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     iota<>+0(SB), Y0, Y0
-	XORQ         R12, R12
-	VMASKMOVPS   (DX)(R12*1), Y0, Y1
-	VMASKMOVPS   (BX)(R12*1), Y0, Y2
+	XORQ         DX, DX
+	VMASKMOVPS   (SI)(DX*1), Y0, Y1
+	VMASKMOVPS   (DI)(DX*1), Y0, Y2
 	VADDPS       Y2, Y1, Y1
-	VMASKMOVPS   (SI)(R12*1), Y0, Y2
-	VMASKMOVPS   (DI)(R12*1), Y0, Y3
+	VMASKMOVPS   (R8)(DX*1), Y0, Y2
+	VMASKMOVPS   (R9)(DX*1), Y0, Y3
 	VADDPS       Y3, Y2, Y2
-	VMASKMOVPS   (AX)(R12*1), Y0, Y3
+	VMASKMOVPS   (BX)(DX*1), Y0, Y3
 	VADDPS       Y1, Y3, Y1
 	VADDPS       Y2, Y1, Y1
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y0, Y2
-	VMASKMOVPS   (BX)(R12*1), Y0, Y3
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y0, Y2
+	VMASKMOVPS   (DI)(DX*1), Y0, Y3
 	VADDPS       Y3, Y2, Y2
-	VMASKMOVPS   (SI)(R12*1), Y0, Y3
-	VMASKMOVPS   (DI)(R12*1), Y0, Y4
+	VMASKMOVPS   (R8)(DX*1), Y0, Y3
+	VMASKMOVPS   (R9)(DX*1), Y0, Y4
 	VADDPS       Y4, Y3, Y3
-	VMASKMOVPS   (AX)(R12*1), Y0, Y4
+	VMASKMOVPS   (BX)(DX*1), Y0, Y4
 	VADDPS       Y2, Y4, Y2
 	VADDPS       Y3, Y2, Y2
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y0, Y3
-	VMASKMOVPS   (BX)(R12*1), Y0, Y4
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y0, Y3
+	VMASKMOVPS   (DI)(DX*1), Y0, Y4
 	VADDPS       Y4, Y3, Y3
-	VMASKMOVPS   (SI)(R12*1), Y0, Y4
-	VMASKMOVPS   (DI)(R12*1), Y0, Y5
+	VMASKMOVPS   (R8)(DX*1), Y0, Y4
+	VMASKMOVPS   (R9)(DX*1), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	VMASKMOVPS   (AX)(R12*1), Y0, Y5
+	VMASKMOVPS   (BX)(DX*1), Y0, Y5
 	VADDPS       Y3, Y5, Y3
 	VADDPS       Y4, Y3, Y3
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y0, Y4
-	VMASKMOVPS   (BX)(R12*1), Y0, Y5
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y0, Y4
+	VMASKMOVPS   (DI)(DX*1), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	VMASKMOVPS   (SI)(R12*1), Y0, Y5
-	VMASKMOVPS   (DI)(R12*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y5
+	VMASKMOVPS   (R9)(DX*1), Y0, Y6
 	VADDPS       Y6, Y5, Y5
-	VMASKMOVPS   (AX)(R12*1), Y0, Y6
+	VMASKMOVPS   (BX)(DX*1), Y0, Y6
 	VADDPS       Y4, Y6, Y4
 	VADDPS       Y5, Y4, Y4
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y0, Y5
-	VMASKMOVPS   (BX)(R12*1), Y0, Y6
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y0, Y5
+	VMASKMOVPS   (DI)(DX*1), Y0, Y6
 	VADDPS       Y6, Y5, Y5
-	VMASKMOVPS   (SI)(R12*1), Y0, Y6
-	VMASKMOVPS   (DI)(R12*1), Y0, Y7
+	VMASKMOVPS   (R8)(DX*1), Y0, Y6
+	VMASKMOVPS   (R9)(DX*1), Y0, Y7
 	VADDPS       Y7, Y6, Y6
-	VMASKMOVPS   (AX)(R12*1), Y0, Y7
+	VMASKMOVPS   (BX)(DX*1), Y0, Y7
 	VADDPS       Y5, Y7, Y5
 	VADDPS       Y6, Y5, Y5
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y0, Y6
-	VMASKMOVPS   (BX)(R12*1), Y0, Y7
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y0, Y6
+	VMASKMOVPS   (DI)(DX*1), Y0, Y7
 	VADDPS       Y7, Y6, Y6
-	VMASKMOVPS   (SI)(R12*1), Y0, Y7
-	VMASKMOVPS   (DI)(R12*1), Y0, Y8
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
+	VMASKMOVPS   (R9)(DX*1), Y0, Y8
 	VADDPS       Y8, Y7, Y7
-	VMASKMOVPS   (AX)(R12*1), Y0, Y8
+	VMASKMOVPS   (BX)(DX*1), Y0, Y8
 	VADDPS       Y6, Y8, Y6
 	VADDPS       Y7, Y6, Y6
 	CMPQ         rows+40(FP), $0x00
 	JLE          tail_row0
-	MOVQ         R8, R12
+	MOVQ         R11, DX
 	VADDPS       Y3, Y2, Y7
 	VADDPS       Y5, Y4, Y8
 	VADDPS       Y7, Y1, Y1
 	VADDPS       Y8, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (R12)
+	VMASKMOVPS   Y1, Y0, (DX)
 	VADDPS       Y3, Y2, Y1
 	VADDPS       Y5, Y4, Y7
 	VMULPS       c3ec80000<>+0(SB), Y1, Y1
 	VFMADD231PS  c40100000<>+0(SB), Y7, Y1
 	CMPQ         cols+48(FP), $0x02
 	JLE          tail_pixel0_2
-	VMASKMOVPS   Y1, Y0, (R12)(R10*2)
+	VMASKMOVPS   Y1, Y0, (DX)(CX*2)
 
 tail_pixel0_2:
 	VSUBPS      Y3, Y2, Y1
@@ -3873,7 +4043,7 @@ tail_pixel0_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y1
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel0_1
-	VMASKMOVPS  Y1, Y0, (R12)(R10*1)
+	VMASKMOVPS  Y1, Y0, (DX)(CX*1)
 
 tail_pixel0_1:
 	VSUBPS      Y3, Y2, Y1
@@ -3883,82 +4053,82 @@ tail_pixel0_1:
 	VFMADD231PS c40580000<>+0(SB), Y2, Y3
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel0_3
-	LEAQ        (R12)(R10*2), R12
-	VMASKMOVPS  Y3, Y0, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMASKMOVPS  Y3, Y0, (DX)(CX*1)
 
 tail_pixel0_3:
 tail_row0:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	XORQ        DX, DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VADDPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y3
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y3
 	VADDPS      Y3, Y2, Y2
 	VMULPS      c3ec80000<>+0(SB), Y1, Y1
 	VFMADD231PS c40100000<>+0(SB), Y2, Y1
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y2
-	VMASKMOVPS  (BX)(R12*1), Y0, Y3
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y2
+	VMASKMOVPS  (DI)(DX*1), Y0, Y3
 	VADDPS      Y3, Y2, Y2
-	VMASKMOVPS  (SI)(R12*1), Y0, Y3
-	VMASKMOVPS  (DI)(R12*1), Y0, Y4
+	VMASKMOVPS  (R8)(DX*1), Y0, Y3
+	VMASKMOVPS  (R9)(DX*1), Y0, Y4
 	VADDPS      Y4, Y3, Y3
 	VMULPS      c3ec80000<>+0(SB), Y2, Y2
 	VFMADD231PS c40100000<>+0(SB), Y3, Y2
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y3
-	VMASKMOVPS  (BX)(R12*1), Y0, Y4
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y3
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
 	VADDPS      Y4, Y3, Y3
-	VMASKMOVPS  (SI)(R12*1), Y0, Y4
-	VMASKMOVPS  (DI)(R12*1), Y0, Y5
+	VMASKMOVPS  (R8)(DX*1), Y0, Y4
+	VMASKMOVPS  (R9)(DX*1), Y0, Y5
 	VADDPS      Y5, Y4, Y4
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y4
-	VMASKMOVPS  (BX)(R12*1), Y0, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y4
+	VMASKMOVPS  (DI)(DX*1), Y0, Y5
 	VADDPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y0, Y5
-	VMASKMOVPS  (DI)(R12*1), Y0, Y6
+	VMASKMOVPS  (R8)(DX*1), Y0, Y5
+	VMASKMOVPS  (R9)(DX*1), Y0, Y6
 	VADDPS      Y6, Y5, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y5
-	VMASKMOVPS  (BX)(R12*1), Y0, Y6
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y6
 	VADDPS      Y6, Y5, Y5
-	VMASKMOVPS  (SI)(R12*1), Y0, Y6
-	VMASKMOVPS  (DI)(R12*1), Y0, Y7
+	VMASKMOVPS  (R8)(DX*1), Y0, Y6
+	VMASKMOVPS  (R9)(DX*1), Y0, Y7
 	VADDPS      Y7, Y6, Y6
 	VMULPS      c3ec80000<>+0(SB), Y5, Y5
 	VFMADD231PS c40100000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y6
-	VMASKMOVPS  (BX)(R12*1), Y0, Y7
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y6
+	VMASKMOVPS  (DI)(DX*1), Y0, Y7
 	VADDPS      Y7, Y6, Y6
-	VMASKMOVPS  (SI)(R12*1), Y0, Y7
-	VMASKMOVPS  (DI)(R12*1), Y0, Y8
+	VMASKMOVPS  (R8)(DX*1), Y0, Y7
+	VMASKMOVPS  (R9)(DX*1), Y0, Y8
 	VADDPS      Y8, Y7, Y7
 	VMULPS      c3ec80000<>+0(SB), Y6, Y6
 	VFMADD231PS c40100000<>+0(SB), Y7, Y6
 	CMPQ        rows+40(FP), $0x02
 	JLE         tail_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y3, Y2, Y7
 	VADDPS      Y5, Y4, Y8
 	VADDPS      Y7, Y1, Y1
 	VADDPS      Y8, Y1, Y1
-	VMASKMOVPS  Y1, Y0, (R12)
+	VMASKMOVPS  Y1, Y0, (DX)
 	VADDPS      Y3, Y2, Y1
 	VADDPS      Y5, Y4, Y7
 	VMULPS      c3ec80000<>+0(SB), Y1, Y1
 	VFMADD231PS c40100000<>+0(SB), Y7, Y1
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel2_2
-	VMASKMOVPS  Y1, Y0, (R12)(R10*2)
+	VMASKMOVPS  Y1, Y0, (DX)(CX*2)
 
 tail_pixel2_2:
 	VSUBPS      Y3, Y2, Y1
@@ -3967,7 +4137,7 @@ tail_pixel2_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y1
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel2_1
-	VMASKMOVPS  Y1, Y0, (R12)(R10*1)
+	VMASKMOVPS  Y1, Y0, (DX)(CX*1)
 
 tail_pixel2_1:
 	VSUBPS      Y3, Y2, Y1
@@ -3977,81 +4147,81 @@ tail_pixel2_1:
 	VFMADD231PS c40580000<>+0(SB), Y2, Y3
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel2_3
-	LEAQ        (R12)(R10*2), R12
-	VMASKMOVPS  Y3, Y0, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMASKMOVPS  Y3, Y0, (DX)(CX*1)
 
 tail_pixel2_3:
 tail_row2:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	XORQ        DX, DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y3
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y3
 	VSUBPS      Y3, Y2, Y2
 	VMULPS      c3f200000<>+0(SB), Y1, Y1
 	VFMADD231PS c3fc00000<>+0(SB), Y2, Y1
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y2
-	VMASKMOVPS  (BX)(R12*1), Y0, Y3
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y2
+	VMASKMOVPS  (DI)(DX*1), Y0, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMASKMOVPS  (SI)(R12*1), Y0, Y3
-	VMASKMOVPS  (DI)(R12*1), Y0, Y4
+	VMASKMOVPS  (R8)(DX*1), Y0, Y3
+	VMASKMOVPS  (R9)(DX*1), Y0, Y4
 	VSUBPS      Y4, Y3, Y3
 	VMULPS      c3f200000<>+0(SB), Y2, Y2
 	VFMADD231PS c3fc00000<>+0(SB), Y3, Y2
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y3
-	VMASKMOVPS  (BX)(R12*1), Y0, Y4
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y3
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
 	VSUBPS      Y4, Y3, Y3
-	VMASKMOVPS  (SI)(R12*1), Y0, Y4
-	VMASKMOVPS  (DI)(R12*1), Y0, Y5
+	VMASKMOVPS  (R8)(DX*1), Y0, Y4
+	VMASKMOVPS  (R9)(DX*1), Y0, Y5
 	VSUBPS      Y5, Y4, Y4
 	VMULPS      c3f200000<>+0(SB), Y3, Y3
 	VFMADD231PS c3fc00000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y4
-	VMASKMOVPS  (BX)(R12*1), Y0, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y4
+	VMASKMOVPS  (DI)(DX*1), Y0, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y0, Y5
-	VMASKMOVPS  (DI)(R12*1), Y0, Y6
+	VMASKMOVPS  (R8)(DX*1), Y0, Y5
+	VMASKMOVPS  (R9)(DX*1), Y0, Y6
 	VSUBPS      Y6, Y5, Y5
 	VMULPS      c3f200000<>+0(SB), Y4, Y4
 	VFMADD231PS c3fc00000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y5
-	VMASKMOVPS  (BX)(R12*1), Y0, Y6
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y6
 	VSUBPS      Y6, Y5, Y5
-	VMASKMOVPS  (SI)(R12*1), Y0, Y6
-	VMASKMOVPS  (DI)(R12*1), Y0, Y7
+	VMASKMOVPS  (R8)(DX*1), Y0, Y6
+	VMASKMOVPS  (R9)(DX*1), Y0, Y7
 	VSUBPS      Y7, Y6, Y6
 	VMULPS      c3f200000<>+0(SB), Y5, Y5
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y6
-	VMASKMOVPS  (BX)(R12*1), Y0, Y7
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y6
+	VMASKMOVPS  (DI)(DX*1), Y0, Y7
 	VSUBPS      Y7, Y6, Y6
-	VMASKMOVPS  (SI)(R12*1), Y0, Y7
-	VMASKMOVPS  (DI)(R12*1), Y0, Y8
+	VMASKMOVPS  (R8)(DX*1), Y0, Y7
+	VMASKMOVPS  (R9)(DX*1), Y0, Y8
 	VSUBPS      Y8, Y7, Y7
 	VMULPS      c3f200000<>+0(SB), Y6, Y6
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y6
 	CMPQ        rows+40(FP), $0x01
 	JLE         tail_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Y3, Y2, Y7
 	VADDPS      Y5, Y4, Y8
 	VADDPS      Y7, Y1, Y1
 	VADDPS      Y8, Y1, Y1
-	VMASKMOVPS  Y1, Y0, (R12)
+	VMASKMOVPS  Y1, Y0, (DX)
 	VADDPS      Y3, Y2, Y1
 	VADDPS      Y5, Y4, Y7
 	VMULPS      c3ec80000<>+0(SB), Y1, Y1
 	VFMADD231PS c40100000<>+0(SB), Y7, Y1
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel1_2
-	VMASKMOVPS  Y1, Y0, (R12)(R10*2)
+	VMASKMOVPS  Y1, Y0, (DX)(CX*2)
 
 tail_pixel1_2:
 	VSUBPS      Y3, Y2, Y1
@@ -4060,7 +4230,7 @@ tail_pixel1_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y1
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel1_1
-	VMASKMOVPS  Y1, Y0, (R12)(R10*1)
+	VMASKMOVPS  Y1, Y0, (DX)(CX*1)
 
 tail_pixel1_1:
 	VSUBPS      Y3, Y2, Y1
@@ -4070,89 +4240,89 @@ tail_pixel1_1:
 	VFMADD231PS c40580000<>+0(SB), Y2, Y3
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel1_3
-	LEAQ        (R12)(R10*2), R12
-	VMASKMOVPS  Y3, Y0, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMASKMOVPS  Y3, Y0, (DX)(CX*1)
 
 tail_pixel1_3:
 tail_row1:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	XORQ        DX, DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y3
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMASKMOVPS  (CX)(R12*1), Y0, Y3
+	VMASKMOVPS  (R10)(DX*1), Y0, Y3
 	VFMADD231PS c3e7a0000<>+0(SB), Y1, Y3
 	VFMADD231PS c40580000<>+0(SB), Y2, Y3
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y4
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y4
 	VSUBPS      Y4, Y2, Y2
-	VMASKMOVPS  (CX)(R12*1), Y0, Y4
+	VMASKMOVPS  (R10)(DX*1), Y0, Y4
 	VFMADD231PS c3e7a0000<>+0(SB), Y1, Y4
 	VFMADD231PS c40580000<>+0(SB), Y2, Y4
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y5
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y5
 	VSUBPS      Y5, Y2, Y2
-	VMASKMOVPS  (CX)(R12*1), Y0, Y5
+	VMASKMOVPS  (R10)(DX*1), Y0, Y5
 	VFMADD231PS c3e7a0000<>+0(SB), Y1, Y5
 	VFMADD231PS c40580000<>+0(SB), Y2, Y5
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y6
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y6
 	VSUBPS      Y6, Y2, Y2
-	VMASKMOVPS  (CX)(R12*1), Y0, Y6
+	VMASKMOVPS  (R10)(DX*1), Y0, Y6
 	VFMADD231PS c3e7a0000<>+0(SB), Y1, Y6
 	VFMADD231PS c40580000<>+0(SB), Y2, Y6
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y7
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y7
 	VSUBPS      Y7, Y2, Y2
-	VMASKMOVPS  (CX)(R12*1), Y0, Y7
+	VMASKMOVPS  (R10)(DX*1), Y0, Y7
 	VFMADD231PS c3e7a0000<>+0(SB), Y1, Y7
 	VFMADD231PS c40580000<>+0(SB), Y2, Y7
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y0, Y1
-	VMASKMOVPS  (BX)(R12*1), Y0, Y2
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y0, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMASKMOVPS  (SI)(R12*1), Y0, Y2
-	VMASKMOVPS  (DI)(R12*1), Y0, Y8
+	VMASKMOVPS  (R8)(DX*1), Y0, Y2
+	VMASKMOVPS  (R9)(DX*1), Y0, Y8
 	VSUBPS      Y8, Y2, Y2
-	VMASKMOVPS  (CX)(R12*1), Y0, Y8
+	VMASKMOVPS  (R10)(DX*1), Y0, Y8
 	VFMADD231PS c3e7a0000<>+0(SB), Y1, Y8
 	VFMADD231PS c40580000<>+0(SB), Y2, Y8
 	CMPQ        rows+40(FP), $0x03
 	JLE         tail_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y5, Y4, Y1
 	VADDPS      Y7, Y6, Y2
 	VADDPS      Y1, Y3, Y1
 	VADDPS      Y2, Y1, Y1
-	VMASKMOVPS  Y1, Y0, (R12)
+	VMASKMOVPS  Y1, Y0, (DX)
 	VADDPS      Y5, Y4, Y1
 	VADDPS      Y7, Y6, Y2
 	VMULPS      c3ec80000<>+0(SB), Y1, Y1
 	VFMADD231PS c40100000<>+0(SB), Y2, Y1
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel3_2
-	VMASKMOVPS  Y1, Y0, (R12)(R10*2)
+	VMASKMOVPS  Y1, Y0, (DX)(CX*2)
 
 tail_pixel3_2:
 	VSUBPS      Y5, Y4, Y1
@@ -4161,7 +4331,7 @@ tail_pixel3_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y2, Y1
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel3_1
-	VMASKMOVPS  Y1, Y0, (R12)(R10*1)
+	VMASKMOVPS  Y1, Y0, (DX)(CX*1)
 
 tail_pixel3_1:
 	VSUBPS      Y5, Y4, Y1
@@ -4171,114 +4341,125 @@ tail_pixel3_1:
 	VFMADD231PS c40580000<>+0(SB), Y2, Y3
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel3_3
-	LEAQ        (R12)(R10*2), R12
-	VMASKMOVPS  Y3, Y0, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMASKMOVPS  Y3, Y0, (DX)(CX*1)
 
 tail_pixel3_3:
 tail_row3:
-	ADDQ $0x20, R8
-	ADDQ $0x20, AX
-	ADDQ $0x20, DX
+	ADDQ $0x20, R11
 	ADDQ $0x20, BX
 	ADDQ $0x20, SI
 	ADDQ $0x20, DI
-	ADDQ $0x20, CX
+	ADDQ $0x20, R8
+	ADDQ $0x20, R9
+	ADDQ $0x20, R10
 
 done:
+	MOVQ n+56(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, m+24(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, x+0(FP)
+	SUBQ $0x04, cols+48(FP)
+	DECQ tiles+64(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
-// func outputBiasAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, bias *float32, slope float32)
+// func outputBiasAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, bias *float32, slope float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·outputBiasAVX2(SB), NOSPLIT, $0-76
-	MOVQ         m+24(FP), AX
-	MOVQ         stride+32(FP), CX
-	IMUL3Q       $0x06, CX, CX
-	LEAQ         (AX)(CX*1), DX
-	LEAQ         (DX)(CX*1), BX
-	LEAQ         (BX)(CX*1), SI
-	LEAQ         (SI)(CX*1), DI
-	LEAQ         (DI)(CX*1), CX
-	MOVQ         x+0(FP), R8
-	MOVQ         pitch+8(FP), R9
-	MOVQ         step+16(FP), R10
-	MOVQ         n+56(FP), R11
-	MOVQ         bias+64(FP), R13
-	VBROADCASTSS slope+72(FP), Y0
-	MOVL         slope+72(FP), R12
-	SHLL         $0x01, R12
-	NEGL         R12
-	SBBL         R12, R12
-	VMOVD        R12, X1
+TEXT ·outputBiasAVX2(SB), NOSPLIT, $0-84
+	VBROADCASTSS slope+80(FP), Y0
+	MOVL         slope+80(FP), AX
+	SHLL         $0x01, AX
+	NEGL         AX
+	SBBL         AX, AX
+	VMOVD        AX, X1
 	VPBROADCASTD X1, Y1
 	VXORPS       Y2, Y2, Y2
-	SUBQ         $0x08, R11
-	JL           tail
+	MOVQ         pitch+8(FP), AX
+	MOVQ         step+16(FP), CX
+
+tile:
+	MOVQ   m+24(FP), BX
+	MOVQ   stride+32(FP), DX
+	IMUL3Q $0x06, DX, DX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DI
+	LEAQ   (DI)(DX*1), R8
+	LEAQ   (R8)(DX*1), R9
+	LEAQ   (R9)(DX*1), R10
+	MOVQ   x+0(FP), R11
+	MOVQ   n+56(FP), R12
+	MOVQ   bias+72(FP), R13
+	SUBQ   $0x08, R12
+	JL     tail
 
 channels:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (AX)(R12*1), Y5
+	VMOVUPS     (BX)(DX*1), Y5
 	VADDPS      Y3, Y5, Y3
 	VADDPS      Y4, Y3, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y4
+	VMOVUPS     (DI)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y5
+	VMOVUPS     (R9)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (AX)(R12*1), Y6
+	VMOVUPS     (BX)(DX*1), Y6
 	VADDPS      Y4, Y6, Y4
 	VADDPS      Y5, Y4, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y6
+	VMOVUPS     (R9)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (AX)(R12*1), Y7
+	VMOVUPS     (BX)(DX*1), Y7
 	VADDPS      Y5, Y7, Y5
 	VADDPS      Y6, Y5, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y6
-	VMOVUPS     (BX)(R12*1), Y7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y6
+	VMOVUPS     (DI)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (SI)(R12*1), Y7
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R8)(DX*1), Y7
+	VMOVUPS     (R9)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
-	VMOVUPS     (AX)(R12*1), Y8
+	VMOVUPS     (BX)(DX*1), Y8
 	VADDPS      Y6, Y8, Y6
 	VADDPS      Y7, Y6, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y7
-	VMOVUPS     (BX)(R12*1), Y8
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y7
+	VMOVUPS     (DI)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
-	VMOVUPS     (SI)(R12*1), Y8
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R8)(DX*1), Y8
+	VMOVUPS     (R9)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
-	VMOVUPS     (AX)(R12*1), Y9
+	VMOVUPS     (BX)(DX*1), Y9
 	VADDPS      Y7, Y9, Y7
 	VADDPS      Y8, Y7, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y8
-	VMOVUPS     (BX)(R12*1), Y9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y8
+	VMOVUPS     (DI)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
-	VMOVUPS     (SI)(R12*1), Y9
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
 	VADDPS      Y10, Y9, Y9
-	VMOVUPS     (AX)(R12*1), Y10
+	VMOVUPS     (BX)(DX*1), Y10
 	VADDPS      Y8, Y10, Y8
 	VADDPS      Y9, Y8, Y8
 	CMPQ        rows+40(FP), $0x00
 	JLE         whole_row0
-	MOVQ        R8, R12
+	MOVQ        R11, DX
 	VADDPS      Y5, Y4, Y9
 	VADDPS      Y7, Y6, Y10
 	VADDPS      Y9, Y3, Y3
@@ -4289,7 +4470,7 @@ channels:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 	VADDPS      Y5, Y4, Y3
 	VADDPS      Y7, Y6, Y9
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
@@ -4302,7 +4483,7 @@ channels:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)(R10*2)
+	VMOVUPS     Y9, (DX)(CX*2)
 
 whole_pixel0_2:
 	VSUBPS      Y5, Y4, Y3
@@ -4317,7 +4498,7 @@ whole_pixel0_2:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)(R10*1)
+	VMOVUPS     Y9, (DX)(CX*1)
 
 whole_pixel0_1:
 	VSUBPS      Y5, Y4, Y3
@@ -4327,76 +4508,76 @@ whole_pixel0_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel0_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Y3
 	VADDPS      Y3, Y5, Y5
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x12, Y2, Y5, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)(R10*1)
+	VMOVUPS     Y3, (DX)(CX*1)
 
 whole_pixel0_3:
 whole_row0:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y4
+	VMOVUPS     (DI)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y5
+	VMOVUPS     (R9)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y6
+	VMOVUPS     (R9)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
 	VMULPS      c3ec80000<>+0(SB), Y5, Y5
 	VFMADD231PS c40100000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y6
-	VMOVUPS     (BX)(R12*1), Y7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y6
+	VMOVUPS     (DI)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (SI)(R12*1), Y7
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R8)(DX*1), Y7
+	VMOVUPS     (R9)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
 	VMULPS      c3ec80000<>+0(SB), Y6, Y6
 	VFMADD231PS c40100000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y7
-	VMOVUPS     (BX)(R12*1), Y8
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y7
+	VMOVUPS     (DI)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
-	VMOVUPS     (SI)(R12*1), Y8
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R8)(DX*1), Y8
+	VMOVUPS     (R9)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
 	VMULPS      c3ec80000<>+0(SB), Y7, Y7
 	VFMADD231PS c40100000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y8
-	VMOVUPS     (BX)(R12*1), Y9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y8
+	VMOVUPS     (DI)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
-	VMOVUPS     (SI)(R12*1), Y9
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
 	VADDPS      Y10, Y9, Y9
 	VMULPS      c3ec80000<>+0(SB), Y8, Y8
 	VFMADD231PS c40100000<>+0(SB), Y9, Y8
 	CMPQ        rows+40(FP), $0x02
 	JLE         whole_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y5, Y4, Y9
 	VADDPS      Y7, Y6, Y10
 	VADDPS      Y9, Y3, Y3
@@ -4407,7 +4588,7 @@ whole_row0:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 	VADDPS      Y5, Y4, Y3
 	VADDPS      Y7, Y6, Y9
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
@@ -4420,7 +4601,7 @@ whole_row0:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)(R10*2)
+	VMOVUPS     Y9, (DX)(CX*2)
 
 whole_pixel2_2:
 	VSUBPS      Y5, Y4, Y3
@@ -4435,7 +4616,7 @@ whole_pixel2_2:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)(R10*1)
+	VMOVUPS     Y9, (DX)(CX*1)
 
 whole_pixel2_1:
 	VSUBPS      Y5, Y4, Y3
@@ -4445,75 +4626,75 @@ whole_pixel2_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel2_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Y3
 	VADDPS      Y3, Y5, Y5
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x12, Y2, Y5, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)(R10*1)
+	VMOVUPS     Y3, (DX)(CX*1)
 
 whole_pixel2_3:
 whole_row2:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
 	VMULPS      c3f200000<>+0(SB), Y3, Y3
 	VFMADD231PS c3fc00000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y4
+	VMOVUPS     (DI)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y5
+	VMOVUPS     (R9)(DX*1), Y6
 	VSUBPS      Y6, Y5, Y5
 	VMULPS      c3f200000<>+0(SB), Y4, Y4
 	VFMADD231PS c3fc00000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
 	VSUBPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y6
+	VMOVUPS     (R9)(DX*1), Y7
 	VSUBPS      Y7, Y6, Y6
 	VMULPS      c3f200000<>+0(SB), Y5, Y5
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y6
-	VMOVUPS     (BX)(R12*1), Y7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y6
+	VMOVUPS     (DI)(DX*1), Y7
 	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     (SI)(R12*1), Y7
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R8)(DX*1), Y7
+	VMOVUPS     (R9)(DX*1), Y8
 	VSUBPS      Y8, Y7, Y7
 	VMULPS      c3f200000<>+0(SB), Y6, Y6
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y7
-	VMOVUPS     (BX)(R12*1), Y8
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y7
+	VMOVUPS     (DI)(DX*1), Y8
 	VSUBPS      Y8, Y7, Y7
-	VMOVUPS     (SI)(R12*1), Y8
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R8)(DX*1), Y8
+	VMOVUPS     (R9)(DX*1), Y9
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      c3f200000<>+0(SB), Y7, Y7
 	VFMADD231PS c3fc00000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y8
-	VMOVUPS     (BX)(R12*1), Y9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y8
+	VMOVUPS     (DI)(DX*1), Y9
 	VSUBPS      Y9, Y8, Y8
-	VMOVUPS     (SI)(R12*1), Y9
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
 	VSUBPS      Y10, Y9, Y9
 	VMULPS      c3f200000<>+0(SB), Y8, Y8
 	VFMADD231PS c3fc00000<>+0(SB), Y9, Y8
 	CMPQ        rows+40(FP), $0x01
 	JLE         whole_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Y5, Y4, Y9
 	VADDPS      Y7, Y6, Y10
 	VADDPS      Y9, Y3, Y3
@@ -4524,7 +4705,7 @@ whole_row2:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 	VADDPS      Y5, Y4, Y3
 	VADDPS      Y7, Y6, Y9
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
@@ -4537,7 +4718,7 @@ whole_row2:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)(R10*2)
+	VMOVUPS     Y9, (DX)(CX*2)
 
 whole_pixel1_2:
 	VSUBPS      Y5, Y4, Y3
@@ -4552,7 +4733,7 @@ whole_pixel1_2:
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x12, Y2, Y3, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)(R10*1)
+	VMOVUPS     Y9, (DX)(CX*1)
 
 whole_pixel1_1:
 	VSUBPS      Y5, Y4, Y3
@@ -4562,83 +4743,83 @@ whole_pixel1_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel1_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Y3
 	VADDPS      Y3, Y5, Y5
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x12, Y2, Y5, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)(R10*1)
+	VMOVUPS     Y3, (DX)(CX*1)
 
 whole_pixel1_3:
 whole_row1:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y5
+	VMOVUPS     (R10)(DX*1), Y5
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y5
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y6
 	VSUBPS      Y6, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y6
+	VMOVUPS     (R10)(DX*1), Y6
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y6
 	VFMADD231PS c40580000<>+0(SB), Y4, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y7
 	VSUBPS      Y7, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y7
+	VMOVUPS     (R10)(DX*1), Y7
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y7
 	VFMADD231PS c40580000<>+0(SB), Y4, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y8
 	VSUBPS      Y8, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y8
+	VMOVUPS     (R10)(DX*1), Y8
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y8
 	VFMADD231PS c40580000<>+0(SB), Y4, Y8
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y9
 	VSUBPS      Y9, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y9
+	VMOVUPS     (R10)(DX*1), Y9
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y9
 	VFMADD231PS c40580000<>+0(SB), Y4, Y9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Y3
+	VMOVUPS     (DI)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R9)(DX*1), Y10
 	VSUBPS      Y10, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y10
+	VMOVUPS     (R10)(DX*1), Y10
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y10
 	VFMADD231PS c40580000<>+0(SB), Y4, Y10
 	CMPQ        rows+40(FP), $0x03
 	JLE         whole_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y7, Y6, Y3
 	VADDPS      Y9, Y8, Y4
 	VADDPS      Y3, Y5, Y3
@@ -4649,7 +4830,7 @@ whole_row1:
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x12, Y2, Y3, Y4
 	VBLENDVPS   Y4, Y5, Y3, Y4
-	VMOVUPS     Y4, (R12)
+	VMOVUPS     Y4, (DX)
 	VADDPS      Y7, Y6, Y3
 	VADDPS      Y9, Y8, Y4
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
@@ -4662,7 +4843,7 @@ whole_row1:
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x12, Y2, Y3, Y4
 	VBLENDVPS   Y4, Y5, Y3, Y4
-	VMOVUPS     Y4, (R12)(R10*2)
+	VMOVUPS     Y4, (DX)(CX*2)
 
 whole_pixel3_2:
 	VSUBPS      Y7, Y6, Y3
@@ -4677,7 +4858,7 @@ whole_pixel3_2:
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x12, Y2, Y3, Y4
 	VBLENDVPS   Y4, Y5, Y3, Y4
-	VMOVUPS     Y4, (R12)(R10*1)
+	VMOVUPS     Y4, (DX)(CX*1)
 
 whole_pixel3_1:
 	VSUBPS      Y7, Y6, Y3
@@ -4687,97 +4868,97 @@ whole_pixel3_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel3_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Y3
 	VADDPS      Y3, Y5, Y5
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x12, Y2, Y5, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)(R10*1)
+	VMOVUPS     Y3, (DX)(CX*1)
 
 whole_pixel3_3:
 whole_row3:
-	ADDQ $0x20, R8
+	ADDQ $0x20, R11
 	ADDQ $0x20, R13
-	ADDQ $0x20, AX
-	ADDQ $0x20, DX
 	ADDQ $0x20, BX
 	ADDQ $0x20, SI
 	ADDQ $0x20, DI
-	ADDQ $0x20, CX
-	SUBQ $0x08, R11
+	ADDQ $0x20, R8
+	ADDQ $0x20, R9
+	ADDQ $0x20, R10
+	SUBQ $0x08, R12
 	JGE  channels
 
 tail:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R12
 	JZ           done
-	VMOVQ        R11, X3
+	VMOVQ        R12, X3
 	VPBROADCASTD X3, Y3
 	VPCMPGTD     iota<>+0(SB), Y3, Y3
-	XORQ         R12, R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y4
-	VMASKMOVPS   (BX)(R12*1), Y3, Y5
+	XORQ         DX, DX
+	VMASKMOVPS   (SI)(DX*1), Y3, Y4
+	VMASKMOVPS   (DI)(DX*1), Y3, Y5
 	VADDPS       Y5, Y4, Y4
-	VMASKMOVPS   (SI)(R12*1), Y3, Y5
-	VMASKMOVPS   (DI)(R12*1), Y3, Y6
+	VMASKMOVPS   (R8)(DX*1), Y3, Y5
+	VMASKMOVPS   (R9)(DX*1), Y3, Y6
 	VADDPS       Y6, Y5, Y5
-	VMASKMOVPS   (AX)(R12*1), Y3, Y6
+	VMASKMOVPS   (BX)(DX*1), Y3, Y6
 	VADDPS       Y4, Y6, Y4
 	VADDPS       Y5, Y4, Y4
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y5
-	VMASKMOVPS   (BX)(R12*1), Y3, Y6
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y3, Y5
+	VMASKMOVPS   (DI)(DX*1), Y3, Y6
 	VADDPS       Y6, Y5, Y5
-	VMASKMOVPS   (SI)(R12*1), Y3, Y6
-	VMASKMOVPS   (DI)(R12*1), Y3, Y7
+	VMASKMOVPS   (R8)(DX*1), Y3, Y6
+	VMASKMOVPS   (R9)(DX*1), Y3, Y7
 	VADDPS       Y7, Y6, Y6
-	VMASKMOVPS   (AX)(R12*1), Y3, Y7
+	VMASKMOVPS   (BX)(DX*1), Y3, Y7
 	VADDPS       Y5, Y7, Y5
 	VADDPS       Y6, Y5, Y5
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y6
-	VMASKMOVPS   (BX)(R12*1), Y3, Y7
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y3, Y6
+	VMASKMOVPS   (DI)(DX*1), Y3, Y7
 	VADDPS       Y7, Y6, Y6
-	VMASKMOVPS   (SI)(R12*1), Y3, Y7
-	VMASKMOVPS   (DI)(R12*1), Y3, Y8
+	VMASKMOVPS   (R8)(DX*1), Y3, Y7
+	VMASKMOVPS   (R9)(DX*1), Y3, Y8
 	VADDPS       Y8, Y7, Y7
-	VMASKMOVPS   (AX)(R12*1), Y3, Y8
+	VMASKMOVPS   (BX)(DX*1), Y3, Y8
 	VADDPS       Y6, Y8, Y6
 	VADDPS       Y7, Y6, Y6
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y7
-	VMASKMOVPS   (BX)(R12*1), Y3, Y8
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y3, Y7
+	VMASKMOVPS   (DI)(DX*1), Y3, Y8
 	VADDPS       Y8, Y7, Y7
-	VMASKMOVPS   (SI)(R12*1), Y3, Y8
-	VMASKMOVPS   (DI)(R12*1), Y3, Y9
+	VMASKMOVPS   (R8)(DX*1), Y3, Y8
+	VMASKMOVPS   (R9)(DX*1), Y3, Y9
 	VADDPS       Y9, Y8, Y8
-	VMASKMOVPS   (AX)(R12*1), Y3, Y9
+	VMASKMOVPS   (BX)(DX*1), Y3, Y9
 	VADDPS       Y7, Y9, Y7
 	VADDPS       Y8, Y7, Y7
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y8
-	VMASKMOVPS   (BX)(R12*1), Y3, Y9
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y3, Y8
+	VMASKMOVPS   (DI)(DX*1), Y3, Y9
 	VADDPS       Y9, Y8, Y8
-	VMASKMOVPS   (SI)(R12*1), Y3, Y9
-	VMASKMOVPS   (DI)(R12*1), Y3, Y10
+	VMASKMOVPS   (R8)(DX*1), Y3, Y9
+	VMASKMOVPS   (R9)(DX*1), Y3, Y10
 	VADDPS       Y10, Y9, Y9
-	VMASKMOVPS   (AX)(R12*1), Y3, Y10
+	VMASKMOVPS   (BX)(DX*1), Y3, Y10
 	VADDPS       Y8, Y10, Y8
 	VADDPS       Y9, Y8, Y8
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y9
-	VMASKMOVPS   (BX)(R12*1), Y3, Y10
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (SI)(DX*1), Y3, Y9
+	VMASKMOVPS   (DI)(DX*1), Y3, Y10
 	VADDPS       Y10, Y9, Y9
-	VMASKMOVPS   (SI)(R12*1), Y3, Y10
-	VMASKMOVPS   (DI)(R12*1), Y3, Y11
+	VMASKMOVPS   (R8)(DX*1), Y3, Y10
+	VMASKMOVPS   (R9)(DX*1), Y3, Y11
 	VADDPS       Y11, Y10, Y10
-	VMASKMOVPS   (AX)(R12*1), Y3, Y11
+	VMASKMOVPS   (BX)(DX*1), Y3, Y11
 	VADDPS       Y9, Y11, Y9
 	VADDPS       Y10, Y9, Y9
 	CMPQ         rows+40(FP), $0x00
 	JLE          tail_row0
-	MOVQ         R8, R12
+	MOVQ         R11, DX
 	VADDPS       Y6, Y5, Y10
 	VADDPS       Y8, Y7, Y11
 	VADDPS       Y10, Y4, Y4
@@ -4788,7 +4969,7 @@ tail:
 	VANDPS       Y1, Y11, Y11
 	VCMPPS       $0x12, Y2, Y4, Y10
 	VBLENDVPS    Y10, Y11, Y4, Y10
-	VMASKMOVPS   Y10, Y3, (R12)
+	VMASKMOVPS   Y10, Y3, (DX)
 	VADDPS       Y6, Y5, Y4
 	VADDPS       Y8, Y7, Y10
 	VMULPS       c3ec80000<>+0(SB), Y4, Y4
@@ -4801,7 +4982,7 @@ tail:
 	VANDPS       Y1, Y11, Y11
 	VCMPPS       $0x12, Y2, Y4, Y10
 	VBLENDVPS    Y10, Y11, Y4, Y10
-	VMASKMOVPS   Y10, Y3, (R12)(R10*2)
+	VMASKMOVPS   Y10, Y3, (DX)(CX*2)
 
 tail_pixel0_2:
 	VSUBPS      Y6, Y5, Y4
@@ -4816,7 +4997,7 @@ tail_pixel0_2:
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x12, Y2, Y4, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)(R10*1)
+	VMASKMOVPS  Y10, Y3, (DX)(CX*1)
 
 tail_pixel0_1:
 	VSUBPS      Y6, Y5, Y4
@@ -4826,76 +5007,76 @@ tail_pixel0_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel0_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMASKMOVPS  (R13), Y3, Y4
 	VADDPS      Y4, Y6, Y6
 	VMULPS      Y6, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x12, Y2, Y6, Y4
 	VBLENDVPS   Y4, Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y3, (R12)(R10*1)
+	VMASKMOVPS  Y4, Y3, (DX)(CX*1)
 
 tail_pixel0_3:
 tail_row0:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	XORQ        DX, DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VADDPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y6
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y6
 	VADDPS      Y6, Y5, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y5
-	VMASKMOVPS  (BX)(R12*1), Y3, Y6
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y5
+	VMASKMOVPS  (DI)(DX*1), Y3, Y6
 	VADDPS      Y6, Y5, Y5
-	VMASKMOVPS  (SI)(R12*1), Y3, Y6
-	VMASKMOVPS  (DI)(R12*1), Y3, Y7
+	VMASKMOVPS  (R8)(DX*1), Y3, Y6
+	VMASKMOVPS  (R9)(DX*1), Y3, Y7
 	VADDPS      Y7, Y6, Y6
 	VMULPS      c3ec80000<>+0(SB), Y5, Y5
 	VFMADD231PS c40100000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y6
-	VMASKMOVPS  (BX)(R12*1), Y3, Y7
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y6
+	VMASKMOVPS  (DI)(DX*1), Y3, Y7
 	VADDPS      Y7, Y6, Y6
-	VMASKMOVPS  (SI)(R12*1), Y3, Y7
-	VMASKMOVPS  (DI)(R12*1), Y3, Y8
+	VMASKMOVPS  (R8)(DX*1), Y3, Y7
+	VMASKMOVPS  (R9)(DX*1), Y3, Y8
 	VADDPS      Y8, Y7, Y7
 	VMULPS      c3ec80000<>+0(SB), Y6, Y6
 	VFMADD231PS c40100000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y7
-	VMASKMOVPS  (BX)(R12*1), Y3, Y8
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y7
+	VMASKMOVPS  (DI)(DX*1), Y3, Y8
 	VADDPS      Y8, Y7, Y7
-	VMASKMOVPS  (SI)(R12*1), Y3, Y8
-	VMASKMOVPS  (DI)(R12*1), Y3, Y9
+	VMASKMOVPS  (R8)(DX*1), Y3, Y8
+	VMASKMOVPS  (R9)(DX*1), Y3, Y9
 	VADDPS      Y9, Y8, Y8
 	VMULPS      c3ec80000<>+0(SB), Y7, Y7
 	VFMADD231PS c40100000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y8
-	VMASKMOVPS  (BX)(R12*1), Y3, Y9
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y8
+	VMASKMOVPS  (DI)(DX*1), Y3, Y9
 	VADDPS      Y9, Y8, Y8
-	VMASKMOVPS  (SI)(R12*1), Y3, Y9
-	VMASKMOVPS  (DI)(R12*1), Y3, Y10
+	VMASKMOVPS  (R8)(DX*1), Y3, Y9
+	VMASKMOVPS  (R9)(DX*1), Y3, Y10
 	VADDPS      Y10, Y9, Y9
 	VMULPS      c3ec80000<>+0(SB), Y8, Y8
 	VFMADD231PS c40100000<>+0(SB), Y9, Y8
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y9
-	VMASKMOVPS  (BX)(R12*1), Y3, Y10
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y9
+	VMASKMOVPS  (DI)(DX*1), Y3, Y10
 	VADDPS      Y10, Y9, Y9
-	VMASKMOVPS  (SI)(R12*1), Y3, Y10
-	VMASKMOVPS  (DI)(R12*1), Y3, Y11
+	VMASKMOVPS  (R8)(DX*1), Y3, Y10
+	VMASKMOVPS  (R9)(DX*1), Y3, Y11
 	VADDPS      Y11, Y10, Y10
 	VMULPS      c3ec80000<>+0(SB), Y9, Y9
 	VFMADD231PS c40100000<>+0(SB), Y10, Y9
 	CMPQ        rows+40(FP), $0x02
 	JLE         tail_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y6, Y5, Y10
 	VADDPS      Y8, Y7, Y11
 	VADDPS      Y10, Y4, Y4
@@ -4906,7 +5087,7 @@ tail_row0:
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x12, Y2, Y4, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 	VADDPS      Y6, Y5, Y4
 	VADDPS      Y8, Y7, Y10
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
@@ -4919,7 +5100,7 @@ tail_row0:
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x12, Y2, Y4, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)(R10*2)
+	VMASKMOVPS  Y10, Y3, (DX)(CX*2)
 
 tail_pixel2_2:
 	VSUBPS      Y6, Y5, Y4
@@ -4934,7 +5115,7 @@ tail_pixel2_2:
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x12, Y2, Y4, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)(R10*1)
+	VMASKMOVPS  Y10, Y3, (DX)(CX*1)
 
 tail_pixel2_1:
 	VSUBPS      Y6, Y5, Y4
@@ -4944,75 +5125,75 @@ tail_pixel2_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel2_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMASKMOVPS  (R13), Y3, Y4
 	VADDPS      Y4, Y6, Y6
 	VMULPS      Y6, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x12, Y2, Y6, Y4
 	VBLENDVPS   Y4, Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y3, (R12)(R10*1)
+	VMASKMOVPS  Y4, Y3, (DX)(CX*1)
 
 tail_pixel2_3:
 tail_row2:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	XORQ        DX, DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y6
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y6
 	VSUBPS      Y6, Y5, Y5
 	VMULPS      c3f200000<>+0(SB), Y4, Y4
 	VFMADD231PS c3fc00000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y5
-	VMASKMOVPS  (BX)(R12*1), Y3, Y6
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y5
+	VMASKMOVPS  (DI)(DX*1), Y3, Y6
 	VSUBPS      Y6, Y5, Y5
-	VMASKMOVPS  (SI)(R12*1), Y3, Y6
-	VMASKMOVPS  (DI)(R12*1), Y3, Y7
+	VMASKMOVPS  (R8)(DX*1), Y3, Y6
+	VMASKMOVPS  (R9)(DX*1), Y3, Y7
 	VSUBPS      Y7, Y6, Y6
 	VMULPS      c3f200000<>+0(SB), Y5, Y5
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y6
-	VMASKMOVPS  (BX)(R12*1), Y3, Y7
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y6
+	VMASKMOVPS  (DI)(DX*1), Y3, Y7
 	VSUBPS      Y7, Y6, Y6
-	VMASKMOVPS  (SI)(R12*1), Y3, Y7
-	VMASKMOVPS  (DI)(R12*1), Y3, Y8
+	VMASKMOVPS  (R8)(DX*1), Y3, Y7
+	VMASKMOVPS  (R9)(DX*1), Y3, Y8
 	VSUBPS      Y8, Y7, Y7
 	VMULPS      c3f200000<>+0(SB), Y6, Y6
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y7
-	VMASKMOVPS  (BX)(R12*1), Y3, Y8
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y7
+	VMASKMOVPS  (DI)(DX*1), Y3, Y8
 	VSUBPS      Y8, Y7, Y7
-	VMASKMOVPS  (SI)(R12*1), Y3, Y8
-	VMASKMOVPS  (DI)(R12*1), Y3, Y9
+	VMASKMOVPS  (R8)(DX*1), Y3, Y8
+	VMASKMOVPS  (R9)(DX*1), Y3, Y9
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      c3f200000<>+0(SB), Y7, Y7
 	VFMADD231PS c3fc00000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y8
-	VMASKMOVPS  (BX)(R12*1), Y3, Y9
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y8
+	VMASKMOVPS  (DI)(DX*1), Y3, Y9
 	VSUBPS      Y9, Y8, Y8
-	VMASKMOVPS  (SI)(R12*1), Y3, Y9
-	VMASKMOVPS  (DI)(R12*1), Y3, Y10
+	VMASKMOVPS  (R8)(DX*1), Y3, Y9
+	VMASKMOVPS  (R9)(DX*1), Y3, Y10
 	VSUBPS      Y10, Y9, Y9
 	VMULPS      c3f200000<>+0(SB), Y8, Y8
 	VFMADD231PS c3fc00000<>+0(SB), Y9, Y8
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y9
-	VMASKMOVPS  (BX)(R12*1), Y3, Y10
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y9
+	VMASKMOVPS  (DI)(DX*1), Y3, Y10
 	VSUBPS      Y10, Y9, Y9
-	VMASKMOVPS  (SI)(R12*1), Y3, Y10
-	VMASKMOVPS  (DI)(R12*1), Y3, Y11
+	VMASKMOVPS  (R8)(DX*1), Y3, Y10
+	VMASKMOVPS  (R9)(DX*1), Y3, Y11
 	VSUBPS      Y11, Y10, Y10
 	VMULPS      c3f200000<>+0(SB), Y9, Y9
 	VFMADD231PS c3fc00000<>+0(SB), Y10, Y9
 	CMPQ        rows+40(FP), $0x01
 	JLE         tail_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Y6, Y5, Y10
 	VADDPS      Y8, Y7, Y11
 	VADDPS      Y10, Y4, Y4
@@ -5023,7 +5204,7 @@ tail_row2:
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x12, Y2, Y4, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 	VADDPS      Y6, Y5, Y4
 	VADDPS      Y8, Y7, Y10
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
@@ -5036,7 +5217,7 @@ tail_row2:
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x12, Y2, Y4, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)(R10*2)
+	VMASKMOVPS  Y10, Y3, (DX)(CX*2)
 
 tail_pixel1_2:
 	VSUBPS      Y6, Y5, Y4
@@ -5051,7 +5232,7 @@ tail_pixel1_2:
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x12, Y2, Y4, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)(R10*1)
+	VMASKMOVPS  Y10, Y3, (DX)(CX*1)
 
 tail_pixel1_1:
 	VSUBPS      Y6, Y5, Y4
@@ -5061,83 +5242,83 @@ tail_pixel1_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel1_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMASKMOVPS  (R13), Y3, Y4
 	VADDPS      Y4, Y6, Y6
 	VMULPS      Y6, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x12, Y2, Y6, Y4
 	VBLENDVPS   Y4, Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y3, (R12)(R10*1)
+	VMASKMOVPS  Y4, Y3, (DX)(CX*1)
 
 tail_pixel1_3:
 tail_row1:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	XORQ        DX, DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y6
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y6
 	VSUBPS      Y6, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y6
+	VMASKMOVPS  (R10)(DX*1), Y3, Y6
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y6
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y7
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y7
 	VSUBPS      Y7, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y7
+	VMASKMOVPS  (R10)(DX*1), Y3, Y7
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y7
 	VFMADD231PS c40580000<>+0(SB), Y5, Y7
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y8
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y8
 	VSUBPS      Y8, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y8
+	VMASKMOVPS  (R10)(DX*1), Y3, Y8
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y8
 	VFMADD231PS c40580000<>+0(SB), Y5, Y8
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y9
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y9
 	VSUBPS      Y9, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y9
+	VMASKMOVPS  (R10)(DX*1), Y3, Y9
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y9
 	VFMADD231PS c40580000<>+0(SB), Y5, Y9
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y10
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y10
 	VSUBPS      Y10, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y10
+	VMASKMOVPS  (R10)(DX*1), Y3, Y10
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y10
 	VFMADD231PS c40580000<>+0(SB), Y5, Y10
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (SI)(DX*1), Y3, Y4
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y11
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
+	VMASKMOVPS  (R9)(DX*1), Y3, Y11
 	VSUBPS      Y11, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y11
+	VMASKMOVPS  (R10)(DX*1), Y3, Y11
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y11
 	VFMADD231PS c40580000<>+0(SB), Y5, Y11
 	CMPQ        rows+40(FP), $0x03
 	JLE         tail_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Y8, Y7, Y4
 	VADDPS      Y10, Y9, Y5
 	VADDPS      Y4, Y6, Y4
@@ -5148,7 +5329,7 @@ tail_row1:
 	VANDPS      Y1, Y6, Y6
 	VCMPPS      $0x12, Y2, Y4, Y5
 	VBLENDVPS   Y5, Y6, Y4, Y5
-	VMASKMOVPS  Y5, Y3, (R12)
+	VMASKMOVPS  Y5, Y3, (DX)
 	VADDPS      Y8, Y7, Y4
 	VADDPS      Y10, Y9, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
@@ -5161,7 +5342,7 @@ tail_row1:
 	VANDPS      Y1, Y6, Y6
 	VCMPPS      $0x12, Y2, Y4, Y5
 	VBLENDVPS   Y5, Y6, Y4, Y5
-	VMASKMOVPS  Y5, Y3, (R12)(R10*2)
+	VMASKMOVPS  Y5, Y3, (DX)(CX*2)
 
 tail_pixel3_2:
 	VSUBPS      Y8, Y7, Y4
@@ -5176,7 +5357,7 @@ tail_pixel3_2:
 	VANDPS      Y1, Y6, Y6
 	VCMPPS      $0x12, Y2, Y4, Y5
 	VBLENDVPS   Y5, Y6, Y4, Y5
-	VMASKMOVPS  Y5, Y3, (R12)(R10*1)
+	VMASKMOVPS  Y5, Y3, (DX)(CX*1)
 
 tail_pixel3_1:
 	VSUBPS      Y8, Y7, Y4
@@ -5186,146 +5367,158 @@ tail_pixel3_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel3_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMASKMOVPS  (R13), Y3, Y4
 	VADDPS      Y4, Y6, Y6
-	VMULPS      Y6, Y0, Y0
-	VANDPS      Y1, Y0, Y0
-	VCMPPS      $0x12, Y2, Y6, Y1
-	VBLENDVPS   Y1, Y0, Y6, Y1
-	VMASKMOVPS  Y1, Y3, (R12)(R10*1)
+	VMULPS      Y6, Y0, Y5
+	VANDPS      Y1, Y5, Y5
+	VCMPPS      $0x12, Y2, Y6, Y4
+	VBLENDVPS   Y4, Y5, Y6, Y4
+	VMASKMOVPS  Y4, Y3, (DX)(CX*1)
 
 tail_pixel3_3:
 tail_row3:
-	ADDQ $0x20, R8
+	ADDQ $0x20, R11
 	ADDQ $0x20, R13
-	ADDQ $0x20, AX
-	ADDQ $0x20, DX
 	ADDQ $0x20, BX
 	ADDQ $0x20, SI
 	ADDQ $0x20, DI
-	ADDQ $0x20, CX
+	ADDQ $0x20, R8
+	ADDQ $0x20, R9
+	ADDQ $0x20, R10
 
 done:
+	MOVQ n+56(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, m+24(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, x+0(FP)
+	SUBQ $0x04, cols+48(FP)
+	DECQ tiles+64(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
-// func outputGradAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, y *float32, slope float32)
+// func outputGradAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, y *float32, slope float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·outputGradAVX2(SB), NOSPLIT, $0-76
-	MOVQ         m+24(FP), AX
-	MOVQ         stride+32(FP), CX
-	IMUL3Q       $0x06, CX, CX
-	LEAQ         (AX)(CX*1), DX
-	LEAQ         (DX)(CX*1), BX
-	LEAQ         (BX)(CX*1), SI
-	LEAQ         (SI)(CX*1), DI
-	LEAQ         (DI)(CX*1), CX
-	MOVQ         x+0(FP), R8
-	MOVQ         pitch+8(FP), R9
-	MOVQ         step+16(FP), R10
-	MOVQ         n+56(FP), R11
-	MOVQ         y+64(FP), R14
-	SUBQ         R8, R14
-	VBROADCASTSS slope+72(FP), Y0
-	MOVL         slope+72(FP), R12
-	SHLL         $0x01, R12
-	NEGL         R12
-	SBBL         R12, R12
-	VMOVD        R12, X1
+TEXT ·outputGradAVX2(SB), NOSPLIT, $0-84
+	VBROADCASTSS slope+80(FP), Y0
+	MOVL         slope+80(FP), AX
+	SHLL         $0x01, AX
+	NEGL         AX
+	SBBL         AX, AX
+	VMOVD        AX, X1
 	VPBROADCASTD X1, Y1
 	VXORPS       Y2, Y2, Y2
-	SUBQ         $0x08, R11
-	JL           tail
+	MOVQ         pitch+8(FP), AX
+	MOVQ         step+16(FP), CX
+
+tile:
+	MOVQ   m+24(FP), BX
+	MOVQ   stride+32(FP), DX
+	IMUL3Q $0x06, DX, DX
+	MOVQ   BX, SI
+	LEAQ   (SI)(DX*1), DI
+	LEAQ   (DI)(DX*1), R8
+	LEAQ   (R8)(DX*1), R9
+	LEAQ   (R9)(DX*1), R10
+	LEAQ   (R10)(DX*1), R11
+	MOVQ   x+0(FP), R12
+	MOVQ   n+56(FP), R13
+	MOVQ   y+72(FP), R14
+	SUBQ   R12, R14
+	SUBQ   $0x08, R13
+	JL     tail
 
 channels:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (AX)(R12*1), Y5
+	VMOVUPS     (SI)(DX*1), Y5
 	VADDPS      Y3, Y5, Y3
 	VADDPS      Y4, Y3, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y4
+	VMOVUPS     (R8)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R9)(DX*1), Y5
+	VMOVUPS     (R10)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (AX)(R12*1), Y6
+	VMOVUPS     (SI)(DX*1), Y6
 	VADDPS      Y4, Y6, Y4
 	VADDPS      Y5, Y4, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y5
+	VMOVUPS     (R8)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R9)(DX*1), Y6
+	VMOVUPS     (R10)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (AX)(R12*1), Y7
+	VMOVUPS     (SI)(DX*1), Y7
 	VADDPS      Y5, Y7, Y5
 	VADDPS      Y6, Y5, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y6
-	VMOVUPS     (BX)(R12*1), Y7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y6
+	VMOVUPS     (R8)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (SI)(R12*1), Y7
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R9)(DX*1), Y7
+	VMOVUPS     (R10)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
-	VMOVUPS     (AX)(R12*1), Y8
+	VMOVUPS     (SI)(DX*1), Y8
 	VADDPS      Y6, Y8, Y6
 	VADDPS      Y7, Y6, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y7
-	VMOVUPS     (BX)(R12*1), Y8
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y7
+	VMOVUPS     (R8)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
-	VMOVUPS     (SI)(R12*1), Y8
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R9)(DX*1), Y8
+	VMOVUPS     (R10)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
-	VMOVUPS     (AX)(R12*1), Y9
+	VMOVUPS     (SI)(DX*1), Y9
 	VADDPS      Y7, Y9, Y7
 	VADDPS      Y8, Y7, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y8
-	VMOVUPS     (BX)(R12*1), Y9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y8
+	VMOVUPS     (R8)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
-	VMOVUPS     (SI)(R12*1), Y9
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R9)(DX*1), Y9
+	VMOVUPS     (R10)(DX*1), Y10
 	VADDPS      Y10, Y9, Y9
-	VMOVUPS     (AX)(R12*1), Y10
+	VMOVUPS     (SI)(DX*1), Y10
 	VADDPS      Y8, Y10, Y8
 	VADDPS      Y9, Y8, Y8
 	CMPQ        rows+40(FP), $0x00
 	JLE         whole_row0
-	MOVQ        R8, R13
+	MOVQ        R12, BX
 	VADDPS      Y5, Y4, Y9
 	VADDPS      Y7, Y6, Y10
 	VADDPS      Y9, Y3, Y3
 	VADDPS      Y10, Y3, Y3
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 	VADDPS      Y5, Y4, Y3
 	VADDPS      Y7, Y6, Y9
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y9, Y3
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel0_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 
 whole_pixel0_2:
 	VSUBPS      Y5, Y4, Y3
@@ -5334,13 +5527,13 @@ whole_pixel0_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y9, Y3
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel0_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 
 whole_pixel0_1:
 	VSUBPS      Y5, Y4, Y3
@@ -5350,100 +5543,100 @@ whole_pixel0_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel0_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y3
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y3
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x1a, Y2, Y3, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)
+	VMOVUPS     Y3, (DX)
 
 whole_pixel0_3:
 whole_row0:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y4
+	VMOVUPS     (R8)(DX*1), Y5
 	VADDPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R9)(DX*1), Y5
+	VMOVUPS     (R10)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y5
+	VMOVUPS     (R8)(DX*1), Y6
 	VADDPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R9)(DX*1), Y6
+	VMOVUPS     (R10)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
 	VMULPS      c3ec80000<>+0(SB), Y5, Y5
 	VFMADD231PS c40100000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y6
-	VMOVUPS     (BX)(R12*1), Y7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y6
+	VMOVUPS     (R8)(DX*1), Y7
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (SI)(R12*1), Y7
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R9)(DX*1), Y7
+	VMOVUPS     (R10)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
 	VMULPS      c3ec80000<>+0(SB), Y6, Y6
 	VFMADD231PS c40100000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y7
-	VMOVUPS     (BX)(R12*1), Y8
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y7
+	VMOVUPS     (R8)(DX*1), Y8
 	VADDPS      Y8, Y7, Y7
-	VMOVUPS     (SI)(R12*1), Y8
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R9)(DX*1), Y8
+	VMOVUPS     (R10)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
 	VMULPS      c3ec80000<>+0(SB), Y7, Y7
 	VFMADD231PS c40100000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y8
-	VMOVUPS     (BX)(R12*1), Y9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y8
+	VMOVUPS     (R8)(DX*1), Y9
 	VADDPS      Y9, Y8, Y8
-	VMOVUPS     (SI)(R12*1), Y9
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R9)(DX*1), Y9
+	VMOVUPS     (R10)(DX*1), Y10
 	VADDPS      Y10, Y9, Y9
 	VMULPS      c3ec80000<>+0(SB), Y8, Y8
 	VFMADD231PS c40100000<>+0(SB), Y9, Y8
 	CMPQ        rows+40(FP), $0x02
 	JLE         whole_row2
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Y5, Y4, Y9
 	VADDPS      Y7, Y6, Y10
 	VADDPS      Y9, Y3, Y3
 	VADDPS      Y10, Y3, Y3
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 	VADDPS      Y5, Y4, Y3
 	VADDPS      Y7, Y6, Y9
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y9, Y3
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel2_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 
 whole_pixel2_2:
 	VSUBPS      Y5, Y4, Y3
@@ -5452,13 +5645,13 @@ whole_pixel2_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y9, Y3
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel2_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 
 whole_pixel2_1:
 	VSUBPS      Y5, Y4, Y3
@@ -5468,99 +5661,99 @@ whole_pixel2_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel2_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y3
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y3
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x1a, Y2, Y3, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)
+	VMOVUPS     Y3, (DX)
 
 whole_pixel2_3:
 whole_row2:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
 	VMULPS      c3f200000<>+0(SB), Y3, Y3
 	VFMADD231PS c3fc00000<>+0(SB), Y4, Y3
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y4
-	VMOVUPS     (BX)(R12*1), Y5
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y4
+	VMOVUPS     (R8)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
-	VMOVUPS     (SI)(R12*1), Y5
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R9)(DX*1), Y5
+	VMOVUPS     (R10)(DX*1), Y6
 	VSUBPS      Y6, Y5, Y5
 	VMULPS      c3f200000<>+0(SB), Y4, Y4
 	VFMADD231PS c3fc00000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y5
-	VMOVUPS     (BX)(R12*1), Y6
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y5
+	VMOVUPS     (R8)(DX*1), Y6
 	VSUBPS      Y6, Y5, Y5
-	VMOVUPS     (SI)(R12*1), Y6
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R9)(DX*1), Y6
+	VMOVUPS     (R10)(DX*1), Y7
 	VSUBPS      Y7, Y6, Y6
 	VMULPS      c3f200000<>+0(SB), Y5, Y5
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y6
-	VMOVUPS     (BX)(R12*1), Y7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y6
+	VMOVUPS     (R8)(DX*1), Y7
 	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     (SI)(R12*1), Y7
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R9)(DX*1), Y7
+	VMOVUPS     (R10)(DX*1), Y8
 	VSUBPS      Y8, Y7, Y7
 	VMULPS      c3f200000<>+0(SB), Y6, Y6
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y7
-	VMOVUPS     (BX)(R12*1), Y8
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y7
+	VMOVUPS     (R8)(DX*1), Y8
 	VSUBPS      Y8, Y7, Y7
-	VMOVUPS     (SI)(R12*1), Y8
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R9)(DX*1), Y8
+	VMOVUPS     (R10)(DX*1), Y9
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      c3f200000<>+0(SB), Y7, Y7
 	VFMADD231PS c3fc00000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y8
-	VMOVUPS     (BX)(R12*1), Y9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y8
+	VMOVUPS     (R8)(DX*1), Y9
 	VSUBPS      Y9, Y8, Y8
-	VMOVUPS     (SI)(R12*1), Y9
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R9)(DX*1), Y9
+	VMOVUPS     (R10)(DX*1), Y10
 	VSUBPS      Y10, Y9, Y9
 	VMULPS      c3f200000<>+0(SB), Y8, Y8
 	VFMADD231PS c3fc00000<>+0(SB), Y9, Y8
 	CMPQ        rows+40(FP), $0x01
 	JLE         whole_row1
-	MOVQ        R8, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
 	VADDPS      Y5, Y4, Y9
 	VADDPS      Y7, Y6, Y10
 	VADDPS      Y9, Y3, Y3
 	VADDPS      Y10, Y3, Y3
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 	VADDPS      Y5, Y4, Y3
 	VADDPS      Y7, Y6, Y9
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y9, Y3
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel1_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 
 whole_pixel1_2:
 	VSUBPS      Y5, Y4, Y3
@@ -5569,13 +5762,13 @@ whole_pixel1_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y9, Y3
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel1_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y9
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y9
 	VMULPS      Y3, Y0, Y10
 	VANDPS      Y1, Y10, Y10
 	VCMPPS      $0x1a, Y2, Y9, Y9
 	VBLENDVPS   Y9, Y10, Y3, Y9
-	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y9, (DX)
 
 whole_pixel1_1:
 	VSUBPS      Y5, Y4, Y3
@@ -5585,107 +5778,107 @@ whole_pixel1_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel1_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y3
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y3
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x1a, Y2, Y3, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)
+	VMOVUPS     Y3, (DX)
 
 whole_pixel1_3:
 whole_row1:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	XORQ        DX, DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y5
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y5
 	VSUBPS      Y5, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y5
+	VMOVUPS     (R11)(DX*1), Y5
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y5
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y6
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y6
 	VSUBPS      Y6, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y6
+	VMOVUPS     (R11)(DX*1), Y6
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y6
 	VFMADD231PS c40580000<>+0(SB), Y4, Y6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y7
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y7
 	VSUBPS      Y7, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y7
+	VMOVUPS     (R11)(DX*1), Y7
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y7
 	VFMADD231PS c40580000<>+0(SB), Y4, Y7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y8
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y8
 	VSUBPS      Y8, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y8
+	VMOVUPS     (R11)(DX*1), Y8
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y8
 	VFMADD231PS c40580000<>+0(SB), Y4, Y8
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y9
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y9
 	VSUBPS      Y9, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y9
+	VMOVUPS     (R11)(DX*1), Y9
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y9
 	VFMADD231PS c40580000<>+0(SB), Y4, Y9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Y3
-	VMOVUPS     (BX)(R12*1), Y4
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Y3
+	VMOVUPS     (R8)(DX*1), Y4
 	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     (SI)(R12*1), Y4
-	VMOVUPS     (DI)(R12*1), Y10
+	VMOVUPS     (R9)(DX*1), Y4
+	VMOVUPS     (R10)(DX*1), Y10
 	VSUBPS      Y10, Y4, Y4
-	VMOVUPS     (CX)(R12*1), Y10
+	VMOVUPS     (R11)(DX*1), Y10
 	VFMADD231PS c3e7a0000<>+0(SB), Y3, Y10
 	VFMADD231PS c40580000<>+0(SB), Y4, Y10
 	CMPQ        rows+40(FP), $0x03
 	JLE         whole_row3
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Y7, Y6, Y3
 	VADDPS      Y9, Y8, Y4
 	VADDPS      Y3, Y5, Y3
 	VADDPS      Y4, Y3, Y3
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Y4
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Y4
 	VMULPS      Y3, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x1a, Y2, Y4, Y4
 	VBLENDVPS   Y4, Y5, Y3, Y4
-	VMOVUPS     Y4, (R12)
+	VMOVUPS     Y4, (DX)
 	VADDPS      Y7, Y6, Y3
 	VADDPS      Y9, Y8, Y4
 	VMULPS      c3ec80000<>+0(SB), Y3, Y3
 	VFMADD231PS c40100000<>+0(SB), Y4, Y3
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel3_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Y4
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Y4
 	VMULPS      Y3, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x1a, Y2, Y4, Y4
 	VBLENDVPS   Y4, Y5, Y3, Y4
-	VMOVUPS     Y4, (R12)
+	VMOVUPS     Y4, (DX)
 
 whole_pixel3_2:
 	VSUBPS      Y7, Y6, Y3
@@ -5694,13 +5887,13 @@ whole_pixel3_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y4, Y3
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel3_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y4
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y4
 	VMULPS      Y3, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x1a, Y2, Y4, Y4
 	VBLENDVPS   Y4, Y5, Y3, Y4
-	VMOVUPS     Y4, (R12)
+	VMOVUPS     Y4, (DX)
 
 whole_pixel3_1:
 	VSUBPS      Y7, Y6, Y3
@@ -5710,120 +5903,120 @@ whole_pixel3_1:
 	VFMADD231PS c40580000<>+0(SB), Y4, Y5
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel3_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Y3
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Y3
 	VMULPS      Y5, Y0, Y4
 	VANDPS      Y1, Y4, Y4
 	VCMPPS      $0x1a, Y2, Y3, Y3
 	VBLENDVPS   Y3, Y4, Y5, Y3
-	VMOVUPS     Y3, (R12)
+	VMOVUPS     Y3, (DX)
 
 whole_pixel3_3:
 whole_row3:
-	ADDQ $0x20, R8
-	ADDQ $0x20, AX
-	ADDQ $0x20, DX
-	ADDQ $0x20, BX
+	ADDQ $0x20, R12
 	ADDQ $0x20, SI
 	ADDQ $0x20, DI
-	ADDQ $0x20, CX
-	SUBQ $0x08, R11
+	ADDQ $0x20, R8
+	ADDQ $0x20, R9
+	ADDQ $0x20, R10
+	ADDQ $0x20, R11
+	SUBQ $0x08, R13
 	JGE  channels
 
 tail:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R13
 	JZ           done
-	VMOVQ        R11, X3
+	VMOVQ        R13, X3
 	VPBROADCASTD X3, Y3
 	VPCMPGTD     iota<>+0(SB), Y3, Y3
-	XORQ         R12, R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y4
-	VMASKMOVPS   (BX)(R12*1), Y3, Y5
+	XORQ         DX, DX
+	VMASKMOVPS   (DI)(DX*1), Y3, Y4
+	VMASKMOVPS   (R8)(DX*1), Y3, Y5
 	VADDPS       Y5, Y4, Y4
-	VMASKMOVPS   (SI)(R12*1), Y3, Y5
-	VMASKMOVPS   (DI)(R12*1), Y3, Y6
+	VMASKMOVPS   (R9)(DX*1), Y3, Y5
+	VMASKMOVPS   (R10)(DX*1), Y3, Y6
 	VADDPS       Y6, Y5, Y5
-	VMASKMOVPS   (AX)(R12*1), Y3, Y6
+	VMASKMOVPS   (SI)(DX*1), Y3, Y6
 	VADDPS       Y4, Y6, Y4
 	VADDPS       Y5, Y4, Y4
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y5
-	VMASKMOVPS   (BX)(R12*1), Y3, Y6
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (DI)(DX*1), Y3, Y5
+	VMASKMOVPS   (R8)(DX*1), Y3, Y6
 	VADDPS       Y6, Y5, Y5
-	VMASKMOVPS   (SI)(R12*1), Y3, Y6
-	VMASKMOVPS   (DI)(R12*1), Y3, Y7
+	VMASKMOVPS   (R9)(DX*1), Y3, Y6
+	VMASKMOVPS   (R10)(DX*1), Y3, Y7
 	VADDPS       Y7, Y6, Y6
-	VMASKMOVPS   (AX)(R12*1), Y3, Y7
+	VMASKMOVPS   (SI)(DX*1), Y3, Y7
 	VADDPS       Y5, Y7, Y5
 	VADDPS       Y6, Y5, Y5
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y6
-	VMASKMOVPS   (BX)(R12*1), Y3, Y7
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (DI)(DX*1), Y3, Y6
+	VMASKMOVPS   (R8)(DX*1), Y3, Y7
 	VADDPS       Y7, Y6, Y6
-	VMASKMOVPS   (SI)(R12*1), Y3, Y7
-	VMASKMOVPS   (DI)(R12*1), Y3, Y8
+	VMASKMOVPS   (R9)(DX*1), Y3, Y7
+	VMASKMOVPS   (R10)(DX*1), Y3, Y8
 	VADDPS       Y8, Y7, Y7
-	VMASKMOVPS   (AX)(R12*1), Y3, Y8
+	VMASKMOVPS   (SI)(DX*1), Y3, Y8
 	VADDPS       Y6, Y8, Y6
 	VADDPS       Y7, Y6, Y6
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y7
-	VMASKMOVPS   (BX)(R12*1), Y3, Y8
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (DI)(DX*1), Y3, Y7
+	VMASKMOVPS   (R8)(DX*1), Y3, Y8
 	VADDPS       Y8, Y7, Y7
-	VMASKMOVPS   (SI)(R12*1), Y3, Y8
-	VMASKMOVPS   (DI)(R12*1), Y3, Y9
+	VMASKMOVPS   (R9)(DX*1), Y3, Y8
+	VMASKMOVPS   (R10)(DX*1), Y3, Y9
 	VADDPS       Y9, Y8, Y8
-	VMASKMOVPS   (AX)(R12*1), Y3, Y9
+	VMASKMOVPS   (SI)(DX*1), Y3, Y9
 	VADDPS       Y7, Y9, Y7
 	VADDPS       Y8, Y7, Y7
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y8
-	VMASKMOVPS   (BX)(R12*1), Y3, Y9
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (DI)(DX*1), Y3, Y8
+	VMASKMOVPS   (R8)(DX*1), Y3, Y9
 	VADDPS       Y9, Y8, Y8
-	VMASKMOVPS   (SI)(R12*1), Y3, Y9
-	VMASKMOVPS   (DI)(R12*1), Y3, Y10
+	VMASKMOVPS   (R9)(DX*1), Y3, Y9
+	VMASKMOVPS   (R10)(DX*1), Y3, Y10
 	VADDPS       Y10, Y9, Y9
-	VMASKMOVPS   (AX)(R12*1), Y3, Y10
+	VMASKMOVPS   (SI)(DX*1), Y3, Y10
 	VADDPS       Y8, Y10, Y8
 	VADDPS       Y9, Y8, Y8
-	ADDQ         stride+32(FP), R12
-	VMASKMOVPS   (DX)(R12*1), Y3, Y9
-	VMASKMOVPS   (BX)(R12*1), Y3, Y10
+	ADDQ         stride+32(FP), DX
+	VMASKMOVPS   (DI)(DX*1), Y3, Y9
+	VMASKMOVPS   (R8)(DX*1), Y3, Y10
 	VADDPS       Y10, Y9, Y9
-	VMASKMOVPS   (SI)(R12*1), Y3, Y10
-	VMASKMOVPS   (DI)(R12*1), Y3, Y11
+	VMASKMOVPS   (R9)(DX*1), Y3, Y10
+	VMASKMOVPS   (R10)(DX*1), Y3, Y11
 	VADDPS       Y11, Y10, Y10
-	VMASKMOVPS   (AX)(R12*1), Y3, Y11
+	VMASKMOVPS   (SI)(DX*1), Y3, Y11
 	VADDPS       Y9, Y11, Y9
 	VADDPS       Y10, Y9, Y9
 	CMPQ         rows+40(FP), $0x00
 	JLE          tail_row0
-	MOVQ         R8, R13
+	MOVQ         R12, BX
 	VADDPS       Y6, Y5, Y10
 	VADDPS       Y8, Y7, Y11
 	VADDPS       Y10, Y4, Y4
 	VADDPS       Y11, Y4, Y4
-	LEAQ         (R13), R12
-	VMASKMOVPS   (R12)(R14*1), Y3, Y10
+	LEAQ         (BX), DX
+	VMASKMOVPS   (DX)(R14*1), Y3, Y10
 	VMULPS       Y4, Y0, Y11
 	VANDPS       Y1, Y11, Y11
 	VCMPPS       $0x1a, Y2, Y10, Y10
 	VBLENDVPS    Y10, Y11, Y4, Y10
-	VMASKMOVPS   Y10, Y3, (R12)
+	VMASKMOVPS   Y10, Y3, (DX)
 	VADDPS       Y6, Y5, Y4
 	VADDPS       Y8, Y7, Y10
 	VMULPS       c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS  c40100000<>+0(SB), Y10, Y4
 	CMPQ         cols+48(FP), $0x02
 	JLE          tail_pixel0_2
-	LEAQ         (R13)(R10*2), R12
-	VMASKMOVPS   (R12)(R14*1), Y3, Y10
+	LEAQ         (BX)(CX*2), DX
+	VMASKMOVPS   (DX)(R14*1), Y3, Y10
 	VMULPS       Y4, Y0, Y11
 	VANDPS       Y1, Y11, Y11
 	VCMPPS       $0x1a, Y2, Y10, Y10
 	VBLENDVPS    Y10, Y11, Y4, Y10
-	VMASKMOVPS   Y10, Y3, (R12)
+	VMASKMOVPS   Y10, Y3, (DX)
 
 tail_pixel0_2:
 	VSUBPS      Y6, Y5, Y4
@@ -5832,13 +6025,13 @@ tail_pixel0_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y10, Y4
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel0_1
-	LEAQ        (R13)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y10
+	LEAQ        (BX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y10
 	VMULPS      Y4, Y0, Y11
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x1a, Y2, Y10, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 
 tail_pixel0_1:
 	VSUBPS      Y6, Y5, Y4
@@ -5848,100 +6041,100 @@ tail_pixel0_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel0_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y4
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y4
 	VMULPS      Y6, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x1a, Y2, Y4, Y4
 	VBLENDVPS   Y4, Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y3, (R12)
+	VMASKMOVPS  Y4, Y3, (DX)
 
 tail_pixel0_3:
 tail_row0:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	XORQ        DX, DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VADDPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y6
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y6
 	VADDPS      Y6, Y5, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y5
-	VMASKMOVPS  (BX)(R12*1), Y3, Y6
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
+	VMASKMOVPS  (R8)(DX*1), Y3, Y6
 	VADDPS      Y6, Y5, Y5
-	VMASKMOVPS  (SI)(R12*1), Y3, Y6
-	VMASKMOVPS  (DI)(R12*1), Y3, Y7
+	VMASKMOVPS  (R9)(DX*1), Y3, Y6
+	VMASKMOVPS  (R10)(DX*1), Y3, Y7
 	VADDPS      Y7, Y6, Y6
 	VMULPS      c3ec80000<>+0(SB), Y5, Y5
 	VFMADD231PS c40100000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y6
-	VMASKMOVPS  (BX)(R12*1), Y3, Y7
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y6
+	VMASKMOVPS  (R8)(DX*1), Y3, Y7
 	VADDPS      Y7, Y6, Y6
-	VMASKMOVPS  (SI)(R12*1), Y3, Y7
-	VMASKMOVPS  (DI)(R12*1), Y3, Y8
+	VMASKMOVPS  (R9)(DX*1), Y3, Y7
+	VMASKMOVPS  (R10)(DX*1), Y3, Y8
 	VADDPS      Y8, Y7, Y7
 	VMULPS      c3ec80000<>+0(SB), Y6, Y6
 	VFMADD231PS c40100000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y7
-	VMASKMOVPS  (BX)(R12*1), Y3, Y8
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y7
+	VMASKMOVPS  (R8)(DX*1), Y3, Y8
 	VADDPS      Y8, Y7, Y7
-	VMASKMOVPS  (SI)(R12*1), Y3, Y8
-	VMASKMOVPS  (DI)(R12*1), Y3, Y9
+	VMASKMOVPS  (R9)(DX*1), Y3, Y8
+	VMASKMOVPS  (R10)(DX*1), Y3, Y9
 	VADDPS      Y9, Y8, Y8
 	VMULPS      c3ec80000<>+0(SB), Y7, Y7
 	VFMADD231PS c40100000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y8
-	VMASKMOVPS  (BX)(R12*1), Y3, Y9
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y8
+	VMASKMOVPS  (R8)(DX*1), Y3, Y9
 	VADDPS      Y9, Y8, Y8
-	VMASKMOVPS  (SI)(R12*1), Y3, Y9
-	VMASKMOVPS  (DI)(R12*1), Y3, Y10
+	VMASKMOVPS  (R9)(DX*1), Y3, Y9
+	VMASKMOVPS  (R10)(DX*1), Y3, Y10
 	VADDPS      Y10, Y9, Y9
 	VMULPS      c3ec80000<>+0(SB), Y8, Y8
 	VFMADD231PS c40100000<>+0(SB), Y9, Y8
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y9
-	VMASKMOVPS  (BX)(R12*1), Y3, Y10
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y9
+	VMASKMOVPS  (R8)(DX*1), Y3, Y10
 	VADDPS      Y10, Y9, Y9
-	VMASKMOVPS  (SI)(R12*1), Y3, Y10
-	VMASKMOVPS  (DI)(R12*1), Y3, Y11
+	VMASKMOVPS  (R9)(DX*1), Y3, Y10
+	VMASKMOVPS  (R10)(DX*1), Y3, Y11
 	VADDPS      Y11, Y10, Y10
 	VMULPS      c3ec80000<>+0(SB), Y9, Y9
 	VFMADD231PS c40100000<>+0(SB), Y10, Y9
 	CMPQ        rows+40(FP), $0x02
 	JLE         tail_row2
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Y6, Y5, Y10
 	VADDPS      Y8, Y7, Y11
 	VADDPS      Y10, Y4, Y4
 	VADDPS      Y11, Y4, Y4
-	LEAQ        (R13), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y10
+	LEAQ        (BX), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y10
 	VMULPS      Y4, Y0, Y11
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x1a, Y2, Y10, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 	VADDPS      Y6, Y5, Y4
 	VADDPS      Y8, Y7, Y10
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y10, Y4
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel2_2
-	LEAQ        (R13)(R10*2), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y10
+	LEAQ        (BX)(CX*2), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y10
 	VMULPS      Y4, Y0, Y11
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x1a, Y2, Y10, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 
 tail_pixel2_2:
 	VSUBPS      Y6, Y5, Y4
@@ -5950,13 +6143,13 @@ tail_pixel2_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y10, Y4
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel2_1
-	LEAQ        (R13)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y10
+	LEAQ        (BX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y10
 	VMULPS      Y4, Y0, Y11
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x1a, Y2, Y10, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 
 tail_pixel2_1:
 	VSUBPS      Y6, Y5, Y4
@@ -5966,99 +6159,99 @@ tail_pixel2_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel2_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y4
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y4
 	VMULPS      Y6, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x1a, Y2, Y4, Y4
 	VBLENDVPS   Y4, Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y3, (R12)
+	VMASKMOVPS  Y4, Y3, (DX)
 
 tail_pixel2_3:
 tail_row2:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	XORQ        DX, DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y6
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y6
 	VSUBPS      Y6, Y5, Y5
 	VMULPS      c3f200000<>+0(SB), Y4, Y4
 	VFMADD231PS c3fc00000<>+0(SB), Y5, Y4
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y5
-	VMASKMOVPS  (BX)(R12*1), Y3, Y6
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y5
+	VMASKMOVPS  (R8)(DX*1), Y3, Y6
 	VSUBPS      Y6, Y5, Y5
-	VMASKMOVPS  (SI)(R12*1), Y3, Y6
-	VMASKMOVPS  (DI)(R12*1), Y3, Y7
+	VMASKMOVPS  (R9)(DX*1), Y3, Y6
+	VMASKMOVPS  (R10)(DX*1), Y3, Y7
 	VSUBPS      Y7, Y6, Y6
 	VMULPS      c3f200000<>+0(SB), Y5, Y5
 	VFMADD231PS c3fc00000<>+0(SB), Y6, Y5
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y6
-	VMASKMOVPS  (BX)(R12*1), Y3, Y7
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y6
+	VMASKMOVPS  (R8)(DX*1), Y3, Y7
 	VSUBPS      Y7, Y6, Y6
-	VMASKMOVPS  (SI)(R12*1), Y3, Y7
-	VMASKMOVPS  (DI)(R12*1), Y3, Y8
+	VMASKMOVPS  (R9)(DX*1), Y3, Y7
+	VMASKMOVPS  (R10)(DX*1), Y3, Y8
 	VSUBPS      Y8, Y7, Y7
 	VMULPS      c3f200000<>+0(SB), Y6, Y6
 	VFMADD231PS c3fc00000<>+0(SB), Y7, Y6
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y7
-	VMASKMOVPS  (BX)(R12*1), Y3, Y8
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y7
+	VMASKMOVPS  (R8)(DX*1), Y3, Y8
 	VSUBPS      Y8, Y7, Y7
-	VMASKMOVPS  (SI)(R12*1), Y3, Y8
-	VMASKMOVPS  (DI)(R12*1), Y3, Y9
+	VMASKMOVPS  (R9)(DX*1), Y3, Y8
+	VMASKMOVPS  (R10)(DX*1), Y3, Y9
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      c3f200000<>+0(SB), Y7, Y7
 	VFMADD231PS c3fc00000<>+0(SB), Y8, Y7
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y8
-	VMASKMOVPS  (BX)(R12*1), Y3, Y9
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y8
+	VMASKMOVPS  (R8)(DX*1), Y3, Y9
 	VSUBPS      Y9, Y8, Y8
-	VMASKMOVPS  (SI)(R12*1), Y3, Y9
-	VMASKMOVPS  (DI)(R12*1), Y3, Y10
+	VMASKMOVPS  (R9)(DX*1), Y3, Y9
+	VMASKMOVPS  (R10)(DX*1), Y3, Y10
 	VSUBPS      Y10, Y9, Y9
 	VMULPS      c3f200000<>+0(SB), Y8, Y8
 	VFMADD231PS c3fc00000<>+0(SB), Y9, Y8
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y9
-	VMASKMOVPS  (BX)(R12*1), Y3, Y10
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y9
+	VMASKMOVPS  (R8)(DX*1), Y3, Y10
 	VSUBPS      Y10, Y9, Y9
-	VMASKMOVPS  (SI)(R12*1), Y3, Y10
-	VMASKMOVPS  (DI)(R12*1), Y3, Y11
+	VMASKMOVPS  (R9)(DX*1), Y3, Y10
+	VMASKMOVPS  (R10)(DX*1), Y3, Y11
 	VSUBPS      Y11, Y10, Y10
 	VMULPS      c3f200000<>+0(SB), Y9, Y9
 	VFMADD231PS c3fc00000<>+0(SB), Y10, Y9
 	CMPQ        rows+40(FP), $0x01
 	JLE         tail_row1
-	MOVQ        R8, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
 	VADDPS      Y6, Y5, Y10
 	VADDPS      Y8, Y7, Y11
 	VADDPS      Y10, Y4, Y4
 	VADDPS      Y11, Y4, Y4
-	LEAQ        (R13), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y10
+	LEAQ        (BX), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y10
 	VMULPS      Y4, Y0, Y11
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x1a, Y2, Y10, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 	VADDPS      Y6, Y5, Y4
 	VADDPS      Y8, Y7, Y10
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y10, Y4
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel1_2
-	LEAQ        (R13)(R10*2), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y10
+	LEAQ        (BX)(CX*2), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y10
 	VMULPS      Y4, Y0, Y11
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x1a, Y2, Y10, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 
 tail_pixel1_2:
 	VSUBPS      Y6, Y5, Y4
@@ -6067,13 +6260,13 @@ tail_pixel1_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y10, Y4
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel1_1
-	LEAQ        (R13)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y10
+	LEAQ        (BX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y10
 	VMULPS      Y4, Y0, Y11
 	VANDPS      Y1, Y11, Y11
 	VCMPPS      $0x1a, Y2, Y10, Y10
 	VBLENDVPS   Y10, Y11, Y4, Y10
-	VMASKMOVPS  Y10, Y3, (R12)
+	VMASKMOVPS  Y10, Y3, (DX)
 
 tail_pixel1_1:
 	VSUBPS      Y6, Y5, Y4
@@ -6083,107 +6276,107 @@ tail_pixel1_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel1_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y4
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y4
 	VMULPS      Y6, Y0, Y5
 	VANDPS      Y1, Y5, Y5
 	VCMPPS      $0x1a, Y2, Y4, Y4
 	VBLENDVPS   Y4, Y5, Y6, Y4
-	VMASKMOVPS  Y4, Y3, (R12)
+	VMASKMOVPS  Y4, Y3, (DX)
 
 tail_pixel1_3:
 tail_row1:
-	XORQ        R12, R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	XORQ        DX, DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y6
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y6
 	VSUBPS      Y6, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y6
+	VMASKMOVPS  (R11)(DX*1), Y3, Y6
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y6
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y7
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y7
 	VSUBPS      Y7, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y7
+	VMASKMOVPS  (R11)(DX*1), Y3, Y7
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y7
 	VFMADD231PS c40580000<>+0(SB), Y5, Y7
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y8
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y8
 	VSUBPS      Y8, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y8
+	VMASKMOVPS  (R11)(DX*1), Y3, Y8
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y8
 	VFMADD231PS c40580000<>+0(SB), Y5, Y8
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y9
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y9
 	VSUBPS      Y9, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y9
+	VMASKMOVPS  (R11)(DX*1), Y3, Y9
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y9
 	VFMADD231PS c40580000<>+0(SB), Y5, Y9
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y10
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y10
 	VSUBPS      Y10, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y10
+	VMASKMOVPS  (R11)(DX*1), Y3, Y10
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y10
 	VFMADD231PS c40580000<>+0(SB), Y5, Y10
-	ADDQ        stride+32(FP), R12
-	VMASKMOVPS  (DX)(R12*1), Y3, Y4
-	VMASKMOVPS  (BX)(R12*1), Y3, Y5
+	ADDQ        stride+32(FP), DX
+	VMASKMOVPS  (DI)(DX*1), Y3, Y4
+	VMASKMOVPS  (R8)(DX*1), Y3, Y5
 	VSUBPS      Y5, Y4, Y4
-	VMASKMOVPS  (SI)(R12*1), Y3, Y5
-	VMASKMOVPS  (DI)(R12*1), Y3, Y11
+	VMASKMOVPS  (R9)(DX*1), Y3, Y5
+	VMASKMOVPS  (R10)(DX*1), Y3, Y11
 	VSUBPS      Y11, Y5, Y5
-	VMASKMOVPS  (CX)(R12*1), Y3, Y11
+	VMASKMOVPS  (R11)(DX*1), Y3, Y11
 	VFMADD231PS c3e7a0000<>+0(SB), Y4, Y11
 	VFMADD231PS c40580000<>+0(SB), Y5, Y11
 	CMPQ        rows+40(FP), $0x03
 	JLE         tail_row3
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Y8, Y7, Y4
 	VADDPS      Y10, Y9, Y5
 	VADDPS      Y4, Y6, Y4
 	VADDPS      Y5, Y4, Y4
-	LEAQ        (R13), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y5
+	LEAQ        (BX), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y5
 	VMULPS      Y4, Y0, Y6
 	VANDPS      Y1, Y6, Y6
 	VCMPPS      $0x1a, Y2, Y5, Y5
 	VBLENDVPS   Y5, Y6, Y4, Y5
-	VMASKMOVPS  Y5, Y3, (R12)
+	VMASKMOVPS  Y5, Y3, (DX)
 	VADDPS      Y8, Y7, Y4
 	VADDPS      Y10, Y9, Y5
 	VMULPS      c3ec80000<>+0(SB), Y4, Y4
 	VFMADD231PS c40100000<>+0(SB), Y5, Y4
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel3_2
-	LEAQ        (R13)(R10*2), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y5
+	LEAQ        (BX)(CX*2), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y5
 	VMULPS      Y4, Y0, Y6
 	VANDPS      Y1, Y6, Y6
 	VCMPPS      $0x1a, Y2, Y5, Y5
 	VBLENDVPS   Y5, Y6, Y4, Y5
-	VMASKMOVPS  Y5, Y3, (R12)
+	VMASKMOVPS  Y5, Y3, (DX)
 
 tail_pixel3_2:
 	VSUBPS      Y8, Y7, Y4
@@ -6192,13 +6385,13 @@ tail_pixel3_2:
 	VFMADD231PS c3fc00000<>+0(SB), Y5, Y4
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel3_1
-	LEAQ        (R13)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y5
+	LEAQ        (BX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y5
 	VMULPS      Y4, Y0, Y6
 	VANDPS      Y1, Y6, Y6
 	VCMPPS      $0x1a, Y2, Y5, Y5
 	VBLENDVPS   Y5, Y6, Y4, Y5
-	VMASKMOVPS  Y5, Y3, (R12)
+	VMASKMOVPS  Y5, Y3, (DX)
 
 tail_pixel3_1:
 	VSUBPS      Y8, Y7, Y4
@@ -6208,25 +6401,35 @@ tail_pixel3_1:
 	VFMADD231PS c40580000<>+0(SB), Y5, Y6
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel3_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMASKMOVPS  (R12)(R14*1), Y3, Y4
-	VMULPS      Y6, Y0, Y0
-	VANDPS      Y1, Y0, Y0
-	VCMPPS      $0x1a, Y2, Y4, Y1
-	VBLENDVPS   Y1, Y0, Y6, Y1
-	VMASKMOVPS  Y1, Y3, (R12)
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMASKMOVPS  (DX)(R14*1), Y3, Y4
+	VMULPS      Y6, Y0, Y5
+	VANDPS      Y1, Y5, Y5
+	VCMPPS      $0x1a, Y2, Y4, Y4
+	VBLENDVPS   Y4, Y5, Y6, Y4
+	VMASKMOVPS  Y4, Y3, (DX)
 
 tail_pixel3_3:
 tail_row3:
-	ADDQ $0x20, R8
-	ADDQ $0x20, AX
-	ADDQ $0x20, DX
-	ADDQ $0x20, BX
+	ADDQ $0x20, R12
 	ADDQ $0x20, SI
 	ADDQ $0x20, DI
-	ADDQ $0x20, CX
+	ADDQ $0x20, R8
+	ADDQ $0x20, R9
+	ADDQ $0x20, R10
+	ADDQ $0x20, R11
 
 done:
+	MOVQ n+56(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, m+24(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, x+0(FP)
+	ADDQ DX, y+72(FP)
+	SUBQ $0x04, cols+48(FP)
+	DECQ tiles+64(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET

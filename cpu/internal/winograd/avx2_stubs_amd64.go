@@ -4,15 +4,15 @@
 
 package winograd
 
-// inputAVX2 does V = Bᵀ·d·B for n channels of the pixels d of a tile; those whose bit is not set in rows and cols are zero. All distances are in bytes.
+// inputAVX2 does V = Bᵀ·d·B for n channels of the pixels d of neighbouring tiles; those whose bit is not set in rows or, for each tile, cols are zero. All distances are in bytes.
 //
 //go:noescape
-func inputAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
+func inputAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
 
-// gradientAVX2 does M = A·d·Aᵀ for n channels of the pixels d of a tile; those whose bit is not set in rows and cols are zero. All distances are in bytes.
+// gradientAVX2 does M = A·d·Aᵀ for n channels of the pixels d of neighbouring tiles; those whose bit is not set in rows or, for each tile, cols are zero. All distances are in bytes.
 //
 //go:noescape
-func gradientAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
+func gradientAVX2(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
 
 // filterAVX2 does U = G·w·Gᵀ for n channels of the taps w, the first of them at bytes behind w. All distances are in bytes.
 //
@@ -24,17 +24,17 @@ func filterAVX2(u *float32, stride int, w *float32, at int, pitch int, step int,
 //go:noescape
 func filterGradAVX2(w *float32, pitch int, step int, u *float32, stride int, n int, accumulate bool)
 
-// outputAVX2 does x = Aᵀ·M·A for n channels of the first rows and cols of a tile. All distances are in bytes.
+// outputAVX2 does x = Aᵀ·M·A for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape
-func outputAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int)
+func outputAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int)
 
-// outputBiasAVX2 does x = ReLU(Aᵀ·M·A + bias) for n channels of the first rows and cols of a tile. All distances are in bytes.
+// outputBiasAVX2 does x = ReLU(Aᵀ·M·A + bias) for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape
-func outputBiasAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, bias *float32, slope float32)
+func outputBiasAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, bias *float32, slope float32)
 
-// outputGradAVX2 does x = Aᵀ·M·A where y > 0, slope times that elsewhere, for n channels of the first rows and cols of a tile. All distances are in bytes.
+// outputGradAVX2 does x = Aᵀ·M·A where y > 0, slope times that elsewhere, for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape
-func outputGradAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, y *float32, slope float32)
+func outputGradAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, y *float32, slope float32)

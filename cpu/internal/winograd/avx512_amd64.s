@@ -238,145 +238,127 @@ DATA c3e379301<>+56(SB)/4, $0x3e379301
 DATA c3e379301<>+60(SB)/4, $0x3e379301
 GLOBL c3e379301<>(SB), RODATA|NOPTR, $64
 
-// func inputAVX512(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
-TEXT ·inputAVX512(SB), NOSPLIT, $0-80
-	MOVQ    x+16(FP), AX
-	ADDQ    at+24(FP), AX
-	MOVQ    pitch+32(FP), CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), BX
-	LEAQ    (BX)(CX*1), SI
-	LEAQ    (SI)(CX*1), DI
-	LEAQ    (DI)(CX*1), R9
-	MOVQ    zero+48(FP), CX
-	MOVQ    rows+56(FP), R8
-	TESTL   $0x00000001, R8
-	CMOVQEQ CX, AX
-	TESTL   $0x00000002, R8
-	CMOVQEQ CX, DX
-	TESTL   $0x00000004, R8
-	CMOVQEQ CX, BX
-	TESTL   $0x00000008, R8
-	CMOVQEQ CX, SI
-	TESTL   $0x00000010, R8
-	CMOVQEQ CX, DI
-	TESTL   $0x00000020, R8
-	CMOVQEQ CX, R9
-	MOVQ    n+72(FP), CX
-	MOVQ    step+40(FP), R8
-	MOVQ    cols+64(FP), R10
-	MOVQ    stride+8(FP), R11
-	MOVQ    v+0(FP), R13
+// func inputAVX512(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
+TEXT ·inputAVX512(SB), NOSPLIT, $0-88
 	VMOVUPS c3f200000<>+0(SB), Z0
 	VMOVUPS c3fc00000<>+0(SB), Z1
 	VMOVUPS c3ec80000<>+0(SB), Z2
 	VMOVUPS c40100000<>+0(SB), Z3
 	VMOVUPS c40290000<>+0(SB), Z4
 	VMOVUPS c3f610000<>+0(SB), Z5
-	SUBQ    $0x10, CX
+	MOVQ    step+40(FP), CX
+	MOVQ    stride+8(FP), AX
+
+tile:
+	MOVQ    x+16(FP), BX
+	ADDQ    at+24(FP), BX
+	MOVQ    pitch+32(FP), DX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), R8
+	LEAQ    (R8)(DX*1), R9
+	LEAQ    (R9)(DX*1), R10
+	MOVQ    zero+48(FP), DX
+	MOVQ    rows+56(FP), R11
+	TESTL   $0x00000001, R11
+	CMOVQEQ DX, BX
+	TESTL   $0x00000002, R11
+	CMOVQEQ DX, SI
+	TESTL   $0x00000004, R11
+	CMOVQEQ DX, DI
+	TESTL   $0x00000008, R11
+	CMOVQEQ DX, R8
+	TESTL   $0x00000010, R11
+	CMOVQEQ DX, R9
+	TESTL   $0x00000020, R11
+	CMOVQEQ DX, R10
+	MOVQ    n+72(FP), R11
+	MOVQ    cols+64(FP), R12
+	MOVBLZX (R12), R12
+	MOVQ    v+0(FP), R13
+	SUBQ    $0x10, R11
 	JL      tail
 
 channels:
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero0_0
-	VMOVUPS      (DI)(R12*1), Z6
-	VMOVUPS      (BX)(R12*1), Z7
+	VMOVUPS      (R9)(DX*1), Z6
+	VMOVUPS      (DI)(DX*1), Z7
 	VFNMADD231PS Z4, Z7, Z6
-	VMOVUPS      (AX)(R12*1), Z7
+	VMOVUPS      (BX)(DX*1), Z7
 	VFMADD231PS  Z5, Z7, Z6
-	JMP          whole_zero0_0_done
-
-whole_zero0_0:
-	VXORPS Z6, Z6, Z6
 
 whole_zero0_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero0_1
-	VMOVUPS      (DI)(R12*1), Z7
-	VMOVUPS      (BX)(R12*1), Z8
+	VMOVUPS      (R9)(DX*1), Z7
+	VMOVUPS      (DI)(DX*1), Z8
 	VFNMADD231PS Z4, Z8, Z7
-	VMOVUPS      (AX)(R12*1), Z8
+	VMOVUPS      (BX)(DX*1), Z8
 	VFMADD231PS  Z5, Z8, Z7
-	JMP          whole_zero0_1_done
-
-whole_zero0_1:
-	VXORPS Z7, Z7, Z7
 
 whole_zero0_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero0_2
-	VMOVUPS      (DI)(R12*1), Z8
-	VMOVUPS      (BX)(R12*1), Z9
+	VMOVUPS      (R9)(DX*1), Z8
+	VMOVUPS      (DI)(DX*1), Z9
 	VFNMADD231PS Z4, Z9, Z8
-	VMOVUPS      (AX)(R12*1), Z9
+	VMOVUPS      (BX)(DX*1), Z9
 	VFMADD231PS  Z5, Z9, Z8
-	JMP          whole_zero0_2_done
-
-whole_zero0_2:
-	VXORPS Z8, Z8, Z8
 
 whole_zero0_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero0_3
-	VMOVUPS      (DI)(R12*1), Z9
-	VMOVUPS      (BX)(R12*1), Z10
+	VMOVUPS      (R9)(DX*1), Z9
+	VMOVUPS      (DI)(DX*1), Z10
 	VFNMADD231PS Z4, Z10, Z9
-	VMOVUPS      (AX)(R12*1), Z10
+	VMOVUPS      (BX)(DX*1), Z10
 	VFMADD231PS  Z5, Z10, Z9
-	JMP          whole_zero0_3_done
-
-whole_zero0_3:
-	VXORPS Z9, Z9, Z9
 
 whole_zero0_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero0_4
-	VMOVUPS      (DI)(R12*1), Z10
-	VMOVUPS      (BX)(R12*1), Z11
+	VMOVUPS      (R9)(DX*1), Z10
+	VMOVUPS      (DI)(DX*1), Z11
 	VFNMADD231PS Z4, Z11, Z10
-	VMOVUPS      (AX)(R12*1), Z11
+	VMOVUPS      (BX)(DX*1), Z11
 	VFMADD231PS  Z5, Z11, Z10
-	JMP          whole_zero0_4_done
-
-whole_zero0_4:
-	VXORPS Z10, Z10, Z10
 
 whole_zero0_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero0_5
-	VMOVUPS      (DI)(R12*1), Z11
-	VMOVUPS      (BX)(R12*1), Z12
+	VMOVUPS      (R9)(DX*1), Z11
+	VMOVUPS      (DI)(DX*1), Z12
 	VFNMADD231PS Z4, Z12, Z11
-	VMOVUPS      (AX)(R12*1), Z12
+	VMOVUPS      (BX)(DX*1), Z12
 	VFMADD231PS  Z5, Z12, Z11
-	JMP          whole_zero0_5_done
-
-whole_zero0_5:
-	VXORPS Z11, Z11, Z11
 
 whole_zero0_5_done:
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z10, Z12
 	VFNMADD231PS Z4, Z8, Z12
 	VFMADD231PS  Z5, Z6, Z12
 	VMOVUPS      Z12, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z10, Z6
 	VMOVAPS      Z9, Z12
 	VFNMADD231PS Z3, Z8, Z6
 	VFNMADD231PS Z3, Z7, Z12
 	VMOVAPS      Z6, Z13
 	VFMADD231PS  Z0, Z12, Z13
-	VMOVUPS      Z13, (R13)(R11*1)
+	VMOVUPS      Z13, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z12, Z6
-	VMOVUPS      Z6, (R13)(R11*2)
+	VMOVUPS      Z6, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z10, Z6
 	VMOVAPS      Z9, Z10
 	VFNMADD231PS Z2, Z8, Z6
@@ -384,143 +366,119 @@ whole_zero0_5_done:
 	VMOVAPS      Z6, Z8
 	VFMADD231PS  Z1, Z10, Z8
 	VMOVUPS      Z8, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z10, Z6
-	VMOVUPS      Z6, (R14)(R11*1)
+	VMOVUPS      Z6, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z11, Z6
 	VFNMADD231PS Z4, Z9, Z6
 	VFMADD231PS  Z5, Z7, Z6
-	VMOVUPS      Z6, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Z6, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero1_0
-	VMOVUPS      (DI)(R12*1), Z6
-	VMOVUPS      (SI)(R12*1), Z7
-	VMOVUPS      (BX)(R12*1), Z8
+	VMOVUPS      (R9)(DX*1), Z6
+	VMOVUPS      (R8)(DX*1), Z7
+	VMOVUPS      (DI)(DX*1), Z8
 	VFNMADD231PS Z3, Z8, Z6
-	VMOVUPS      (DX)(R12*1), Z8
+	VMOVUPS      (SI)(DX*1), Z8
 	VFNMADD231PS Z3, Z8, Z7
 	VMOVAPS      Z6, Z8
 	VFMADD231PS  Z0, Z7, Z8
 	VFNMADD231PS Z0, Z7, Z6
-	JMP          whole_zero1_0_done
-
-whole_zero1_0:
-	VXORPS Z8, Z8, Z8
-	VXORPS Z6, Z6, Z6
 
 whole_zero1_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero1_1
-	VMOVUPS      (DI)(R12*1), Z7
-	VMOVUPS      (SI)(R12*1), Z9
-	VMOVUPS      (BX)(R12*1), Z10
+	VMOVUPS      (R9)(DX*1), Z7
+	VMOVUPS      (R8)(DX*1), Z9
+	VMOVUPS      (DI)(DX*1), Z10
 	VFNMADD231PS Z3, Z10, Z7
-	VMOVUPS      (DX)(R12*1), Z10
+	VMOVUPS      (SI)(DX*1), Z10
 	VFNMADD231PS Z3, Z10, Z9
 	VMOVAPS      Z7, Z10
 	VFMADD231PS  Z0, Z9, Z10
 	VFNMADD231PS Z0, Z9, Z7
-	JMP          whole_zero1_1_done
-
-whole_zero1_1:
-	VXORPS Z10, Z10, Z10
-	VXORPS Z7, Z7, Z7
 
 whole_zero1_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero1_2
-	VMOVUPS      (DI)(R12*1), Z9
-	VMOVUPS      (SI)(R12*1), Z11
-	VMOVUPS      (BX)(R12*1), Z12
+	VMOVUPS      (R9)(DX*1), Z9
+	VMOVUPS      (R8)(DX*1), Z11
+	VMOVUPS      (DI)(DX*1), Z12
 	VFNMADD231PS Z3, Z12, Z9
-	VMOVUPS      (DX)(R12*1), Z12
+	VMOVUPS      (SI)(DX*1), Z12
 	VFNMADD231PS Z3, Z12, Z11
 	VMOVAPS      Z9, Z12
 	VFMADD231PS  Z0, Z11, Z12
 	VFNMADD231PS Z0, Z11, Z9
-	JMP          whole_zero1_2_done
-
-whole_zero1_2:
-	VXORPS Z12, Z12, Z12
-	VXORPS Z9, Z9, Z9
 
 whole_zero1_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero1_3
-	VMOVUPS      (DI)(R12*1), Z11
-	VMOVUPS      (SI)(R12*1), Z13
-	VMOVUPS      (BX)(R12*1), Z14
+	VMOVUPS      (R9)(DX*1), Z11
+	VMOVUPS      (R8)(DX*1), Z13
+	VMOVUPS      (DI)(DX*1), Z14
 	VFNMADD231PS Z3, Z14, Z11
-	VMOVUPS      (DX)(R12*1), Z14
+	VMOVUPS      (SI)(DX*1), Z14
 	VFNMADD231PS Z3, Z14, Z13
 	VMOVAPS      Z11, Z14
 	VFMADD231PS  Z0, Z13, Z14
 	VFNMADD231PS Z0, Z13, Z11
-	JMP          whole_zero1_3_done
-
-whole_zero1_3:
-	VXORPS Z14, Z14, Z14
-	VXORPS Z11, Z11, Z11
 
 whole_zero1_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero1_4
-	VMOVUPS      (DI)(R12*1), Z13
-	VMOVUPS      (SI)(R12*1), Z15
-	VMOVUPS      (BX)(R12*1), Z16
+	VMOVUPS      (R9)(DX*1), Z13
+	VMOVUPS      (R8)(DX*1), Z15
+	VMOVUPS      (DI)(DX*1), Z16
 	VFNMADD231PS Z3, Z16, Z13
-	VMOVUPS      (DX)(R12*1), Z16
+	VMOVUPS      (SI)(DX*1), Z16
 	VFNMADD231PS Z3, Z16, Z15
 	VMOVAPS      Z13, Z16
 	VFMADD231PS  Z0, Z15, Z16
 	VFNMADD231PS Z0, Z15, Z13
-	JMP          whole_zero1_4_done
-
-whole_zero1_4:
-	VXORPS Z16, Z16, Z16
-	VXORPS Z13, Z13, Z13
 
 whole_zero1_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero1_5
-	VMOVUPS      (DI)(R12*1), Z15
-	VMOVUPS      (SI)(R12*1), Z17
-	VMOVUPS      (BX)(R12*1), Z18
+	VMOVUPS      (R9)(DX*1), Z15
+	VMOVUPS      (R8)(DX*1), Z17
+	VMOVUPS      (DI)(DX*1), Z18
 	VFNMADD231PS Z3, Z18, Z15
-	VMOVUPS      (DX)(R12*1), Z18
+	VMOVUPS      (SI)(DX*1), Z18
 	VFNMADD231PS Z3, Z18, Z17
 	VMOVAPS      Z15, Z18
 	VFMADD231PS  Z0, Z17, Z18
 	VFNMADD231PS Z0, Z17, Z15
-	JMP          whole_zero1_5_done
-
-whole_zero1_5:
-	VXORPS Z18, Z18, Z18
-	VXORPS Z15, Z15, Z15
 
 whole_zero1_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z16, Z17
 	VFNMADD231PS Z4, Z12, Z17
 	VFMADD231PS  Z5, Z8, Z17
 	VMOVUPS      Z17, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z17
 	VFNMADD231PS Z3, Z12, Z8
 	VFNMADD231PS Z3, Z10, Z17
 	VMOVAPS      Z8, Z19
 	VFMADD231PS  Z0, Z17, Z19
-	VMOVUPS      Z19, (R13)(R11*1)
+	VMOVUPS      Z19, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z17, Z8
-	VMOVUPS      Z8, (R13)(R11*2)
+	VMOVUPS      Z8, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z16
 	VFNMADD231PS Z2, Z12, Z8
@@ -528,29 +486,35 @@ whole_zero1_5_done:
 	VMOVAPS      Z8, Z12
 	VFMADD231PS  Z1, Z16, Z12
 	VMOVUPS      Z12, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z16, Z8
-	VMOVUPS      Z8, (R14)(R11*1)
+	VMOVUPS      Z8, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z18, Z8
 	VFNMADD231PS Z4, Z14, Z8
 	VFMADD231PS  Z5, Z10, Z8
-	VMOVUPS      Z8, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMOVUPS      Z8, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z13, Z8
 	VFNMADD231PS Z4, Z9, Z8
 	VFMADD231PS  Z5, Z6, Z8
 	VMOVUPS      Z8, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z3, Z9, Z6
 	VFNMADD231PS Z3, Z7, Z8
 	VMOVAPS      Z6, Z10
 	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, (R13)(R11*1)
+	VMOVUPS      Z10, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, (R13)(R11*2)
+	VMOVUPS      Z6, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z2, Z9, Z6
@@ -558,143 +522,119 @@ whole_zero1_5_done:
 	VMOVAPS      Z6, Z9
 	VFMADD231PS  Z1, Z8, Z9
 	VMOVUPS      Z9, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, (R14)(R11*1)
+	VMOVUPS      Z6, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z15, Z6
 	VFNMADD231PS Z4, Z11, Z6
 	VFMADD231PS  Z5, Z7, Z6
-	VMOVUPS      Z6, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Z6, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero3_0
-	VMOVUPS      (DI)(R12*1), Z6
-	VMOVUPS      (SI)(R12*1), Z7
-	VMOVUPS      (BX)(R12*1), Z8
+	VMOVUPS      (R9)(DX*1), Z6
+	VMOVUPS      (R8)(DX*1), Z7
+	VMOVUPS      (DI)(DX*1), Z8
 	VFNMADD231PS Z2, Z8, Z6
-	VMOVUPS      (DX)(R12*1), Z8
+	VMOVUPS      (SI)(DX*1), Z8
 	VFNMADD231PS Z2, Z8, Z7
 	VMOVAPS      Z6, Z8
 	VFMADD231PS  Z1, Z7, Z8
 	VFNMADD231PS Z1, Z7, Z6
-	JMP          whole_zero3_0_done
-
-whole_zero3_0:
-	VXORPS Z8, Z8, Z8
-	VXORPS Z6, Z6, Z6
 
 whole_zero3_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero3_1
-	VMOVUPS      (DI)(R12*1), Z7
-	VMOVUPS      (SI)(R12*1), Z9
-	VMOVUPS      (BX)(R12*1), Z10
+	VMOVUPS      (R9)(DX*1), Z7
+	VMOVUPS      (R8)(DX*1), Z9
+	VMOVUPS      (DI)(DX*1), Z10
 	VFNMADD231PS Z2, Z10, Z7
-	VMOVUPS      (DX)(R12*1), Z10
+	VMOVUPS      (SI)(DX*1), Z10
 	VFNMADD231PS Z2, Z10, Z9
 	VMOVAPS      Z7, Z10
 	VFMADD231PS  Z1, Z9, Z10
 	VFNMADD231PS Z1, Z9, Z7
-	JMP          whole_zero3_1_done
-
-whole_zero3_1:
-	VXORPS Z10, Z10, Z10
-	VXORPS Z7, Z7, Z7
 
 whole_zero3_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero3_2
-	VMOVUPS      (DI)(R12*1), Z9
-	VMOVUPS      (SI)(R12*1), Z11
-	VMOVUPS      (BX)(R12*1), Z12
+	VMOVUPS      (R9)(DX*1), Z9
+	VMOVUPS      (R8)(DX*1), Z11
+	VMOVUPS      (DI)(DX*1), Z12
 	VFNMADD231PS Z2, Z12, Z9
-	VMOVUPS      (DX)(R12*1), Z12
+	VMOVUPS      (SI)(DX*1), Z12
 	VFNMADD231PS Z2, Z12, Z11
 	VMOVAPS      Z9, Z12
 	VFMADD231PS  Z1, Z11, Z12
 	VFNMADD231PS Z1, Z11, Z9
-	JMP          whole_zero3_2_done
-
-whole_zero3_2:
-	VXORPS Z12, Z12, Z12
-	VXORPS Z9, Z9, Z9
 
 whole_zero3_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero3_3
-	VMOVUPS      (DI)(R12*1), Z11
-	VMOVUPS      (SI)(R12*1), Z13
-	VMOVUPS      (BX)(R12*1), Z14
+	VMOVUPS      (R9)(DX*1), Z11
+	VMOVUPS      (R8)(DX*1), Z13
+	VMOVUPS      (DI)(DX*1), Z14
 	VFNMADD231PS Z2, Z14, Z11
-	VMOVUPS      (DX)(R12*1), Z14
+	VMOVUPS      (SI)(DX*1), Z14
 	VFNMADD231PS Z2, Z14, Z13
 	VMOVAPS      Z11, Z14
 	VFMADD231PS  Z1, Z13, Z14
 	VFNMADD231PS Z1, Z13, Z11
-	JMP          whole_zero3_3_done
-
-whole_zero3_3:
-	VXORPS Z14, Z14, Z14
-	VXORPS Z11, Z11, Z11
 
 whole_zero3_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero3_4
-	VMOVUPS      (DI)(R12*1), Z13
-	VMOVUPS      (SI)(R12*1), Z15
-	VMOVUPS      (BX)(R12*1), Z16
+	VMOVUPS      (R9)(DX*1), Z13
+	VMOVUPS      (R8)(DX*1), Z15
+	VMOVUPS      (DI)(DX*1), Z16
 	VFNMADD231PS Z2, Z16, Z13
-	VMOVUPS      (DX)(R12*1), Z16
+	VMOVUPS      (SI)(DX*1), Z16
 	VFNMADD231PS Z2, Z16, Z15
 	VMOVAPS      Z13, Z16
 	VFMADD231PS  Z1, Z15, Z16
 	VFNMADD231PS Z1, Z15, Z13
-	JMP          whole_zero3_4_done
-
-whole_zero3_4:
-	VXORPS Z16, Z16, Z16
-	VXORPS Z13, Z13, Z13
 
 whole_zero3_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero3_5
-	VMOVUPS      (DI)(R12*1), Z15
-	VMOVUPS      (SI)(R12*1), Z17
-	VMOVUPS      (BX)(R12*1), Z18
+	VMOVUPS      (R9)(DX*1), Z15
+	VMOVUPS      (R8)(DX*1), Z17
+	VMOVUPS      (DI)(DX*1), Z18
 	VFNMADD231PS Z2, Z18, Z15
-	VMOVUPS      (DX)(R12*1), Z18
+	VMOVUPS      (SI)(DX*1), Z18
 	VFNMADD231PS Z2, Z18, Z17
 	VMOVAPS      Z15, Z18
 	VFMADD231PS  Z1, Z17, Z18
 	VFNMADD231PS Z1, Z17, Z15
-	JMP          whole_zero3_5_done
-
-whole_zero3_5:
-	VXORPS Z18, Z18, Z18
-	VXORPS Z15, Z15, Z15
 
 whole_zero3_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z16, Z17
 	VFNMADD231PS Z4, Z12, Z17
 	VFMADD231PS  Z5, Z8, Z17
 	VMOVUPS      Z17, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z17
 	VFNMADD231PS Z3, Z12, Z8
 	VFNMADD231PS Z3, Z10, Z17
 	VMOVAPS      Z8, Z19
 	VFMADD231PS  Z0, Z17, Z19
-	VMOVUPS      Z19, (R13)(R11*1)
+	VMOVUPS      Z19, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z17, Z8
-	VMOVUPS      Z8, (R13)(R11*2)
+	VMOVUPS      Z8, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z16
 	VFNMADD231PS Z2, Z12, Z8
@@ -702,29 +642,35 @@ whole_zero3_5_done:
 	VMOVAPS      Z8, Z12
 	VFMADD231PS  Z1, Z16, Z12
 	VMOVUPS      Z12, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z16, Z8
-	VMOVUPS      Z8, (R14)(R11*1)
+	VMOVUPS      Z8, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z18, Z8
 	VFNMADD231PS Z4, Z14, Z8
 	VFMADD231PS  Z5, Z10, Z8
-	VMOVUPS      Z8, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMOVUPS      Z8, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z13, Z8
 	VFNMADD231PS Z4, Z9, Z8
 	VFMADD231PS  Z5, Z6, Z8
 	VMOVUPS      Z8, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z3, Z9, Z6
 	VFNMADD231PS Z3, Z7, Z8
 	VMOVAPS      Z6, Z10
 	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, (R13)(R11*1)
+	VMOVUPS      Z10, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, (R13)(R11*2)
+	VMOVUPS      Z6, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z2, Z9, Z6
@@ -732,113 +678,95 @@ whole_zero3_5_done:
 	VMOVAPS      Z6, Z9
 	VFMADD231PS  Z1, Z8, Z9
 	VMOVUPS      Z9, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, (R14)(R11*1)
+	VMOVUPS      Z6, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z15, Z6
 	VFNMADD231PS Z4, Z11, Z6
 	VFMADD231PS  Z5, Z7, Z6
-	VMOVUPS      Z6, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Z6, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           whole_zero5_0
-	VMOVUPS      (R9)(R12*1), Z6
-	VMOVUPS      (SI)(R12*1), Z7
+	VMOVUPS      (R10)(DX*1), Z6
+	VMOVUPS      (R8)(DX*1), Z7
 	VFNMADD231PS Z4, Z7, Z6
-	VMOVUPS      (DX)(R12*1), Z7
+	VMOVUPS      (SI)(DX*1), Z7
 	VFMADD231PS  Z5, Z7, Z6
-	JMP          whole_zero5_0_done
-
-whole_zero5_0:
-	VXORPS Z6, Z6, Z6
 
 whole_zero5_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           whole_zero5_1
-	VMOVUPS      (R9)(R12*1), Z7
-	VMOVUPS      (SI)(R12*1), Z8
+	VMOVUPS      (R10)(DX*1), Z7
+	VMOVUPS      (R8)(DX*1), Z8
 	VFNMADD231PS Z4, Z8, Z7
-	VMOVUPS      (DX)(R12*1), Z8
+	VMOVUPS      (SI)(DX*1), Z8
 	VFMADD231PS  Z5, Z8, Z7
-	JMP          whole_zero5_1_done
-
-whole_zero5_1:
-	VXORPS Z7, Z7, Z7
 
 whole_zero5_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           whole_zero5_2
-	VMOVUPS      (R9)(R12*1), Z8
-	VMOVUPS      (SI)(R12*1), Z9
+	VMOVUPS      (R10)(DX*1), Z8
+	VMOVUPS      (R8)(DX*1), Z9
 	VFNMADD231PS Z4, Z9, Z8
-	VMOVUPS      (DX)(R12*1), Z9
+	VMOVUPS      (SI)(DX*1), Z9
 	VFMADD231PS  Z5, Z9, Z8
-	JMP          whole_zero5_2_done
-
-whole_zero5_2:
-	VXORPS Z8, Z8, Z8
 
 whole_zero5_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           whole_zero5_3
-	VMOVUPS      (R9)(R12*1), Z9
-	VMOVUPS      (SI)(R12*1), Z10
+	VMOVUPS      (R10)(DX*1), Z9
+	VMOVUPS      (R8)(DX*1), Z10
 	VFNMADD231PS Z4, Z10, Z9
-	VMOVUPS      (DX)(R12*1), Z10
+	VMOVUPS      (SI)(DX*1), Z10
 	VFMADD231PS  Z5, Z10, Z9
-	JMP          whole_zero5_3_done
-
-whole_zero5_3:
-	VXORPS Z9, Z9, Z9
 
 whole_zero5_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           whole_zero5_4
-	VMOVUPS      (R9)(R12*1), Z10
-	VMOVUPS      (SI)(R12*1), Z11
+	VMOVUPS      (R10)(DX*1), Z10
+	VMOVUPS      (R8)(DX*1), Z11
 	VFNMADD231PS Z4, Z11, Z10
-	VMOVUPS      (DX)(R12*1), Z11
+	VMOVUPS      (SI)(DX*1), Z11
 	VFMADD231PS  Z5, Z11, Z10
-	JMP          whole_zero5_4_done
-
-whole_zero5_4:
-	VXORPS Z10, Z10, Z10
 
 whole_zero5_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           whole_zero5_5
-	VMOVUPS      (R9)(R12*1), Z11
-	VMOVUPS      (SI)(R12*1), Z12
+	VMOVUPS      (R10)(DX*1), Z11
+	VMOVUPS      (R8)(DX*1), Z12
 	VFNMADD231PS Z4, Z12, Z11
-	VMOVUPS      (DX)(R12*1), Z12
+	VMOVUPS      (SI)(DX*1), Z12
 	VFMADD231PS  Z5, Z12, Z11
-	JMP          whole_zero5_5_done
-
-whole_zero5_5:
-	VXORPS Z11, Z11, Z11
 
 whole_zero5_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z10, Z12
 	VFNMADD231PS Z4, Z8, Z12
 	VFMADD231PS  Z5, Z6, Z12
 	VMOVUPS      Z12, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z10, Z6
 	VMOVAPS      Z9, Z12
 	VFNMADD231PS Z3, Z8, Z6
 	VFNMADD231PS Z3, Z7, Z12
 	VMOVAPS      Z6, Z13
 	VFMADD231PS  Z0, Z12, Z13
-	VMOVUPS      Z13, (R13)(R11*1)
+	VMOVUPS      Z13, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z12, Z6
-	VMOVUPS      Z6, (R13)(R11*2)
+	VMOVUPS      Z6, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z10, Z6
 	VMOVAPS      Z9, Z10
 	VFNMADD231PS Z2, Z8, Z6
@@ -846,129 +774,111 @@ whole_zero5_5_done:
 	VMOVAPS      Z6, Z8
 	VFMADD231PS  Z1, Z10, Z8
 	VMOVUPS      Z8, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z10, Z6
-	VMOVUPS      Z6, (R14)(R11*1)
+	VMOVUPS      Z6, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z11, Z6
 	VFNMADD231PS Z4, Z9, Z6
 	VFMADD231PS  Z5, Z7, Z6
-	VMOVUPS      Z6, (R14)(R11*2)
-	IMUL3Q       $0x1e, R11, R14
+	VMOVUPS      Z6, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	IMUL3Q       $0x1e, AX, R14
 	SUBQ         R14, R13
 	ADDQ         $0x40, R13
-	ADDQ         $0x40, AX
-	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
 	ADDQ         $0x40, R9
-	SUBQ         $0x10, CX
+	ADDQ         $0x40, R10
+	SUBQ         $0x10, R11
 	JGE          channels
 
 tail:
-	ADDQ         $0x10, CX
+	ADDQ         $0x10, R11
 	JZ           done
-	MOVQ         $-1, R12
-	BZHIQ        CX, R12, R12
-	KMOVW        R12, K1
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	MOVQ         $-1, DX
+	BZHIQ        R11, DX, DX
+	KMOVW        DX, K1
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero0_0
-	VMOVUPS.Z    (DI)(R12*1), K1, Z6
-	VMOVUPS.Z    (BX)(R12*1), K1, Z7
+	VMOVUPS.Z    (R9)(DX*1), K1, Z6
+	VMOVUPS.Z    (DI)(DX*1), K1, Z7
 	VFNMADD231PS Z4, Z7, Z6
-	VMOVUPS.Z    (AX)(R12*1), K1, Z7
+	VMOVUPS.Z    (BX)(DX*1), K1, Z7
 	VFMADD231PS  Z5, Z7, Z6
-	JMP          tail_zero0_0_done
-
-tail_zero0_0:
-	VXORPS Z6, Z6, Z6
 
 tail_zero0_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero0_1
-	VMOVUPS.Z    (DI)(R12*1), K1, Z7
-	VMOVUPS.Z    (BX)(R12*1), K1, Z8
+	VMOVUPS.Z    (R9)(DX*1), K1, Z7
+	VMOVUPS.Z    (DI)(DX*1), K1, Z8
 	VFNMADD231PS Z4, Z8, Z7
-	VMOVUPS.Z    (AX)(R12*1), K1, Z8
+	VMOVUPS.Z    (BX)(DX*1), K1, Z8
 	VFMADD231PS  Z5, Z8, Z7
-	JMP          tail_zero0_1_done
-
-tail_zero0_1:
-	VXORPS Z7, Z7, Z7
 
 tail_zero0_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero0_2
-	VMOVUPS.Z    (DI)(R12*1), K1, Z8
-	VMOVUPS.Z    (BX)(R12*1), K1, Z9
+	VMOVUPS.Z    (R9)(DX*1), K1, Z8
+	VMOVUPS.Z    (DI)(DX*1), K1, Z9
 	VFNMADD231PS Z4, Z9, Z8
-	VMOVUPS.Z    (AX)(R12*1), K1, Z9
+	VMOVUPS.Z    (BX)(DX*1), K1, Z9
 	VFMADD231PS  Z5, Z9, Z8
-	JMP          tail_zero0_2_done
-
-tail_zero0_2:
-	VXORPS Z8, Z8, Z8
 
 tail_zero0_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero0_3
-	VMOVUPS.Z    (DI)(R12*1), K1, Z9
-	VMOVUPS.Z    (BX)(R12*1), K1, Z10
+	VMOVUPS.Z    (R9)(DX*1), K1, Z9
+	VMOVUPS.Z    (DI)(DX*1), K1, Z10
 	VFNMADD231PS Z4, Z10, Z9
-	VMOVUPS.Z    (AX)(R12*1), K1, Z10
+	VMOVUPS.Z    (BX)(DX*1), K1, Z10
 	VFMADD231PS  Z5, Z10, Z9
-	JMP          tail_zero0_3_done
-
-tail_zero0_3:
-	VXORPS Z9, Z9, Z9
 
 tail_zero0_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero0_4
-	VMOVUPS.Z    (DI)(R12*1), K1, Z10
-	VMOVUPS.Z    (BX)(R12*1), K1, Z11
+	VMOVUPS.Z    (R9)(DX*1), K1, Z10
+	VMOVUPS.Z    (DI)(DX*1), K1, Z11
 	VFNMADD231PS Z4, Z11, Z10
-	VMOVUPS.Z    (AX)(R12*1), K1, Z11
+	VMOVUPS.Z    (BX)(DX*1), K1, Z11
 	VFMADD231PS  Z5, Z11, Z10
-	JMP          tail_zero0_4_done
-
-tail_zero0_4:
-	VXORPS Z10, Z10, Z10
 
 tail_zero0_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero0_5
-	VMOVUPS.Z    (DI)(R12*1), K1, Z11
-	VMOVUPS.Z    (BX)(R12*1), K1, Z12
+	VMOVUPS.Z    (R9)(DX*1), K1, Z11
+	VMOVUPS.Z    (DI)(DX*1), K1, Z12
 	VFNMADD231PS Z4, Z12, Z11
-	VMOVUPS.Z    (AX)(R12*1), K1, Z12
+	VMOVUPS.Z    (BX)(DX*1), K1, Z12
 	VFMADD231PS  Z5, Z12, Z11
-	JMP          tail_zero0_5_done
-
-tail_zero0_5:
-	VXORPS Z11, Z11, Z11
 
 tail_zero0_5_done:
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z10, Z12
 	VFNMADD231PS Z4, Z8, Z12
 	VFMADD231PS  Z5, Z6, Z12
 	VMOVUPS      Z12, K1, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z10, Z6
 	VMOVAPS      Z9, Z12
 	VFNMADD231PS Z3, Z8, Z6
 	VFNMADD231PS Z3, Z7, Z12
 	VMOVAPS      Z6, Z13
 	VFMADD231PS  Z0, Z12, Z13
-	VMOVUPS      Z13, K1, (R13)(R11*1)
+	VMOVUPS      Z13, K1, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z12, Z6
-	VMOVUPS      Z6, K1, (R13)(R11*2)
+	VMOVUPS      Z6, K1, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z10, Z6
 	VMOVAPS      Z9, Z10
 	VFNMADD231PS Z2, Z8, Z6
@@ -976,143 +886,119 @@ tail_zero0_5_done:
 	VMOVAPS      Z6, Z8
 	VFMADD231PS  Z1, Z10, Z8
 	VMOVUPS      Z8, K1, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z10, Z6
-	VMOVUPS      Z6, K1, (R14)(R11*1)
+	VMOVUPS      Z6, K1, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z11, Z6
 	VFNMADD231PS Z4, Z9, Z6
 	VFMADD231PS  Z5, Z7, Z6
-	VMOVUPS      Z6, K1, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Z6, K1, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero1_0
-	VMOVUPS.Z    (DI)(R12*1), K1, Z6
-	VMOVUPS.Z    (SI)(R12*1), K1, Z7
-	VMOVUPS.Z    (BX)(R12*1), K1, Z8
+	VMOVUPS.Z    (R9)(DX*1), K1, Z6
+	VMOVUPS.Z    (R8)(DX*1), K1, Z7
+	VMOVUPS.Z    (DI)(DX*1), K1, Z8
 	VFNMADD231PS Z3, Z8, Z6
-	VMOVUPS.Z    (DX)(R12*1), K1, Z8
+	VMOVUPS.Z    (SI)(DX*1), K1, Z8
 	VFNMADD231PS Z3, Z8, Z7
 	VMOVAPS      Z6, Z8
 	VFMADD231PS  Z0, Z7, Z8
 	VFNMADD231PS Z0, Z7, Z6
-	JMP          tail_zero1_0_done
-
-tail_zero1_0:
-	VXORPS Z8, Z8, Z8
-	VXORPS Z6, Z6, Z6
 
 tail_zero1_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero1_1
-	VMOVUPS.Z    (DI)(R12*1), K1, Z7
-	VMOVUPS.Z    (SI)(R12*1), K1, Z9
-	VMOVUPS.Z    (BX)(R12*1), K1, Z10
+	VMOVUPS.Z    (R9)(DX*1), K1, Z7
+	VMOVUPS.Z    (R8)(DX*1), K1, Z9
+	VMOVUPS.Z    (DI)(DX*1), K1, Z10
 	VFNMADD231PS Z3, Z10, Z7
-	VMOVUPS.Z    (DX)(R12*1), K1, Z10
+	VMOVUPS.Z    (SI)(DX*1), K1, Z10
 	VFNMADD231PS Z3, Z10, Z9
 	VMOVAPS      Z7, Z10
 	VFMADD231PS  Z0, Z9, Z10
 	VFNMADD231PS Z0, Z9, Z7
-	JMP          tail_zero1_1_done
-
-tail_zero1_1:
-	VXORPS Z10, Z10, Z10
-	VXORPS Z7, Z7, Z7
 
 tail_zero1_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero1_2
-	VMOVUPS.Z    (DI)(R12*1), K1, Z9
-	VMOVUPS.Z    (SI)(R12*1), K1, Z11
-	VMOVUPS.Z    (BX)(R12*1), K1, Z12
+	VMOVUPS.Z    (R9)(DX*1), K1, Z9
+	VMOVUPS.Z    (R8)(DX*1), K1, Z11
+	VMOVUPS.Z    (DI)(DX*1), K1, Z12
 	VFNMADD231PS Z3, Z12, Z9
-	VMOVUPS.Z    (DX)(R12*1), K1, Z12
+	VMOVUPS.Z    (SI)(DX*1), K1, Z12
 	VFNMADD231PS Z3, Z12, Z11
 	VMOVAPS      Z9, Z12
 	VFMADD231PS  Z0, Z11, Z12
 	VFNMADD231PS Z0, Z11, Z9
-	JMP          tail_zero1_2_done
-
-tail_zero1_2:
-	VXORPS Z12, Z12, Z12
-	VXORPS Z9, Z9, Z9
 
 tail_zero1_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero1_3
-	VMOVUPS.Z    (DI)(R12*1), K1, Z11
-	VMOVUPS.Z    (SI)(R12*1), K1, Z13
-	VMOVUPS.Z    (BX)(R12*1), K1, Z14
+	VMOVUPS.Z    (R9)(DX*1), K1, Z11
+	VMOVUPS.Z    (R8)(DX*1), K1, Z13
+	VMOVUPS.Z    (DI)(DX*1), K1, Z14
 	VFNMADD231PS Z3, Z14, Z11
-	VMOVUPS.Z    (DX)(R12*1), K1, Z14
+	VMOVUPS.Z    (SI)(DX*1), K1, Z14
 	VFNMADD231PS Z3, Z14, Z13
 	VMOVAPS      Z11, Z14
 	VFMADD231PS  Z0, Z13, Z14
 	VFNMADD231PS Z0, Z13, Z11
-	JMP          tail_zero1_3_done
-
-tail_zero1_3:
-	VXORPS Z14, Z14, Z14
-	VXORPS Z11, Z11, Z11
 
 tail_zero1_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero1_4
-	VMOVUPS.Z    (DI)(R12*1), K1, Z13
-	VMOVUPS.Z    (SI)(R12*1), K1, Z15
-	VMOVUPS.Z    (BX)(R12*1), K1, Z16
+	VMOVUPS.Z    (R9)(DX*1), K1, Z13
+	VMOVUPS.Z    (R8)(DX*1), K1, Z15
+	VMOVUPS.Z    (DI)(DX*1), K1, Z16
 	VFNMADD231PS Z3, Z16, Z13
-	VMOVUPS.Z    (DX)(R12*1), K1, Z16
+	VMOVUPS.Z    (SI)(DX*1), K1, Z16
 	VFNMADD231PS Z3, Z16, Z15
 	VMOVAPS      Z13, Z16
 	VFMADD231PS  Z0, Z15, Z16
 	VFNMADD231PS Z0, Z15, Z13
-	JMP          tail_zero1_4_done
-
-tail_zero1_4:
-	VXORPS Z16, Z16, Z16
-	VXORPS Z13, Z13, Z13
 
 tail_zero1_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero1_5
-	VMOVUPS.Z    (DI)(R12*1), K1, Z15
-	VMOVUPS.Z    (SI)(R12*1), K1, Z17
-	VMOVUPS.Z    (BX)(R12*1), K1, Z18
+	VMOVUPS.Z    (R9)(DX*1), K1, Z15
+	VMOVUPS.Z    (R8)(DX*1), K1, Z17
+	VMOVUPS.Z    (DI)(DX*1), K1, Z18
 	VFNMADD231PS Z3, Z18, Z15
-	VMOVUPS.Z    (DX)(R12*1), K1, Z18
+	VMOVUPS.Z    (SI)(DX*1), K1, Z18
 	VFNMADD231PS Z3, Z18, Z17
 	VMOVAPS      Z15, Z18
 	VFMADD231PS  Z0, Z17, Z18
 	VFNMADD231PS Z0, Z17, Z15
-	JMP          tail_zero1_5_done
-
-tail_zero1_5:
-	VXORPS Z18, Z18, Z18
-	VXORPS Z15, Z15, Z15
 
 tail_zero1_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z16, Z17
 	VFNMADD231PS Z4, Z12, Z17
 	VFMADD231PS  Z5, Z8, Z17
 	VMOVUPS      Z17, K1, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z17
 	VFNMADD231PS Z3, Z12, Z8
 	VFNMADD231PS Z3, Z10, Z17
 	VMOVAPS      Z8, Z19
 	VFMADD231PS  Z0, Z17, Z19
-	VMOVUPS      Z19, K1, (R13)(R11*1)
+	VMOVUPS      Z19, K1, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z17, Z8
-	VMOVUPS      Z8, K1, (R13)(R11*2)
+	VMOVUPS      Z8, K1, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z16
 	VFNMADD231PS Z2, Z12, Z8
@@ -1120,29 +1006,35 @@ tail_zero1_5_done:
 	VMOVAPS      Z8, Z12
 	VFMADD231PS  Z1, Z16, Z12
 	VMOVUPS      Z12, K1, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z16, Z8
-	VMOVUPS      Z8, K1, (R14)(R11*1)
+	VMOVUPS      Z8, K1, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z18, Z8
 	VFNMADD231PS Z4, Z14, Z8
 	VFMADD231PS  Z5, Z10, Z8
-	VMOVUPS      Z8, K1, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMOVUPS      Z8, K1, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z13, Z8
 	VFNMADD231PS Z4, Z9, Z8
 	VFMADD231PS  Z5, Z6, Z8
 	VMOVUPS      Z8, K1, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z3, Z9, Z6
 	VFNMADD231PS Z3, Z7, Z8
 	VMOVAPS      Z6, Z10
 	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, K1, (R13)(R11*1)
+	VMOVUPS      Z10, K1, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, K1, (R13)(R11*2)
+	VMOVUPS      Z6, K1, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z2, Z9, Z6
@@ -1150,143 +1042,119 @@ tail_zero1_5_done:
 	VMOVAPS      Z6, Z9
 	VFMADD231PS  Z1, Z8, Z9
 	VMOVUPS      Z9, K1, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, K1, (R14)(R11*1)
+	VMOVUPS      Z6, K1, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z15, Z6
 	VFNMADD231PS Z4, Z11, Z6
 	VFMADD231PS  Z5, Z7, Z6
-	VMOVUPS      Z6, K1, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Z6, K1, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero3_0
-	VMOVUPS.Z    (DI)(R12*1), K1, Z6
-	VMOVUPS.Z    (SI)(R12*1), K1, Z7
-	VMOVUPS.Z    (BX)(R12*1), K1, Z8
+	VMOVUPS.Z    (R9)(DX*1), K1, Z6
+	VMOVUPS.Z    (R8)(DX*1), K1, Z7
+	VMOVUPS.Z    (DI)(DX*1), K1, Z8
 	VFNMADD231PS Z2, Z8, Z6
-	VMOVUPS.Z    (DX)(R12*1), K1, Z8
+	VMOVUPS.Z    (SI)(DX*1), K1, Z8
 	VFNMADD231PS Z2, Z8, Z7
 	VMOVAPS      Z6, Z8
 	VFMADD231PS  Z1, Z7, Z8
 	VFNMADD231PS Z1, Z7, Z6
-	JMP          tail_zero3_0_done
-
-tail_zero3_0:
-	VXORPS Z8, Z8, Z8
-	VXORPS Z6, Z6, Z6
 
 tail_zero3_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero3_1
-	VMOVUPS.Z    (DI)(R12*1), K1, Z7
-	VMOVUPS.Z    (SI)(R12*1), K1, Z9
-	VMOVUPS.Z    (BX)(R12*1), K1, Z10
+	VMOVUPS.Z    (R9)(DX*1), K1, Z7
+	VMOVUPS.Z    (R8)(DX*1), K1, Z9
+	VMOVUPS.Z    (DI)(DX*1), K1, Z10
 	VFNMADD231PS Z2, Z10, Z7
-	VMOVUPS.Z    (DX)(R12*1), K1, Z10
+	VMOVUPS.Z    (SI)(DX*1), K1, Z10
 	VFNMADD231PS Z2, Z10, Z9
 	VMOVAPS      Z7, Z10
 	VFMADD231PS  Z1, Z9, Z10
 	VFNMADD231PS Z1, Z9, Z7
-	JMP          tail_zero3_1_done
-
-tail_zero3_1:
-	VXORPS Z10, Z10, Z10
-	VXORPS Z7, Z7, Z7
 
 tail_zero3_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero3_2
-	VMOVUPS.Z    (DI)(R12*1), K1, Z9
-	VMOVUPS.Z    (SI)(R12*1), K1, Z11
-	VMOVUPS.Z    (BX)(R12*1), K1, Z12
+	VMOVUPS.Z    (R9)(DX*1), K1, Z9
+	VMOVUPS.Z    (R8)(DX*1), K1, Z11
+	VMOVUPS.Z    (DI)(DX*1), K1, Z12
 	VFNMADD231PS Z2, Z12, Z9
-	VMOVUPS.Z    (DX)(R12*1), K1, Z12
+	VMOVUPS.Z    (SI)(DX*1), K1, Z12
 	VFNMADD231PS Z2, Z12, Z11
 	VMOVAPS      Z9, Z12
 	VFMADD231PS  Z1, Z11, Z12
 	VFNMADD231PS Z1, Z11, Z9
-	JMP          tail_zero3_2_done
-
-tail_zero3_2:
-	VXORPS Z12, Z12, Z12
-	VXORPS Z9, Z9, Z9
 
 tail_zero3_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero3_3
-	VMOVUPS.Z    (DI)(R12*1), K1, Z11
-	VMOVUPS.Z    (SI)(R12*1), K1, Z13
-	VMOVUPS.Z    (BX)(R12*1), K1, Z14
+	VMOVUPS.Z    (R9)(DX*1), K1, Z11
+	VMOVUPS.Z    (R8)(DX*1), K1, Z13
+	VMOVUPS.Z    (DI)(DX*1), K1, Z14
 	VFNMADD231PS Z2, Z14, Z11
-	VMOVUPS.Z    (DX)(R12*1), K1, Z14
+	VMOVUPS.Z    (SI)(DX*1), K1, Z14
 	VFNMADD231PS Z2, Z14, Z13
 	VMOVAPS      Z11, Z14
 	VFMADD231PS  Z1, Z13, Z14
 	VFNMADD231PS Z1, Z13, Z11
-	JMP          tail_zero3_3_done
-
-tail_zero3_3:
-	VXORPS Z14, Z14, Z14
-	VXORPS Z11, Z11, Z11
 
 tail_zero3_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero3_4
-	VMOVUPS.Z    (DI)(R12*1), K1, Z13
-	VMOVUPS.Z    (SI)(R12*1), K1, Z15
-	VMOVUPS.Z    (BX)(R12*1), K1, Z16
+	VMOVUPS.Z    (R9)(DX*1), K1, Z13
+	VMOVUPS.Z    (R8)(DX*1), K1, Z15
+	VMOVUPS.Z    (DI)(DX*1), K1, Z16
 	VFNMADD231PS Z2, Z16, Z13
-	VMOVUPS.Z    (DX)(R12*1), K1, Z16
+	VMOVUPS.Z    (SI)(DX*1), K1, Z16
 	VFNMADD231PS Z2, Z16, Z15
 	VMOVAPS      Z13, Z16
 	VFMADD231PS  Z1, Z15, Z16
 	VFNMADD231PS Z1, Z15, Z13
-	JMP          tail_zero3_4_done
-
-tail_zero3_4:
-	VXORPS Z16, Z16, Z16
-	VXORPS Z13, Z13, Z13
 
 tail_zero3_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero3_5
-	VMOVUPS.Z    (DI)(R12*1), K1, Z15
-	VMOVUPS.Z    (SI)(R12*1), K1, Z17
-	VMOVUPS.Z    (BX)(R12*1), K1, Z18
+	VMOVUPS.Z    (R9)(DX*1), K1, Z15
+	VMOVUPS.Z    (R8)(DX*1), K1, Z17
+	VMOVUPS.Z    (DI)(DX*1), K1, Z18
 	VFNMADD231PS Z2, Z18, Z15
-	VMOVUPS.Z    (DX)(R12*1), K1, Z18
+	VMOVUPS.Z    (SI)(DX*1), K1, Z18
 	VFNMADD231PS Z2, Z18, Z17
 	VMOVAPS      Z15, Z18
 	VFMADD231PS  Z1, Z17, Z18
 	VFNMADD231PS Z1, Z17, Z15
-	JMP          tail_zero3_5_done
-
-tail_zero3_5:
-	VXORPS Z18, Z18, Z18
-	VXORPS Z15, Z15, Z15
 
 tail_zero3_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z16, Z17
 	VFNMADD231PS Z4, Z12, Z17
 	VFMADD231PS  Z5, Z8, Z17
 	VMOVUPS      Z17, K1, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z17
 	VFNMADD231PS Z3, Z12, Z8
 	VFNMADD231PS Z3, Z10, Z17
 	VMOVAPS      Z8, Z19
 	VFMADD231PS  Z0, Z17, Z19
-	VMOVUPS      Z19, K1, (R13)(R11*1)
+	VMOVUPS      Z19, K1, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z17, Z8
-	VMOVUPS      Z8, K1, (R13)(R11*2)
+	VMOVUPS      Z8, K1, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z16, Z8
 	VMOVAPS      Z14, Z16
 	VFNMADD231PS Z2, Z12, Z8
@@ -1294,29 +1162,35 @@ tail_zero3_5_done:
 	VMOVAPS      Z8, Z12
 	VFMADD231PS  Z1, Z16, Z12
 	VMOVUPS      Z12, K1, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z16, Z8
-	VMOVUPS      Z8, K1, (R14)(R11*1)
+	VMOVUPS      Z8, K1, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z18, Z8
 	VFNMADD231PS Z4, Z14, Z8
 	VFMADD231PS  Z5, Z10, Z8
-	VMOVUPS      Z8, K1, (R14)(R11*2)
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	VMOVUPS      Z8, K1, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z13, Z8
 	VFNMADD231PS Z4, Z9, Z8
 	VFMADD231PS  Z5, Z6, Z8
 	VMOVUPS      Z8, K1, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z3, Z9, Z6
 	VFNMADD231PS Z3, Z7, Z8
 	VMOVAPS      Z6, Z10
 	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, K1, (R13)(R11*1)
+	VMOVUPS      Z10, K1, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, K1, (R13)(R11*2)
+	VMOVUPS      Z6, K1, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
 	VMOVAPS      Z13, Z6
 	VMOVAPS      Z11, Z8
 	VFNMADD231PS Z2, Z9, Z6
@@ -1324,227 +1198,427 @@ tail_zero3_5_done:
 	VMOVAPS      Z6, Z9
 	VFMADD231PS  Z1, Z8, Z9
 	VMOVUPS      Z9, K1, (R14)
+	PREFETCHT0   128(R14)
 	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, K1, (R14)(R11*1)
+	VMOVUPS      Z6, K1, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
 	VMOVAPS      Z15, Z6
 	VFNMADD231PS Z4, Z11, Z6
 	VFMADD231PS  Z5, Z7, Z6
-	VMOVUPS      Z6, K1, (R14)(R11*2)
-	XORQ         R12, R12
-	TESTL        $0x00000001, R10
+	VMOVUPS      Z6, K1, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R12
 	JZ           tail_zero5_0
-	VMOVUPS.Z    (R9)(R12*1), K1, Z6
-	VMOVUPS.Z    (SI)(R12*1), K1, Z7
+	VMOVUPS.Z    (R10)(DX*1), K1, Z6
+	VMOVUPS.Z    (R8)(DX*1), K1, Z7
 	VFNMADD231PS Z4, Z7, Z6
-	VMOVUPS.Z    (DX)(R12*1), K1, Z7
+	VMOVUPS.Z    (SI)(DX*1), K1, Z7
 	VFMADD231PS  Z5, Z7, Z6
-	JMP          tail_zero5_0_done
-
-tail_zero5_0:
-	VXORPS Z6, Z6, Z6
 
 tail_zero5_0_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000002, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R12
 	JZ           tail_zero5_1
-	VMOVUPS.Z    (R9)(R12*1), K1, Z7
-	VMOVUPS.Z    (SI)(R12*1), K1, Z8
+	VMOVUPS.Z    (R10)(DX*1), K1, Z7
+	VMOVUPS.Z    (R8)(DX*1), K1, Z8
 	VFNMADD231PS Z4, Z8, Z7
-	VMOVUPS.Z    (DX)(R12*1), K1, Z8
+	VMOVUPS.Z    (SI)(DX*1), K1, Z8
 	VFMADD231PS  Z5, Z8, Z7
-	JMP          tail_zero5_1_done
-
-tail_zero5_1:
-	VXORPS Z7, Z7, Z7
 
 tail_zero5_1_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000004, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R12
 	JZ           tail_zero5_2
-	VMOVUPS.Z    (R9)(R12*1), K1, Z8
-	VMOVUPS.Z    (SI)(R12*1), K1, Z9
+	VMOVUPS.Z    (R10)(DX*1), K1, Z8
+	VMOVUPS.Z    (R8)(DX*1), K1, Z9
 	VFNMADD231PS Z4, Z9, Z8
-	VMOVUPS.Z    (DX)(R12*1), K1, Z9
+	VMOVUPS.Z    (SI)(DX*1), K1, Z9
 	VFMADD231PS  Z5, Z9, Z8
-	JMP          tail_zero5_2_done
-
-tail_zero5_2:
-	VXORPS Z8, Z8, Z8
 
 tail_zero5_2_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000008, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R12
 	JZ           tail_zero5_3
-	VMOVUPS.Z    (R9)(R12*1), K1, Z9
-	VMOVUPS.Z    (SI)(R12*1), K1, Z10
+	VMOVUPS.Z    (R10)(DX*1), K1, Z9
+	VMOVUPS.Z    (R8)(DX*1), K1, Z10
 	VFNMADD231PS Z4, Z10, Z9
-	VMOVUPS.Z    (DX)(R12*1), K1, Z10
+	VMOVUPS.Z    (SI)(DX*1), K1, Z10
 	VFMADD231PS  Z5, Z10, Z9
-	JMP          tail_zero5_3_done
-
-tail_zero5_3:
-	VXORPS Z9, Z9, Z9
 
 tail_zero5_3_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000010, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000010, R12
 	JZ           tail_zero5_4
-	VMOVUPS.Z    (R9)(R12*1), K1, Z10
-	VMOVUPS.Z    (SI)(R12*1), K1, Z11
+	VMOVUPS.Z    (R10)(DX*1), K1, Z10
+	VMOVUPS.Z    (R8)(DX*1), K1, Z11
 	VFNMADD231PS Z4, Z11, Z10
-	VMOVUPS.Z    (DX)(R12*1), K1, Z11
+	VMOVUPS.Z    (SI)(DX*1), K1, Z11
 	VFMADD231PS  Z5, Z11, Z10
-	JMP          tail_zero5_4_done
-
-tail_zero5_4:
-	VXORPS Z10, Z10, Z10
 
 tail_zero5_4_done:
-	ADDQ         R8, R12
-	TESTL        $0x00000020, R10
+	ADDQ         CX, DX
+	TESTL        $0x00000020, R12
 	JZ           tail_zero5_5
-	VMOVUPS.Z    (R9)(R12*1), K1, Z11
-	VMOVUPS.Z    (SI)(R12*1), K1, Z12
+	VMOVUPS.Z    (R10)(DX*1), K1, Z11
+	VMOVUPS.Z    (R8)(DX*1), K1, Z12
 	VFNMADD231PS Z4, Z12, Z11
-	VMOVUPS.Z    (DX)(R12*1), K1, Z12
+	VMOVUPS.Z    (SI)(DX*1), K1, Z12
 	VFMADD231PS  Z5, Z12, Z11
-	JMP          tail_zero5_5_done
-
-tail_zero5_5:
-	VXORPS Z11, Z11, Z11
 
 tail_zero5_5_done:
-	LEAQ         (R14)(R11*1), R13
-	LEAQ         (R13)(R11*2), R13
-	LEAQ         (R13)(R11*2), R14
-	ADDQ         R11, R14
+	LEAQ         (R14)(AX*1), R13
+	LEAQ         (R13)(AX*2), R13
+	LEAQ         (R13)(AX*2), R14
+	ADDQ         AX, R14
 	VMOVAPS      Z10, Z12
 	VFNMADD231PS Z4, Z8, Z12
 	VFMADD231PS  Z5, Z6, Z12
 	VMOVUPS      Z12, K1, (R13)
+	PREFETCHT0   128(R13)
 	VMOVAPS      Z10, Z6
 	VMOVAPS      Z9, Z12
 	VFNMADD231PS Z3, Z8, Z6
 	VFNMADD231PS Z3, Z7, Z12
-	VMOVAPS      Z6, Z3
-	VFMADD231PS  Z0, Z12, Z3
-	VMOVUPS      Z3, K1, (R13)(R11*1)
+	VMOVAPS      Z6, Z13
+	VFMADD231PS  Z0, Z12, Z13
+	VMOVUPS      Z13, K1, (R13)(AX*1)
+	PREFETCHT0   128(R13)(AX*1)
 	VFNMADD231PS Z0, Z12, Z6
-	VMOVUPS      Z6, K1, (R13)(R11*2)
-	VMOVAPS      Z10, Z0
-	VMOVAPS      Z9, Z3
-	VFNMADD231PS Z2, Z8, Z0
-	VFNMADD231PS Z2, Z7, Z3
-	VMOVAPS      Z0, Z2
-	VFMADD231PS  Z1, Z3, Z2
-	VMOVUPS      Z2, K1, (R14)
-	VFNMADD231PS Z1, Z3, Z0
-	VMOVUPS      Z0, K1, (R14)(R11*1)
-	VMOVAPS      Z11, Z0
-	VFNMADD231PS Z4, Z9, Z0
-	VFMADD231PS  Z5, Z7, Z0
-	VMOVUPS      Z0, K1, (R14)(R11*2)
-	IMUL3Q       $0x1e, R11, R14
+	VMOVUPS      Z6, K1, (R13)(AX*2)
+	PREFETCHT0   128(R13)(AX*2)
+	VMOVAPS      Z10, Z6
+	VMOVAPS      Z9, Z10
+	VFNMADD231PS Z2, Z8, Z6
+	VFNMADD231PS Z2, Z7, Z10
+	VMOVAPS      Z6, Z8
+	VFMADD231PS  Z1, Z10, Z8
+	VMOVUPS      Z8, K1, (R14)
+	PREFETCHT0   128(R14)
+	VFNMADD231PS Z1, Z10, Z6
+	VMOVUPS      Z6, K1, (R14)(AX*1)
+	PREFETCHT0   128(R14)(AX*1)
+	VMOVAPS      Z11, Z6
+	VFNMADD231PS Z4, Z9, Z6
+	VFMADD231PS  Z5, Z7, Z6
+	VMOVUPS      Z6, K1, (R14)(AX*2)
+	PREFETCHT0   128(R14)(AX*2)
+	IMUL3Q       $0x1e, AX, R14
 	SUBQ         R14, R13
 	ADDQ         $0x40, R13
-	ADDQ         $0x40, AX
-	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
 	ADDQ         $0x40, R9
+	ADDQ         $0x40, R10
 
 done:
+	MOVQ n+72(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, v+0(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, at+24(FP)
+	INCQ cols+64(FP)
+	DECQ tiles+80(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
-// func gradientAVX512(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
-TEXT ·gradientAVX512(SB), NOSPLIT, $0-80
-	MOVQ    x+16(FP), AX
-	ADDQ    at+24(FP), AX
-	MOVQ    pitch+32(FP), CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), BX
-	LEAQ    (BX)(CX*1), DI
-	MOVQ    zero+48(FP), CX
-	MOVQ    rows+56(FP), SI
-	TESTL   $0x00000001, SI
-	CMOVQEQ CX, AX
-	TESTL   $0x00000002, SI
-	CMOVQEQ CX, DX
-	TESTL   $0x00000004, SI
-	CMOVQEQ CX, BX
-	TESTL   $0x00000008, SI
-	CMOVQEQ CX, DI
-	MOVQ    n+72(FP), CX
-	MOVQ    step+40(FP), SI
-	MOVQ    cols+64(FP), R8
-	MOVQ    stride+8(FP), R9
-	MOVQ    v+0(FP), R11
+whole_zero0_0:
+	VXORPS Z6, Z6, Z6
+	JMP    whole_zero0_0_done
+
+whole_zero0_1:
+	VXORPS Z7, Z7, Z7
+	JMP    whole_zero0_1_done
+
+whole_zero0_2:
+	VXORPS Z8, Z8, Z8
+	JMP    whole_zero0_2_done
+
+whole_zero0_3:
+	VXORPS Z9, Z9, Z9
+	JMP    whole_zero0_3_done
+
+whole_zero0_4:
+	VXORPS Z10, Z10, Z10
+	JMP    whole_zero0_4_done
+
+whole_zero0_5:
+	VXORPS Z11, Z11, Z11
+	JMP    whole_zero0_5_done
+
+whole_zero1_0:
+	VXORPS Z8, Z8, Z8
+	VXORPS Z6, Z6, Z6
+	JMP    whole_zero1_0_done
+
+whole_zero1_1:
+	VXORPS Z10, Z10, Z10
+	VXORPS Z7, Z7, Z7
+	JMP    whole_zero1_1_done
+
+whole_zero1_2:
+	VXORPS Z12, Z12, Z12
+	VXORPS Z9, Z9, Z9
+	JMP    whole_zero1_2_done
+
+whole_zero1_3:
+	VXORPS Z14, Z14, Z14
+	VXORPS Z11, Z11, Z11
+	JMP    whole_zero1_3_done
+
+whole_zero1_4:
+	VXORPS Z16, Z16, Z16
+	VXORPS Z13, Z13, Z13
+	JMP    whole_zero1_4_done
+
+whole_zero1_5:
+	VXORPS Z18, Z18, Z18
+	VXORPS Z15, Z15, Z15
+	JMP    whole_zero1_5_done
+
+whole_zero3_0:
+	VXORPS Z8, Z8, Z8
+	VXORPS Z6, Z6, Z6
+	JMP    whole_zero3_0_done
+
+whole_zero3_1:
+	VXORPS Z10, Z10, Z10
+	VXORPS Z7, Z7, Z7
+	JMP    whole_zero3_1_done
+
+whole_zero3_2:
+	VXORPS Z12, Z12, Z12
+	VXORPS Z9, Z9, Z9
+	JMP    whole_zero3_2_done
+
+whole_zero3_3:
+	VXORPS Z14, Z14, Z14
+	VXORPS Z11, Z11, Z11
+	JMP    whole_zero3_3_done
+
+whole_zero3_4:
+	VXORPS Z16, Z16, Z16
+	VXORPS Z13, Z13, Z13
+	JMP    whole_zero3_4_done
+
+whole_zero3_5:
+	VXORPS Z18, Z18, Z18
+	VXORPS Z15, Z15, Z15
+	JMP    whole_zero3_5_done
+
+whole_zero5_0:
+	VXORPS Z6, Z6, Z6
+	JMP    whole_zero5_0_done
+
+whole_zero5_1:
+	VXORPS Z7, Z7, Z7
+	JMP    whole_zero5_1_done
+
+whole_zero5_2:
+	VXORPS Z8, Z8, Z8
+	JMP    whole_zero5_2_done
+
+whole_zero5_3:
+	VXORPS Z9, Z9, Z9
+	JMP    whole_zero5_3_done
+
+whole_zero5_4:
+	VXORPS Z10, Z10, Z10
+	JMP    whole_zero5_4_done
+
+whole_zero5_5:
+	VXORPS Z11, Z11, Z11
+	JMP    whole_zero5_5_done
+
+tail_zero0_0:
+	VXORPS Z6, Z6, Z6
+	JMP    tail_zero0_0_done
+
+tail_zero0_1:
+	VXORPS Z7, Z7, Z7
+	JMP    tail_zero0_1_done
+
+tail_zero0_2:
+	VXORPS Z8, Z8, Z8
+	JMP    tail_zero0_2_done
+
+tail_zero0_3:
+	VXORPS Z9, Z9, Z9
+	JMP    tail_zero0_3_done
+
+tail_zero0_4:
+	VXORPS Z10, Z10, Z10
+	JMP    tail_zero0_4_done
+
+tail_zero0_5:
+	VXORPS Z11, Z11, Z11
+	JMP    tail_zero0_5_done
+
+tail_zero1_0:
+	VXORPS Z8, Z8, Z8
+	VXORPS Z6, Z6, Z6
+	JMP    tail_zero1_0_done
+
+tail_zero1_1:
+	VXORPS Z10, Z10, Z10
+	VXORPS Z7, Z7, Z7
+	JMP    tail_zero1_1_done
+
+tail_zero1_2:
+	VXORPS Z12, Z12, Z12
+	VXORPS Z9, Z9, Z9
+	JMP    tail_zero1_2_done
+
+tail_zero1_3:
+	VXORPS Z14, Z14, Z14
+	VXORPS Z11, Z11, Z11
+	JMP    tail_zero1_3_done
+
+tail_zero1_4:
+	VXORPS Z16, Z16, Z16
+	VXORPS Z13, Z13, Z13
+	JMP    tail_zero1_4_done
+
+tail_zero1_5:
+	VXORPS Z18, Z18, Z18
+	VXORPS Z15, Z15, Z15
+	JMP    tail_zero1_5_done
+
+tail_zero3_0:
+	VXORPS Z8, Z8, Z8
+	VXORPS Z6, Z6, Z6
+	JMP    tail_zero3_0_done
+
+tail_zero3_1:
+	VXORPS Z10, Z10, Z10
+	VXORPS Z7, Z7, Z7
+	JMP    tail_zero3_1_done
+
+tail_zero3_2:
+	VXORPS Z12, Z12, Z12
+	VXORPS Z9, Z9, Z9
+	JMP    tail_zero3_2_done
+
+tail_zero3_3:
+	VXORPS Z14, Z14, Z14
+	VXORPS Z11, Z11, Z11
+	JMP    tail_zero3_3_done
+
+tail_zero3_4:
+	VXORPS Z16, Z16, Z16
+	VXORPS Z13, Z13, Z13
+	JMP    tail_zero3_4_done
+
+tail_zero3_5:
+	VXORPS Z18, Z18, Z18
+	VXORPS Z15, Z15, Z15
+	JMP    tail_zero3_5_done
+
+tail_zero5_0:
+	VXORPS Z6, Z6, Z6
+	JMP    tail_zero5_0_done
+
+tail_zero5_1:
+	VXORPS Z7, Z7, Z7
+	JMP    tail_zero5_1_done
+
+tail_zero5_2:
+	VXORPS Z8, Z8, Z8
+	JMP    tail_zero5_2_done
+
+tail_zero5_3:
+	VXORPS Z9, Z9, Z9
+	JMP    tail_zero5_3_done
+
+tail_zero5_4:
+	VXORPS Z10, Z10, Z10
+	JMP    tail_zero5_4_done
+
+tail_zero5_5:
+	VXORPS Z11, Z11, Z11
+	JMP    tail_zero5_5_done
+
+// func gradientAVX512(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
+TEXT ·gradientAVX512(SB), NOSPLIT, $0-88
 	VMOVUPS c3f200000<>+0(SB), Z0
 	VMOVUPS c3fc00000<>+0(SB), Z1
 	VMOVUPS c3ec80000<>+0(SB), Z2
 	VMOVUPS c40100000<>+0(SB), Z3
 	VMOVUPS c40290000<>+0(SB), Z4
 	VMOVUPS c3f610000<>+0(SB), Z4
-	SUBQ    $0x10, CX
+	MOVQ    step+40(FP), CX
+	MOVQ    stride+8(FP), AX
+
+tile:
+	MOVQ    x+16(FP), BX
+	ADDQ    at+24(FP), BX
+	MOVQ    pitch+32(FP), DX
+	LEAQ    (BX)(DX*1), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), R8
+	MOVQ    zero+48(FP), DX
+	MOVQ    rows+56(FP), R9
+	TESTL   $0x00000001, R9
+	CMOVQEQ DX, BX
+	TESTL   $0x00000002, R9
+	CMOVQEQ DX, SI
+	TESTL   $0x00000004, R9
+	CMOVQEQ DX, DI
+	TESTL   $0x00000008, R9
+	CMOVQEQ DX, R8
+	MOVQ    n+72(FP), R9
+	MOVQ    cols+64(FP), R10
+	MOVBLZX (R10), R10
+	MOVQ    v+0(FP), R11
+	SUBQ    $0x10, R9
 	JL      tail
 
 channels:
-	XORQ    R10, R10
-	TESTL   $0x00000001, R8
+	XORQ    DX, DX
+	TESTL   $0x00000001, R10
 	JZ      whole_zero0_0
-	VMOVUPS (AX)(R10*1), Z4
-	JMP     whole_zero0_0_done
-
-whole_zero0_0:
-	VXORPS Z4, Z4, Z4
+	VMOVUPS (BX)(DX*1), Z4
 
 whole_zero0_0_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000002, R8
+	ADDQ    CX, DX
+	TESTL   $0x00000002, R10
 	JZ      whole_zero0_1
-	VMOVUPS (AX)(R10*1), Z5
-	JMP     whole_zero0_1_done
-
-whole_zero0_1:
-	VXORPS Z5, Z5, Z5
+	VMOVUPS (BX)(DX*1), Z5
 
 whole_zero0_1_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000004, R8
+	ADDQ    CX, DX
+	TESTL   $0x00000004, R10
 	JZ      whole_zero0_2
-	VMOVUPS (AX)(R10*1), Z6
-	JMP     whole_zero0_2_done
-
-whole_zero0_2:
-	VXORPS Z6, Z6, Z6
+	VMOVUPS (BX)(DX*1), Z6
 
 whole_zero0_2_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000008, R8
+	ADDQ    CX, DX
+	TESTL   $0x00000008, R10
 	JZ      whole_zero0_3
-	VMOVUPS (AX)(R10*1), Z7
-	JMP     whole_zero0_3_done
-
-whole_zero0_3:
-	VXORPS Z7, Z7, Z7
+	VMOVUPS (BX)(DX*1), Z7
 
 whole_zero0_3_done:
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
 	VMOVAPS      Z4, Z8
 	VMOVUPS      Z8, (R11)
+	PREFETCHT0   128(R11)
 	VMOVAPS      Z4, Z8
 	VMOVAPS      Z5, Z9
 	VFMADD231PS  Z2, Z6, Z8
 	VFMADD231PS  Z2, Z7, Z9
 	VMOVAPS      Z8, Z10
 	VFMADD231PS  Z0, Z9, Z10
-	VMOVUPS      Z10, (R11)(R9*1)
+	VMOVUPS      Z10, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
 	VFNMADD231PS Z0, Z9, Z8
-	VMOVUPS      Z8, (R11)(R9*2)
+	VMOVUPS      Z8, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
 	VMOVAPS      Z4, Z4
 	VMOVAPS      Z5, Z5
 	VFMADD231PS  Z3, Z6, Z4
@@ -1552,745 +1626,839 @@ whole_zero0_3_done:
 	VMOVAPS      Z4, Z6
 	VFMADD231PS  Z1, Z5, Z6
 	VMOVUPS      Z6, (R12)
+	PREFETCHT0   128(R12)
 	VFNMADD231PS Z1, Z5, Z4
-	VMOVUPS      Z4, (R12)(R9*1)
+	VMOVUPS      Z4, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
 	VMOVAPS      Z7, Z4
-	VMOVUPS      Z4, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
+	VMOVUPS      Z4, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
 	JZ           whole_zero1_0
-	VMOVUPS      (AX)(R10*1), Z4
-	VMOVUPS      (DX)(R10*1), Z5
-	VMOVUPS      (BX)(R10*1), Z6
+	VMOVUPS      (BX)(DX*1), Z4
+	VMOVUPS      (SI)(DX*1), Z5
+	VMOVUPS      (DI)(DX*1), Z6
 	VFMADD231PS  Z2, Z6, Z4
-	VMOVUPS      (DI)(R10*1), Z6
+	VMOVUPS      (R8)(DX*1), Z6
 	VFMADD231PS  Z2, Z6, Z5
 	VMOVAPS      Z4, Z6
 	VFMADD231PS  Z0, Z5, Z6
 	VFNMADD231PS Z0, Z5, Z4
-	JMP          whole_zero1_0_done
+
+whole_zero1_0_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
+	JZ           whole_zero1_1
+	VMOVUPS      (BX)(DX*1), Z5
+	VMOVUPS      (SI)(DX*1), Z7
+	VMOVUPS      (DI)(DX*1), Z8
+	VFMADD231PS  Z2, Z8, Z5
+	VMOVUPS      (R8)(DX*1), Z8
+	VFMADD231PS  Z2, Z8, Z7
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z0, Z7, Z8
+	VFNMADD231PS Z0, Z7, Z5
+
+whole_zero1_1_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
+	JZ           whole_zero1_2
+	VMOVUPS      (BX)(DX*1), Z7
+	VMOVUPS      (SI)(DX*1), Z9
+	VMOVUPS      (DI)(DX*1), Z10
+	VFMADD231PS  Z2, Z10, Z7
+	VMOVUPS      (R8)(DX*1), Z10
+	VFMADD231PS  Z2, Z10, Z9
+	VMOVAPS      Z7, Z10
+	VFMADD231PS  Z0, Z9, Z10
+	VFNMADD231PS Z0, Z9, Z7
+
+whole_zero1_2_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
+	JZ           whole_zero1_3
+	VMOVUPS      (BX)(DX*1), Z9
+	VMOVUPS      (SI)(DX*1), Z11
+	VMOVUPS      (DI)(DX*1), Z12
+	VFMADD231PS  Z2, Z12, Z9
+	VMOVUPS      (R8)(DX*1), Z12
+	VFMADD231PS  Z2, Z12, Z11
+	VMOVAPS      Z9, Z12
+	VFMADD231PS  Z0, Z11, Z12
+	VFNMADD231PS Z0, Z11, Z9
+
+whole_zero1_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z6, Z11
+	VMOVUPS      Z11, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z6, Z11
+	VMOVAPS      Z8, Z13
+	VFMADD231PS  Z2, Z10, Z11
+	VFMADD231PS  Z2, Z12, Z13
+	VMOVAPS      Z11, Z14
+	VFMADD231PS  Z0, Z13, Z14
+	VMOVUPS      Z14, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z13, Z11
+	VMOVUPS      Z11, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z6, Z6
+	VMOVAPS      Z8, Z8
+	VFMADD231PS  Z3, Z10, Z6
+	VFMADD231PS  Z3, Z12, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z1, Z8, Z10
+	VMOVUPS      Z10, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z8, Z6
+	VMOVUPS      Z6, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z12, Z6
+	VMOVUPS      Z6, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z4, Z6
+	VMOVUPS      Z6, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z4, Z6
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z2, Z7, Z6
+	VFMADD231PS  Z2, Z9, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z0, Z8, Z10
+	VMOVUPS      Z10, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z8, Z6
+	VMOVUPS      Z6, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z3, Z7, Z4
+	VFMADD231PS  Z3, Z9, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VMOVUPS      Z6, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z5, Z4
+	VMOVUPS      Z4, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z9, Z4
+	VMOVUPS      Z4, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           whole_zero3_0
+	VMOVUPS      (BX)(DX*1), Z4
+	VMOVUPS      (SI)(DX*1), Z5
+	VMOVUPS      (DI)(DX*1), Z6
+	VFMADD231PS  Z3, Z6, Z4
+	VMOVUPS      (R8)(DX*1), Z6
+	VFMADD231PS  Z3, Z6, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VFNMADD231PS Z1, Z5, Z4
+
+whole_zero3_0_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
+	JZ           whole_zero3_1
+	VMOVUPS      (BX)(DX*1), Z5
+	VMOVUPS      (SI)(DX*1), Z7
+	VMOVUPS      (DI)(DX*1), Z8
+	VFMADD231PS  Z3, Z8, Z5
+	VMOVUPS      (R8)(DX*1), Z8
+	VFMADD231PS  Z3, Z8, Z7
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z1, Z7, Z8
+	VFNMADD231PS Z1, Z7, Z5
+
+whole_zero3_1_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
+	JZ           whole_zero3_2
+	VMOVUPS      (BX)(DX*1), Z7
+	VMOVUPS      (SI)(DX*1), Z9
+	VMOVUPS      (DI)(DX*1), Z10
+	VFMADD231PS  Z3, Z10, Z7
+	VMOVUPS      (R8)(DX*1), Z10
+	VFMADD231PS  Z3, Z10, Z9
+	VMOVAPS      Z7, Z10
+	VFMADD231PS  Z1, Z9, Z10
+	VFNMADD231PS Z1, Z9, Z7
+
+whole_zero3_2_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
+	JZ           whole_zero3_3
+	VMOVUPS      (BX)(DX*1), Z9
+	VMOVUPS      (SI)(DX*1), Z11
+	VMOVUPS      (DI)(DX*1), Z12
+	VFMADD231PS  Z3, Z12, Z9
+	VMOVUPS      (R8)(DX*1), Z12
+	VFMADD231PS  Z3, Z12, Z11
+	VMOVAPS      Z9, Z12
+	VFMADD231PS  Z1, Z11, Z12
+	VFNMADD231PS Z1, Z11, Z9
+
+whole_zero3_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z6, Z11
+	VMOVUPS      Z11, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z6, Z11
+	VMOVAPS      Z8, Z13
+	VFMADD231PS  Z2, Z10, Z11
+	VFMADD231PS  Z2, Z12, Z13
+	VMOVAPS      Z11, Z14
+	VFMADD231PS  Z0, Z13, Z14
+	VMOVUPS      Z14, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z13, Z11
+	VMOVUPS      Z11, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z6, Z6
+	VMOVAPS      Z8, Z8
+	VFMADD231PS  Z3, Z10, Z6
+	VFMADD231PS  Z3, Z12, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z1, Z8, Z10
+	VMOVUPS      Z10, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z8, Z6
+	VMOVUPS      Z6, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z12, Z6
+	VMOVUPS      Z6, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z4, Z6
+	VMOVUPS      Z6, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z4, Z6
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z2, Z7, Z6
+	VFMADD231PS  Z2, Z9, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z0, Z8, Z10
+	VMOVUPS      Z10, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z8, Z6
+	VMOVUPS      Z6, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z3, Z7, Z4
+	VFMADD231PS  Z3, Z9, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VMOVUPS      Z6, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z5, Z4
+	VMOVUPS      Z4, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z9, Z4
+	VMOVUPS      Z4, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           whole_zero5_0
+	VMOVUPS      (R8)(DX*1), Z4
+
+whole_zero5_0_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000002, R10
+	JZ      whole_zero5_1
+	VMOVUPS (R8)(DX*1), Z5
+
+whole_zero5_1_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000004, R10
+	JZ      whole_zero5_2
+	VMOVUPS (R8)(DX*1), Z6
+
+whole_zero5_2_done:
+	ADDQ    CX, DX
+	TESTL   $0x00000008, R10
+	JZ      whole_zero5_3
+	VMOVUPS (R8)(DX*1), Z7
+
+whole_zero5_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z4, Z8
+	VMOVUPS      Z8, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z4, Z8
+	VMOVAPS      Z5, Z9
+	VFMADD231PS  Z2, Z6, Z8
+	VFMADD231PS  Z2, Z7, Z9
+	VMOVAPS      Z8, Z10
+	VFMADD231PS  Z0, Z9, Z10
+	VMOVUPS      Z10, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z9, Z8
+	VMOVUPS      Z8, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z3, Z6, Z4
+	VFMADD231PS  Z3, Z7, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VMOVUPS      Z6, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z5, Z4
+	VMOVUPS      Z4, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z7, Z4
+	VMOVUPS      Z4, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	IMUL3Q       $0x1e, AX, R12
+	SUBQ         R12, R11
+	ADDQ         $0x40, R11
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	SUBQ         $0x10, R9
+	JGE          channels
+
+tail:
+	ADDQ      $0x10, R9
+	JZ        done
+	MOVQ      $-1, DX
+	BZHIQ     R9, DX, DX
+	KMOVW     DX, K1
+	XORQ      DX, DX
+	TESTL     $0x00000001, R10
+	JZ        tail_zero0_0
+	VMOVUPS.Z (BX)(DX*1), K1, Z4
+
+tail_zero0_0_done:
+	ADDQ      CX, DX
+	TESTL     $0x00000002, R10
+	JZ        tail_zero0_1
+	VMOVUPS.Z (BX)(DX*1), K1, Z5
+
+tail_zero0_1_done:
+	ADDQ      CX, DX
+	TESTL     $0x00000004, R10
+	JZ        tail_zero0_2
+	VMOVUPS.Z (BX)(DX*1), K1, Z6
+
+tail_zero0_2_done:
+	ADDQ      CX, DX
+	TESTL     $0x00000008, R10
+	JZ        tail_zero0_3
+	VMOVUPS.Z (BX)(DX*1), K1, Z7
+
+tail_zero0_3_done:
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z4, Z8
+	VMOVUPS      Z8, K1, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z4, Z8
+	VMOVAPS      Z5, Z9
+	VFMADD231PS  Z2, Z6, Z8
+	VFMADD231PS  Z2, Z7, Z9
+	VMOVAPS      Z8, Z10
+	VFMADD231PS  Z0, Z9, Z10
+	VMOVUPS      Z10, K1, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z9, Z8
+	VMOVUPS      Z8, K1, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z3, Z6, Z4
+	VFMADD231PS  Z3, Z7, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VMOVUPS      Z6, K1, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z5, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z7, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           tail_zero1_0
+	VMOVUPS.Z    (BX)(DX*1), K1, Z4
+	VMOVUPS.Z    (SI)(DX*1), K1, Z5
+	VMOVUPS.Z    (DI)(DX*1), K1, Z6
+	VFMADD231PS  Z2, Z6, Z4
+	VMOVUPS.Z    (R8)(DX*1), K1, Z6
+	VFMADD231PS  Z2, Z6, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z0, Z5, Z6
+	VFNMADD231PS Z0, Z5, Z4
+
+tail_zero1_0_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
+	JZ           tail_zero1_1
+	VMOVUPS.Z    (BX)(DX*1), K1, Z5
+	VMOVUPS.Z    (SI)(DX*1), K1, Z7
+	VMOVUPS.Z    (DI)(DX*1), K1, Z8
+	VFMADD231PS  Z2, Z8, Z5
+	VMOVUPS.Z    (R8)(DX*1), K1, Z8
+	VFMADD231PS  Z2, Z8, Z7
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z0, Z7, Z8
+	VFNMADD231PS Z0, Z7, Z5
+
+tail_zero1_1_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
+	JZ           tail_zero1_2
+	VMOVUPS.Z    (BX)(DX*1), K1, Z7
+	VMOVUPS.Z    (SI)(DX*1), K1, Z9
+	VMOVUPS.Z    (DI)(DX*1), K1, Z10
+	VFMADD231PS  Z2, Z10, Z7
+	VMOVUPS.Z    (R8)(DX*1), K1, Z10
+	VFMADD231PS  Z2, Z10, Z9
+	VMOVAPS      Z7, Z10
+	VFMADD231PS  Z0, Z9, Z10
+	VFNMADD231PS Z0, Z9, Z7
+
+tail_zero1_2_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
+	JZ           tail_zero1_3
+	VMOVUPS.Z    (BX)(DX*1), K1, Z9
+	VMOVUPS.Z    (SI)(DX*1), K1, Z11
+	VMOVUPS.Z    (DI)(DX*1), K1, Z12
+	VFMADD231PS  Z2, Z12, Z9
+	VMOVUPS.Z    (R8)(DX*1), K1, Z12
+	VFMADD231PS  Z2, Z12, Z11
+	VMOVAPS      Z9, Z12
+	VFMADD231PS  Z0, Z11, Z12
+	VFNMADD231PS Z0, Z11, Z9
+
+tail_zero1_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z6, Z11
+	VMOVUPS      Z11, K1, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z6, Z11
+	VMOVAPS      Z8, Z13
+	VFMADD231PS  Z2, Z10, Z11
+	VFMADD231PS  Z2, Z12, Z13
+	VMOVAPS      Z11, Z14
+	VFMADD231PS  Z0, Z13, Z14
+	VMOVUPS      Z14, K1, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z13, Z11
+	VMOVUPS      Z11, K1, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z6, Z6
+	VMOVAPS      Z8, Z8
+	VFMADD231PS  Z3, Z10, Z6
+	VFMADD231PS  Z3, Z12, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z1, Z8, Z10
+	VMOVUPS      Z10, K1, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z8, Z6
+	VMOVUPS      Z6, K1, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z12, Z6
+	VMOVUPS      Z6, K1, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z4, Z6
+	VMOVUPS      Z6, K1, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z4, Z6
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z2, Z7, Z6
+	VFMADD231PS  Z2, Z9, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z0, Z8, Z10
+	VMOVUPS      Z10, K1, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z8, Z6
+	VMOVUPS      Z6, K1, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z3, Z7, Z4
+	VFMADD231PS  Z3, Z9, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VMOVUPS      Z6, K1, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z5, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z9, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           tail_zero3_0
+	VMOVUPS.Z    (BX)(DX*1), K1, Z4
+	VMOVUPS.Z    (SI)(DX*1), K1, Z5
+	VMOVUPS.Z    (DI)(DX*1), K1, Z6
+	VFMADD231PS  Z3, Z6, Z4
+	VMOVUPS.Z    (R8)(DX*1), K1, Z6
+	VFMADD231PS  Z3, Z6, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VFNMADD231PS Z1, Z5, Z4
+
+tail_zero3_0_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000002, R10
+	JZ           tail_zero3_1
+	VMOVUPS.Z    (BX)(DX*1), K1, Z5
+	VMOVUPS.Z    (SI)(DX*1), K1, Z7
+	VMOVUPS.Z    (DI)(DX*1), K1, Z8
+	VFMADD231PS  Z3, Z8, Z5
+	VMOVUPS.Z    (R8)(DX*1), K1, Z8
+	VFMADD231PS  Z3, Z8, Z7
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z1, Z7, Z8
+	VFNMADD231PS Z1, Z7, Z5
+
+tail_zero3_1_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000004, R10
+	JZ           tail_zero3_2
+	VMOVUPS.Z    (BX)(DX*1), K1, Z7
+	VMOVUPS.Z    (SI)(DX*1), K1, Z9
+	VMOVUPS.Z    (DI)(DX*1), K1, Z10
+	VFMADD231PS  Z3, Z10, Z7
+	VMOVUPS.Z    (R8)(DX*1), K1, Z10
+	VFMADD231PS  Z3, Z10, Z9
+	VMOVAPS      Z7, Z10
+	VFMADD231PS  Z1, Z9, Z10
+	VFNMADD231PS Z1, Z9, Z7
+
+tail_zero3_2_done:
+	ADDQ         CX, DX
+	TESTL        $0x00000008, R10
+	JZ           tail_zero3_3
+	VMOVUPS.Z    (BX)(DX*1), K1, Z9
+	VMOVUPS.Z    (SI)(DX*1), K1, Z11
+	VMOVUPS.Z    (DI)(DX*1), K1, Z12
+	VFMADD231PS  Z3, Z12, Z9
+	VMOVUPS.Z    (R8)(DX*1), K1, Z12
+	VFMADD231PS  Z3, Z12, Z11
+	VMOVAPS      Z9, Z12
+	VFMADD231PS  Z1, Z11, Z12
+	VFNMADD231PS Z1, Z11, Z9
+
+tail_zero3_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z6, Z11
+	VMOVUPS      Z11, K1, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z6, Z11
+	VMOVAPS      Z8, Z13
+	VFMADD231PS  Z2, Z10, Z11
+	VFMADD231PS  Z2, Z12, Z13
+	VMOVAPS      Z11, Z14
+	VFMADD231PS  Z0, Z13, Z14
+	VMOVUPS      Z14, K1, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z13, Z11
+	VMOVUPS      Z11, K1, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z6, Z6
+	VMOVAPS      Z8, Z8
+	VFMADD231PS  Z3, Z10, Z6
+	VFMADD231PS  Z3, Z12, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z1, Z8, Z10
+	VMOVUPS      Z10, K1, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z8, Z6
+	VMOVUPS      Z6, K1, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z12, Z6
+	VMOVUPS      Z6, K1, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z4, Z6
+	VMOVUPS      Z6, K1, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z4, Z6
+	VMOVAPS      Z5, Z8
+	VFMADD231PS  Z2, Z7, Z6
+	VFMADD231PS  Z2, Z9, Z8
+	VMOVAPS      Z6, Z10
+	VFMADD231PS  Z0, Z8, Z10
+	VMOVUPS      Z10, K1, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z8, Z6
+	VMOVUPS      Z6, K1, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z3, Z7, Z4
+	VFMADD231PS  Z3, Z9, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VMOVUPS      Z6, K1, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z5, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z9, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	XORQ         DX, DX
+	TESTL        $0x00000001, R10
+	JZ           tail_zero5_0
+	VMOVUPS.Z    (R8)(DX*1), K1, Z4
+
+tail_zero5_0_done:
+	ADDQ      CX, DX
+	TESTL     $0x00000002, R10
+	JZ        tail_zero5_1
+	VMOVUPS.Z (R8)(DX*1), K1, Z5
+
+tail_zero5_1_done:
+	ADDQ      CX, DX
+	TESTL     $0x00000004, R10
+	JZ        tail_zero5_2
+	VMOVUPS.Z (R8)(DX*1), K1, Z6
+
+tail_zero5_2_done:
+	ADDQ      CX, DX
+	TESTL     $0x00000008, R10
+	JZ        tail_zero5_3
+	VMOVUPS.Z (R8)(DX*1), K1, Z7
+
+tail_zero5_3_done:
+	LEAQ         (R12)(AX*1), R11
+	LEAQ         (R11)(AX*2), R11
+	LEAQ         (R11)(AX*2), R12
+	ADDQ         AX, R12
+	VMOVAPS      Z4, Z8
+	VMOVUPS      Z8, K1, (R11)
+	PREFETCHT0   128(R11)
+	VMOVAPS      Z4, Z8
+	VMOVAPS      Z5, Z9
+	VFMADD231PS  Z2, Z6, Z8
+	VFMADD231PS  Z2, Z7, Z9
+	VMOVAPS      Z8, Z10
+	VFMADD231PS  Z0, Z9, Z10
+	VMOVUPS      Z10, K1, (R11)(AX*1)
+	PREFETCHT0   128(R11)(AX*1)
+	VFNMADD231PS Z0, Z9, Z8
+	VMOVUPS      Z8, K1, (R11)(AX*2)
+	PREFETCHT0   128(R11)(AX*2)
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z3, Z6, Z4
+	VFMADD231PS  Z3, Z7, Z5
+	VMOVAPS      Z4, Z6
+	VFMADD231PS  Z1, Z5, Z6
+	VMOVUPS      Z6, K1, (R12)
+	PREFETCHT0   128(R12)
+	VFNMADD231PS Z1, Z5, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*1)
+	PREFETCHT0   128(R12)(AX*1)
+	VMOVAPS      Z7, Z4
+	VMOVUPS      Z4, K1, (R12)(AX*2)
+	PREFETCHT0   128(R12)(AX*2)
+	IMUL3Q       $0x1e, AX, R12
+	SUBQ         R12, R11
+	ADDQ         $0x40, R11
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+
+done:
+	MOVQ n+72(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, v+0(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, at+24(FP)
+	INCQ cols+64(FP)
+	DECQ tiles+80(FP)
+	JNZ  tile
+	VZEROUPPER
+	RET
+
+whole_zero0_0:
+	VXORPS Z4, Z4, Z4
+	JMP    whole_zero0_0_done
+
+whole_zero0_1:
+	VXORPS Z5, Z5, Z5
+	JMP    whole_zero0_1_done
+
+whole_zero0_2:
+	VXORPS Z6, Z6, Z6
+	JMP    whole_zero0_2_done
+
+whole_zero0_3:
+	VXORPS Z7, Z7, Z7
+	JMP    whole_zero0_3_done
 
 whole_zero1_0:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z4, Z4, Z4
-
-whole_zero1_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
-	JZ           whole_zero1_1
-	VMOVUPS      (AX)(R10*1), Z5
-	VMOVUPS      (DX)(R10*1), Z7
-	VMOVUPS      (BX)(R10*1), Z8
-	VFMADD231PS  Z2, Z8, Z5
-	VMOVUPS      (DI)(R10*1), Z8
-	VFMADD231PS  Z2, Z8, Z7
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z0, Z7, Z8
-	VFNMADD231PS Z0, Z7, Z5
-	JMP          whole_zero1_1_done
+	JMP    whole_zero1_0_done
 
 whole_zero1_1:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z5, Z5, Z5
-
-whole_zero1_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
-	JZ           whole_zero1_2
-	VMOVUPS      (AX)(R10*1), Z7
-	VMOVUPS      (DX)(R10*1), Z9
-	VMOVUPS      (BX)(R10*1), Z10
-	VFMADD231PS  Z2, Z10, Z7
-	VMOVUPS      (DI)(R10*1), Z10
-	VFMADD231PS  Z2, Z10, Z9
-	VMOVAPS      Z7, Z10
-	VFMADD231PS  Z0, Z9, Z10
-	VFNMADD231PS Z0, Z9, Z7
-	JMP          whole_zero1_2_done
+	JMP    whole_zero1_1_done
 
 whole_zero1_2:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z7, Z7, Z7
-
-whole_zero1_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
-	JZ           whole_zero1_3
-	VMOVUPS      (AX)(R10*1), Z9
-	VMOVUPS      (DX)(R10*1), Z11
-	VMOVUPS      (BX)(R10*1), Z12
-	VFMADD231PS  Z2, Z12, Z9
-	VMOVUPS      (DI)(R10*1), Z12
-	VFMADD231PS  Z2, Z12, Z11
-	VMOVAPS      Z9, Z12
-	VFMADD231PS  Z0, Z11, Z12
-	VFNMADD231PS Z0, Z11, Z9
-	JMP          whole_zero1_3_done
+	JMP    whole_zero1_2_done
 
 whole_zero1_3:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z9, Z9, Z9
-
-whole_zero1_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z6, Z11
-	VMOVUPS      Z11, (R11)
-	VMOVAPS      Z6, Z11
-	VMOVAPS      Z8, Z13
-	VFMADD231PS  Z2, Z10, Z11
-	VFMADD231PS  Z2, Z12, Z13
-	VMOVAPS      Z11, Z14
-	VFMADD231PS  Z0, Z13, Z14
-	VMOVUPS      Z14, (R11)(R9*1)
-	VFNMADD231PS Z0, Z13, Z11
-	VMOVUPS      Z11, (R11)(R9*2)
-	VMOVAPS      Z6, Z6
-	VMOVAPS      Z8, Z8
-	VFMADD231PS  Z3, Z10, Z6
-	VFMADD231PS  Z3, Z12, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z1, Z8, Z10
-	VMOVUPS      Z10, (R12)
-	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, (R12)(R9*1)
-	VMOVAPS      Z12, Z6
-	VMOVUPS      Z6, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z4, Z6
-	VMOVUPS      Z6, (R11)
-	VMOVAPS      Z4, Z6
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z2, Z7, Z6
-	VFMADD231PS  Z2, Z9, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, (R11)(R9*1)
-	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, (R11)(R9*2)
-	VMOVAPS      Z4, Z4
-	VMOVAPS      Z5, Z5
-	VFMADD231PS  Z3, Z7, Z4
-	VFMADD231PS  Z3, Z9, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VMOVUPS      Z6, (R12)
-	VFNMADD231PS Z1, Z5, Z4
-	VMOVUPS      Z4, (R12)(R9*1)
-	VMOVAPS      Z9, Z4
-	VMOVUPS      Z4, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           whole_zero3_0
-	VMOVUPS      (AX)(R10*1), Z4
-	VMOVUPS      (DX)(R10*1), Z5
-	VMOVUPS      (BX)(R10*1), Z6
-	VFMADD231PS  Z3, Z6, Z4
-	VMOVUPS      (DI)(R10*1), Z6
-	VFMADD231PS  Z3, Z6, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VFNMADD231PS Z1, Z5, Z4
-	JMP          whole_zero3_0_done
+	JMP    whole_zero1_3_done
 
 whole_zero3_0:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z4, Z4, Z4
-
-whole_zero3_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
-	JZ           whole_zero3_1
-	VMOVUPS      (AX)(R10*1), Z5
-	VMOVUPS      (DX)(R10*1), Z7
-	VMOVUPS      (BX)(R10*1), Z8
-	VFMADD231PS  Z3, Z8, Z5
-	VMOVUPS      (DI)(R10*1), Z8
-	VFMADD231PS  Z3, Z8, Z7
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z1, Z7, Z8
-	VFNMADD231PS Z1, Z7, Z5
-	JMP          whole_zero3_1_done
+	JMP    whole_zero3_0_done
 
 whole_zero3_1:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z5, Z5, Z5
-
-whole_zero3_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
-	JZ           whole_zero3_2
-	VMOVUPS      (AX)(R10*1), Z7
-	VMOVUPS      (DX)(R10*1), Z9
-	VMOVUPS      (BX)(R10*1), Z10
-	VFMADD231PS  Z3, Z10, Z7
-	VMOVUPS      (DI)(R10*1), Z10
-	VFMADD231PS  Z3, Z10, Z9
-	VMOVAPS      Z7, Z10
-	VFMADD231PS  Z1, Z9, Z10
-	VFNMADD231PS Z1, Z9, Z7
-	JMP          whole_zero3_2_done
+	JMP    whole_zero3_1_done
 
 whole_zero3_2:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z7, Z7, Z7
-
-whole_zero3_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
-	JZ           whole_zero3_3
-	VMOVUPS      (AX)(R10*1), Z9
-	VMOVUPS      (DX)(R10*1), Z11
-	VMOVUPS      (BX)(R10*1), Z12
-	VFMADD231PS  Z3, Z12, Z9
-	VMOVUPS      (DI)(R10*1), Z12
-	VFMADD231PS  Z3, Z12, Z11
-	VMOVAPS      Z9, Z12
-	VFMADD231PS  Z1, Z11, Z12
-	VFNMADD231PS Z1, Z11, Z9
-	JMP          whole_zero3_3_done
+	JMP    whole_zero3_2_done
 
 whole_zero3_3:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z9, Z9, Z9
-
-whole_zero3_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z6, Z11
-	VMOVUPS      Z11, (R11)
-	VMOVAPS      Z6, Z11
-	VMOVAPS      Z8, Z13
-	VFMADD231PS  Z2, Z10, Z11
-	VFMADD231PS  Z2, Z12, Z13
-	VMOVAPS      Z11, Z14
-	VFMADD231PS  Z0, Z13, Z14
-	VMOVUPS      Z14, (R11)(R9*1)
-	VFNMADD231PS Z0, Z13, Z11
-	VMOVUPS      Z11, (R11)(R9*2)
-	VMOVAPS      Z6, Z6
-	VMOVAPS      Z8, Z8
-	VFMADD231PS  Z3, Z10, Z6
-	VFMADD231PS  Z3, Z12, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z1, Z8, Z10
-	VMOVUPS      Z10, (R12)
-	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, (R12)(R9*1)
-	VMOVAPS      Z12, Z6
-	VMOVUPS      Z6, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z4, Z6
-	VMOVUPS      Z6, (R11)
-	VMOVAPS      Z4, Z6
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z2, Z7, Z6
-	VFMADD231PS  Z2, Z9, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, (R11)(R9*1)
-	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, (R11)(R9*2)
-	VMOVAPS      Z4, Z4
-	VMOVAPS      Z5, Z5
-	VFMADD231PS  Z3, Z7, Z4
-	VFMADD231PS  Z3, Z9, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VMOVUPS      Z6, (R12)
-	VFNMADD231PS Z1, Z5, Z4
-	VMOVUPS      Z4, (R12)(R9*1)
-	VMOVAPS      Z9, Z4
-	VMOVUPS      Z4, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           whole_zero5_0
-	VMOVUPS      (DI)(R10*1), Z4
-	JMP          whole_zero5_0_done
+	JMP    whole_zero3_3_done
 
 whole_zero5_0:
 	VXORPS Z4, Z4, Z4
-
-whole_zero5_0_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000002, R8
-	JZ      whole_zero5_1
-	VMOVUPS (DI)(R10*1), Z5
-	JMP     whole_zero5_1_done
+	JMP    whole_zero5_0_done
 
 whole_zero5_1:
 	VXORPS Z5, Z5, Z5
-
-whole_zero5_1_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000004, R8
-	JZ      whole_zero5_2
-	VMOVUPS (DI)(R10*1), Z6
-	JMP     whole_zero5_2_done
+	JMP    whole_zero5_1_done
 
 whole_zero5_2:
 	VXORPS Z6, Z6, Z6
-
-whole_zero5_2_done:
-	ADDQ    SI, R10
-	TESTL   $0x00000008, R8
-	JZ      whole_zero5_3
-	VMOVUPS (DI)(R10*1), Z7
-	JMP     whole_zero5_3_done
+	JMP    whole_zero5_2_done
 
 whole_zero5_3:
 	VXORPS Z7, Z7, Z7
-
-whole_zero5_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z4, Z8
-	VMOVUPS      Z8, (R11)
-	VMOVAPS      Z4, Z8
-	VMOVAPS      Z5, Z9
-	VFMADD231PS  Z2, Z6, Z8
-	VFMADD231PS  Z2, Z7, Z9
-	VMOVAPS      Z8, Z10
-	VFMADD231PS  Z0, Z9, Z10
-	VMOVUPS      Z10, (R11)(R9*1)
-	VFNMADD231PS Z0, Z9, Z8
-	VMOVUPS      Z8, (R11)(R9*2)
-	VMOVAPS      Z4, Z4
-	VMOVAPS      Z5, Z5
-	VFMADD231PS  Z3, Z6, Z4
-	VFMADD231PS  Z3, Z7, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VMOVUPS      Z6, (R12)
-	VFNMADD231PS Z1, Z5, Z4
-	VMOVUPS      Z4, (R12)(R9*1)
-	VMOVAPS      Z7, Z4
-	VMOVUPS      Z4, (R12)(R9*2)
-	IMUL3Q       $0x1e, R9, R12
-	SUBQ         R12, R11
-	ADDQ         $0x40, R11
-	ADDQ         $0x40, AX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, DI
-	SUBQ         $0x10, CX
-	JGE          channels
-
-tail:
-	ADDQ      $0x10, CX
-	JZ        done
-	MOVQ      $-1, R10
-	BZHIQ     CX, R10, R10
-	KMOVW     R10, K1
-	XORQ      R10, R10
-	TESTL     $0x00000001, R8
-	JZ        tail_zero0_0
-	VMOVUPS.Z (AX)(R10*1), K1, Z4
-	JMP       tail_zero0_0_done
+	JMP    whole_zero5_3_done
 
 tail_zero0_0:
 	VXORPS Z4, Z4, Z4
-
-tail_zero0_0_done:
-	ADDQ      SI, R10
-	TESTL     $0x00000002, R8
-	JZ        tail_zero0_1
-	VMOVUPS.Z (AX)(R10*1), K1, Z5
-	JMP       tail_zero0_1_done
+	JMP    tail_zero0_0_done
 
 tail_zero0_1:
 	VXORPS Z5, Z5, Z5
-
-tail_zero0_1_done:
-	ADDQ      SI, R10
-	TESTL     $0x00000004, R8
-	JZ        tail_zero0_2
-	VMOVUPS.Z (AX)(R10*1), K1, Z6
-	JMP       tail_zero0_2_done
+	JMP    tail_zero0_1_done
 
 tail_zero0_2:
 	VXORPS Z6, Z6, Z6
-
-tail_zero0_2_done:
-	ADDQ      SI, R10
-	TESTL     $0x00000008, R8
-	JZ        tail_zero0_3
-	VMOVUPS.Z (AX)(R10*1), K1, Z7
-	JMP       tail_zero0_3_done
+	JMP    tail_zero0_2_done
 
 tail_zero0_3:
 	VXORPS Z7, Z7, Z7
-
-tail_zero0_3_done:
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z4, Z8
-	VMOVUPS      Z8, K1, (R11)
-	VMOVAPS      Z4, Z8
-	VMOVAPS      Z5, Z9
-	VFMADD231PS  Z2, Z6, Z8
-	VFMADD231PS  Z2, Z7, Z9
-	VMOVAPS      Z8, Z10
-	VFMADD231PS  Z0, Z9, Z10
-	VMOVUPS      Z10, K1, (R11)(R9*1)
-	VFNMADD231PS Z0, Z9, Z8
-	VMOVUPS      Z8, K1, (R11)(R9*2)
-	VMOVAPS      Z4, Z4
-	VMOVAPS      Z5, Z5
-	VFMADD231PS  Z3, Z6, Z4
-	VFMADD231PS  Z3, Z7, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VMOVUPS      Z6, K1, (R12)
-	VFNMADD231PS Z1, Z5, Z4
-	VMOVUPS      Z4, K1, (R12)(R9*1)
-	VMOVAPS      Z7, Z4
-	VMOVUPS      Z4, K1, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           tail_zero1_0
-	VMOVUPS.Z    (AX)(R10*1), K1, Z4
-	VMOVUPS.Z    (DX)(R10*1), K1, Z5
-	VMOVUPS.Z    (BX)(R10*1), K1, Z6
-	VFMADD231PS  Z2, Z6, Z4
-	VMOVUPS.Z    (DI)(R10*1), K1, Z6
-	VFMADD231PS  Z2, Z6, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z0, Z5, Z6
-	VFNMADD231PS Z0, Z5, Z4
-	JMP          tail_zero1_0_done
+	JMP    tail_zero0_3_done
 
 tail_zero1_0:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z4, Z4, Z4
-
-tail_zero1_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
-	JZ           tail_zero1_1
-	VMOVUPS.Z    (AX)(R10*1), K1, Z5
-	VMOVUPS.Z    (DX)(R10*1), K1, Z7
-	VMOVUPS.Z    (BX)(R10*1), K1, Z8
-	VFMADD231PS  Z2, Z8, Z5
-	VMOVUPS.Z    (DI)(R10*1), K1, Z8
-	VFMADD231PS  Z2, Z8, Z7
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z0, Z7, Z8
-	VFNMADD231PS Z0, Z7, Z5
-	JMP          tail_zero1_1_done
+	JMP    tail_zero1_0_done
 
 tail_zero1_1:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z5, Z5, Z5
-
-tail_zero1_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
-	JZ           tail_zero1_2
-	VMOVUPS.Z    (AX)(R10*1), K1, Z7
-	VMOVUPS.Z    (DX)(R10*1), K1, Z9
-	VMOVUPS.Z    (BX)(R10*1), K1, Z10
-	VFMADD231PS  Z2, Z10, Z7
-	VMOVUPS.Z    (DI)(R10*1), K1, Z10
-	VFMADD231PS  Z2, Z10, Z9
-	VMOVAPS      Z7, Z10
-	VFMADD231PS  Z0, Z9, Z10
-	VFNMADD231PS Z0, Z9, Z7
-	JMP          tail_zero1_2_done
+	JMP    tail_zero1_1_done
 
 tail_zero1_2:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z7, Z7, Z7
-
-tail_zero1_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
-	JZ           tail_zero1_3
-	VMOVUPS.Z    (AX)(R10*1), K1, Z9
-	VMOVUPS.Z    (DX)(R10*1), K1, Z11
-	VMOVUPS.Z    (BX)(R10*1), K1, Z12
-	VFMADD231PS  Z2, Z12, Z9
-	VMOVUPS.Z    (DI)(R10*1), K1, Z12
-	VFMADD231PS  Z2, Z12, Z11
-	VMOVAPS      Z9, Z12
-	VFMADD231PS  Z0, Z11, Z12
-	VFNMADD231PS Z0, Z11, Z9
-	JMP          tail_zero1_3_done
+	JMP    tail_zero1_2_done
 
 tail_zero1_3:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z9, Z9, Z9
-
-tail_zero1_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z6, Z11
-	VMOVUPS      Z11, K1, (R11)
-	VMOVAPS      Z6, Z11
-	VMOVAPS      Z8, Z13
-	VFMADD231PS  Z2, Z10, Z11
-	VFMADD231PS  Z2, Z12, Z13
-	VMOVAPS      Z11, Z14
-	VFMADD231PS  Z0, Z13, Z14
-	VMOVUPS      Z14, K1, (R11)(R9*1)
-	VFNMADD231PS Z0, Z13, Z11
-	VMOVUPS      Z11, K1, (R11)(R9*2)
-	VMOVAPS      Z6, Z6
-	VMOVAPS      Z8, Z8
-	VFMADD231PS  Z3, Z10, Z6
-	VFMADD231PS  Z3, Z12, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z1, Z8, Z10
-	VMOVUPS      Z10, K1, (R12)
-	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, K1, (R12)(R9*1)
-	VMOVAPS      Z12, Z6
-	VMOVUPS      Z6, K1, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z4, Z6
-	VMOVUPS      Z6, K1, (R11)
-	VMOVAPS      Z4, Z6
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z2, Z7, Z6
-	VFMADD231PS  Z2, Z9, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, K1, (R11)(R9*1)
-	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, K1, (R11)(R9*2)
-	VMOVAPS      Z4, Z4
-	VMOVAPS      Z5, Z5
-	VFMADD231PS  Z3, Z7, Z4
-	VFMADD231PS  Z3, Z9, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VMOVUPS      Z6, K1, (R12)
-	VFNMADD231PS Z1, Z5, Z4
-	VMOVUPS      Z4, K1, (R12)(R9*1)
-	VMOVAPS      Z9, Z4
-	VMOVUPS      Z4, K1, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           tail_zero3_0
-	VMOVUPS.Z    (AX)(R10*1), K1, Z4
-	VMOVUPS.Z    (DX)(R10*1), K1, Z5
-	VMOVUPS.Z    (BX)(R10*1), K1, Z6
-	VFMADD231PS  Z3, Z6, Z4
-	VMOVUPS.Z    (DI)(R10*1), K1, Z6
-	VFMADD231PS  Z3, Z6, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VFNMADD231PS Z1, Z5, Z4
-	JMP          tail_zero3_0_done
+	JMP    tail_zero1_3_done
 
 tail_zero3_0:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z4, Z4, Z4
-
-tail_zero3_0_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000002, R8
-	JZ           tail_zero3_1
-	VMOVUPS.Z    (AX)(R10*1), K1, Z5
-	VMOVUPS.Z    (DX)(R10*1), K1, Z7
-	VMOVUPS.Z    (BX)(R10*1), K1, Z8
-	VFMADD231PS  Z3, Z8, Z5
-	VMOVUPS.Z    (DI)(R10*1), K1, Z8
-	VFMADD231PS  Z3, Z8, Z7
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z1, Z7, Z8
-	VFNMADD231PS Z1, Z7, Z5
-	JMP          tail_zero3_1_done
+	JMP    tail_zero3_0_done
 
 tail_zero3_1:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z5, Z5, Z5
-
-tail_zero3_1_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000004, R8
-	JZ           tail_zero3_2
-	VMOVUPS.Z    (AX)(R10*1), K1, Z7
-	VMOVUPS.Z    (DX)(R10*1), K1, Z9
-	VMOVUPS.Z    (BX)(R10*1), K1, Z10
-	VFMADD231PS  Z3, Z10, Z7
-	VMOVUPS.Z    (DI)(R10*1), K1, Z10
-	VFMADD231PS  Z3, Z10, Z9
-	VMOVAPS      Z7, Z10
-	VFMADD231PS  Z1, Z9, Z10
-	VFNMADD231PS Z1, Z9, Z7
-	JMP          tail_zero3_2_done
+	JMP    tail_zero3_1_done
 
 tail_zero3_2:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z7, Z7, Z7
-
-tail_zero3_2_done:
-	ADDQ         SI, R10
-	TESTL        $0x00000008, R8
-	JZ           tail_zero3_3
-	VMOVUPS.Z    (AX)(R10*1), K1, Z9
-	VMOVUPS.Z    (DX)(R10*1), K1, Z11
-	VMOVUPS.Z    (BX)(R10*1), K1, Z12
-	VFMADD231PS  Z3, Z12, Z9
-	VMOVUPS.Z    (DI)(R10*1), K1, Z12
-	VFMADD231PS  Z3, Z12, Z11
-	VMOVAPS      Z9, Z12
-	VFMADD231PS  Z1, Z11, Z12
-	VFNMADD231PS Z1, Z11, Z9
-	JMP          tail_zero3_3_done
+	JMP    tail_zero3_2_done
 
 tail_zero3_3:
 	VXORPS Z12, Z12, Z12
 	VXORPS Z9, Z9, Z9
-
-tail_zero3_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z6, Z11
-	VMOVUPS      Z11, K1, (R11)
-	VMOVAPS      Z6, Z11
-	VMOVAPS      Z8, Z13
-	VFMADD231PS  Z2, Z10, Z11
-	VFMADD231PS  Z2, Z12, Z13
-	VMOVAPS      Z11, Z14
-	VFMADD231PS  Z0, Z13, Z14
-	VMOVUPS      Z14, K1, (R11)(R9*1)
-	VFNMADD231PS Z0, Z13, Z11
-	VMOVUPS      Z11, K1, (R11)(R9*2)
-	VMOVAPS      Z6, Z6
-	VMOVAPS      Z8, Z8
-	VFMADD231PS  Z3, Z10, Z6
-	VFMADD231PS  Z3, Z12, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z1, Z8, Z10
-	VMOVUPS      Z10, K1, (R12)
-	VFNMADD231PS Z1, Z8, Z6
-	VMOVUPS      Z6, K1, (R12)(R9*1)
-	VMOVAPS      Z12, Z6
-	VMOVUPS      Z6, K1, (R12)(R9*2)
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z4, Z6
-	VMOVUPS      Z6, K1, (R11)
-	VMOVAPS      Z4, Z6
-	VMOVAPS      Z5, Z8
-	VFMADD231PS  Z2, Z7, Z6
-	VFMADD231PS  Z2, Z9, Z8
-	VMOVAPS      Z6, Z10
-	VFMADD231PS  Z0, Z8, Z10
-	VMOVUPS      Z10, K1, (R11)(R9*1)
-	VFNMADD231PS Z0, Z8, Z6
-	VMOVUPS      Z6, K1, (R11)(R9*2)
-	VMOVAPS      Z4, Z4
-	VMOVAPS      Z5, Z5
-	VFMADD231PS  Z3, Z7, Z4
-	VFMADD231PS  Z3, Z9, Z5
-	VMOVAPS      Z4, Z6
-	VFMADD231PS  Z1, Z5, Z6
-	VMOVUPS      Z6, K1, (R12)
-	VFNMADD231PS Z1, Z5, Z4
-	VMOVUPS      Z4, K1, (R12)(R9*1)
-	VMOVAPS      Z9, Z4
-	VMOVUPS      Z4, K1, (R12)(R9*2)
-	XORQ         R10, R10
-	TESTL        $0x00000001, R8
-	JZ           tail_zero5_0
-	VMOVUPS.Z    (DI)(R10*1), K1, Z4
-	JMP          tail_zero5_0_done
+	JMP    tail_zero3_3_done
 
 tail_zero5_0:
 	VXORPS Z4, Z4, Z4
-
-tail_zero5_0_done:
-	ADDQ      SI, R10
-	TESTL     $0x00000002, R8
-	JZ        tail_zero5_1
-	VMOVUPS.Z (DI)(R10*1), K1, Z5
-	JMP       tail_zero5_1_done
+	JMP    tail_zero5_0_done
 
 tail_zero5_1:
 	VXORPS Z5, Z5, Z5
-
-tail_zero5_1_done:
-	ADDQ      SI, R10
-	TESTL     $0x00000004, R8
-	JZ        tail_zero5_2
-	VMOVUPS.Z (DI)(R10*1), K1, Z6
-	JMP       tail_zero5_2_done
+	JMP    tail_zero5_1_done
 
 tail_zero5_2:
 	VXORPS Z6, Z6, Z6
-
-tail_zero5_2_done:
-	ADDQ      SI, R10
-	TESTL     $0x00000008, R8
-	JZ        tail_zero5_3
-	VMOVUPS.Z (DI)(R10*1), K1, Z7
-	JMP       tail_zero5_3_done
+	JMP    tail_zero5_2_done
 
 tail_zero5_3:
 	VXORPS Z7, Z7, Z7
-
-tail_zero5_3_done:
-	LEAQ         (R12)(R9*1), R11
-	LEAQ         (R11)(R9*2), R11
-	LEAQ         (R11)(R9*2), R12
-	ADDQ         R9, R12
-	VMOVAPS      Z4, Z8
-	VMOVUPS      Z8, K1, (R11)
-	VMOVAPS      Z4, Z8
-	VMOVAPS      Z5, Z9
-	VFMADD231PS  Z2, Z6, Z8
-	VFMADD231PS  Z2, Z7, Z9
-	VMOVAPS      Z8, Z2
-	VFMADD231PS  Z0, Z9, Z2
-	VMOVUPS      Z2, K1, (R11)(R9*1)
-	VFNMADD231PS Z0, Z9, Z8
-	VMOVUPS      Z8, K1, (R11)(R9*2)
-	VMOVAPS      Z4, Z0
-	VMOVAPS      Z5, Z2
-	VFMADD231PS  Z3, Z6, Z0
-	VFMADD231PS  Z3, Z7, Z2
-	VMOVAPS      Z0, Z3
-	VFMADD231PS  Z1, Z2, Z3
-	VMOVUPS      Z3, K1, (R12)
-	VFNMADD231PS Z1, Z2, Z0
-	VMOVUPS      Z0, K1, (R12)(R9*1)
-	VMOVAPS      Z7, Z0
-	VMOVUPS      Z0, K1, (R12)(R9*2)
-	IMUL3Q       $0x1e, R9, R12
-	SUBQ         R12, R11
-	ADDQ         $0x40, R11
-	ADDQ         $0x40, AX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, DI
-
-done:
-	VZEROUPPER
-	RET
+	JMP    tail_zero5_3_done
 
 // func filterAVX512(u *float32, stride int, w *float32, at int, pitch int, step int, n int)
 // Requires: AVX, AVX512F, BMI2
@@ -3357,116 +3525,118 @@ done:
 	VZEROUPPER
 	RET
 
-// func outputAVX512(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int)
+// func outputAVX512(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·outputAVX512(SB), NOSPLIT, $0-64
-	MOVQ    m+24(FP), AX
-	MOVQ    stride+32(FP), CX
-	IMUL3Q  $0x06, CX, CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), BX
-	LEAQ    (BX)(CX*1), SI
-	LEAQ    (SI)(CX*1), DI
-	LEAQ    (DI)(CX*1), CX
-	MOVQ    x+0(FP), R8
-	MOVQ    pitch+8(FP), R9
-	MOVQ    step+16(FP), R10
-	MOVQ    n+56(FP), R11
+TEXT ·outputAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS c3f200000<>+0(SB), Z0
 	VMOVUPS c3fc00000<>+0(SB), Z1
 	VMOVUPS c3ec80000<>+0(SB), Z2
 	VMOVUPS c40100000<>+0(SB), Z3
 	VMOVUPS c3e7a0000<>+0(SB), Z4
 	VMOVUPS c40580000<>+0(SB), Z5
-	SUBQ    $0x10, R11
-	JL      tail
+	MOVQ    pitch+8(FP), AX
+	MOVQ    step+16(FP), CX
+
+tile:
+	MOVQ   m+24(FP), BX
+	MOVQ   stride+32(FP), DX
+	IMUL3Q $0x06, DX, DX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DI
+	LEAQ   (DI)(DX*1), R8
+	LEAQ   (R8)(DX*1), R9
+	LEAQ   (R9)(DX*1), R10
+	MOVQ   x+0(FP), R11
+	MOVQ   n+56(FP), R12
+	SUBQ   $0x10, R12
+	JL     tail
 
 channels:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Z6
-	VMOVUPS     (BX)(R12*1), Z7
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Z6
+	VMOVUPS     (DI)(DX*1), Z7
 	VADDPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R12*1), Z7
-	VMOVUPS     (DI)(R12*1), Z8
+	VMOVUPS     (R8)(DX*1), Z7
+	VMOVUPS     (R9)(DX*1), Z8
 	VADDPS      Z8, Z7, Z7
-	VMOVUPS     (AX)(R12*1), Z8
+	VMOVUPS     (BX)(DX*1), Z8
 	VADDPS      Z6, Z8, Z8
 	VADDPS      Z7, Z8, Z8
 	VMULPS      Z2, Z6, Z6
 	VFMADD231PS Z3, Z7, Z6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z7
-	VMOVUPS     (BX)(R12*1), Z9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z7
+	VMOVUPS     (DI)(DX*1), Z9
 	VADDPS      Z9, Z7, Z7
-	VMOVUPS     (SI)(R12*1), Z9
-	VMOVUPS     (DI)(R12*1), Z10
+	VMOVUPS     (R8)(DX*1), Z9
+	VMOVUPS     (R9)(DX*1), Z10
 	VADDPS      Z10, Z9, Z9
-	VMOVUPS     (AX)(R12*1), Z10
+	VMOVUPS     (BX)(DX*1), Z10
 	VADDPS      Z7, Z10, Z10
 	VADDPS      Z9, Z10, Z10
 	VMULPS      Z2, Z7, Z7
 	VFMADD231PS Z3, Z9, Z7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z11
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z11
 	VADDPS      Z11, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z11
-	VMOVUPS     (DI)(R12*1), Z12
+	VMOVUPS     (R8)(DX*1), Z11
+	VMOVUPS     (R9)(DX*1), Z12
 	VADDPS      Z12, Z11, Z11
-	VMOVUPS     (AX)(R12*1), Z12
+	VMOVUPS     (BX)(DX*1), Z12
 	VADDPS      Z9, Z12, Z12
 	VADDPS      Z11, Z12, Z12
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z11, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z11
-	VMOVUPS     (BX)(R12*1), Z13
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z11
+	VMOVUPS     (DI)(DX*1), Z13
 	VADDPS      Z13, Z11, Z11
-	VMOVUPS     (SI)(R12*1), Z13
-	VMOVUPS     (DI)(R12*1), Z14
+	VMOVUPS     (R8)(DX*1), Z13
+	VMOVUPS     (R9)(DX*1), Z14
 	VADDPS      Z14, Z13, Z13
-	VMOVUPS     (AX)(R12*1), Z14
+	VMOVUPS     (BX)(DX*1), Z14
 	VADDPS      Z11, Z14, Z14
 	VADDPS      Z13, Z14, Z14
 	VMULPS      Z2, Z11, Z11
 	VFMADD231PS Z3, Z13, Z11
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z13
-	VMOVUPS     (BX)(R12*1), Z15
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z13
+	VMOVUPS     (DI)(DX*1), Z15
 	VADDPS      Z15, Z13, Z13
-	VMOVUPS     (SI)(R12*1), Z15
-	VMOVUPS     (DI)(R12*1), Z16
+	VMOVUPS     (R8)(DX*1), Z15
+	VMOVUPS     (R9)(DX*1), Z16
 	VADDPS      Z16, Z15, Z15
-	VMOVUPS     (AX)(R12*1), Z16
+	VMOVUPS     (BX)(DX*1), Z16
 	VADDPS      Z13, Z16, Z16
 	VADDPS      Z15, Z16, Z16
 	VMULPS      Z2, Z13, Z13
 	VFMADD231PS Z3, Z15, Z13
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z15
-	VMOVUPS     (BX)(R12*1), Z17
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z15
+	VMOVUPS     (DI)(DX*1), Z17
 	VADDPS      Z17, Z15, Z15
-	VMOVUPS     (SI)(R12*1), Z17
-	VMOVUPS     (DI)(R12*1), Z18
+	VMOVUPS     (R8)(DX*1), Z17
+	VMOVUPS     (R9)(DX*1), Z18
 	VADDPS      Z18, Z17, Z17
-	VMOVUPS     (AX)(R12*1), Z18
+	VMOVUPS     (BX)(DX*1), Z18
 	VADDPS      Z15, Z18, Z18
 	VADDPS      Z17, Z18, Z18
 	VMULPS      Z2, Z15, Z15
 	VFMADD231PS Z3, Z17, Z15
 	CMPQ        rows+40(FP), $0x00
 	JLE         whole_row0
-	MOVQ        R8, R12
+	MOVQ        R11, DX
 	VADDPS      Z12, Z10, Z17
 	VADDPS      Z16, Z14, Z19
 	VADDPS      Z17, Z8, Z8
 	VADDPS      Z19, Z8, Z8
-	VMOVUPS     Z8, (R12)
+	VMOVUPS     Z8, (DX)
 	VMULPS      Z2, Z17, Z8
 	VFMADD231PS Z3, Z19, Z8
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel0_2
-	VMOVUPS     Z8, (R12)(R10*2)
+	VMOVUPS     Z8, (DX)(CX*2)
 
 whole_pixel0_2:
 	VSUBPS      Z12, Z10, Z8
@@ -3475,7 +3645,7 @@ whole_pixel0_2:
 	VFMADD231PS Z1, Z10, Z12
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel0_1
-	VMOVUPS     Z12, (R12)(R10*1)
+	VMOVUPS     Z12, (DX)(CX*1)
 
 whole_pixel0_1:
 	VMOVAPS     Z18, Z12
@@ -3483,26 +3653,26 @@ whole_pixel0_1:
 	VFMADD231PS Z5, Z10, Z12
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel0_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z12, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z12, (DX)(CX*1)
 
 whole_pixel0_3:
 whole_row0:
 	CMPQ        rows+40(FP), $0x02
 	JLE         whole_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z9, Z7, Z8
 	VADDPS      Z13, Z11, Z10
 	VADDPS      Z8, Z6, Z6
 	VADDPS      Z10, Z6, Z6
-	VMOVUPS     Z6, (R12)
+	VMOVUPS     Z6, (DX)
 	VMULPS      Z2, Z8, Z6
 	VFMADD231PS Z3, Z10, Z6
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel2_2
-	VMOVUPS     Z6, (R12)(R10*2)
+	VMOVUPS     Z6, (DX)(CX*2)
 
 whole_pixel2_2:
 	VSUBPS      Z9, Z7, Z6
@@ -3511,7 +3681,7 @@ whole_pixel2_2:
 	VFMADD231PS Z1, Z7, Z8
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel2_1
-	VMOVUPS     Z8, (R12)(R10*1)
+	VMOVUPS     Z8, (DX)(CX*1)
 
 whole_pixel2_1:
 	VMOVAPS     Z15, Z8
@@ -3519,97 +3689,97 @@ whole_pixel2_1:
 	VFMADD231PS Z5, Z7, Z8
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel2_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z8, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z8, (DX)(CX*1)
 
 whole_pixel2_3:
 whole_row2:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Z6
-	VMOVUPS     (BX)(R12*1), Z7
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Z6
+	VMOVUPS     (DI)(DX*1), Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R12*1), Z7
-	VMOVUPS     (DI)(R12*1), Z8
+	VMOVUPS     (R8)(DX*1), Z7
+	VMOVUPS     (R9)(DX*1), Z8
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z6, Z8
 	VFMADD231PS Z1, Z7, Z8
-	VMOVUPS     (CX)(R12*1), Z9
+	VMOVUPS     (R10)(DX*1), Z9
 	VFMADD231PS Z4, Z6, Z9
 	VFMADD231PS Z5, Z7, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z6
-	VMOVUPS     (BX)(R12*1), Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z6
+	VMOVUPS     (DI)(DX*1), Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R12*1), Z7
-	VMOVUPS     (DI)(R12*1), Z10
+	VMOVUPS     (R8)(DX*1), Z7
+	VMOVUPS     (R9)(DX*1), Z10
 	VSUBPS      Z10, Z7, Z7
 	VMULPS      Z0, Z6, Z10
 	VFMADD231PS Z1, Z7, Z10
-	VMOVUPS     (CX)(R12*1), Z11
+	VMOVUPS     (R10)(DX*1), Z11
 	VFMADD231PS Z4, Z6, Z11
 	VFMADD231PS Z5, Z7, Z11
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z6
-	VMOVUPS     (BX)(R12*1), Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z6
+	VMOVUPS     (DI)(DX*1), Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R12*1), Z7
-	VMOVUPS     (DI)(R12*1), Z12
+	VMOVUPS     (R8)(DX*1), Z7
+	VMOVUPS     (R9)(DX*1), Z12
 	VSUBPS      Z12, Z7, Z7
 	VMULPS      Z0, Z6, Z12
 	VFMADD231PS Z1, Z7, Z12
-	VMOVUPS     (CX)(R12*1), Z13
+	VMOVUPS     (R10)(DX*1), Z13
 	VFMADD231PS Z4, Z6, Z13
 	VFMADD231PS Z5, Z7, Z13
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z6
-	VMOVUPS     (BX)(R12*1), Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z6
+	VMOVUPS     (DI)(DX*1), Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R12*1), Z7
-	VMOVUPS     (DI)(R12*1), Z14
+	VMOVUPS     (R8)(DX*1), Z7
+	VMOVUPS     (R9)(DX*1), Z14
 	VSUBPS      Z14, Z7, Z7
 	VMULPS      Z0, Z6, Z14
 	VFMADD231PS Z1, Z7, Z14
-	VMOVUPS     (CX)(R12*1), Z15
+	VMOVUPS     (R10)(DX*1), Z15
 	VFMADD231PS Z4, Z6, Z15
 	VFMADD231PS Z5, Z7, Z15
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z6
-	VMOVUPS     (BX)(R12*1), Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z6
+	VMOVUPS     (DI)(DX*1), Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R12*1), Z7
-	VMOVUPS     (DI)(R12*1), Z16
+	VMOVUPS     (R8)(DX*1), Z7
+	VMOVUPS     (R9)(DX*1), Z16
 	VSUBPS      Z16, Z7, Z7
 	VMULPS      Z0, Z6, Z16
 	VFMADD231PS Z1, Z7, Z16
-	VMOVUPS     (CX)(R12*1), Z17
+	VMOVUPS     (R10)(DX*1), Z17
 	VFMADD231PS Z4, Z6, Z17
 	VFMADD231PS Z5, Z7, Z17
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z6
-	VMOVUPS     (BX)(R12*1), Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z6
+	VMOVUPS     (DI)(DX*1), Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R12*1), Z7
-	VMOVUPS     (DI)(R12*1), Z18
+	VMOVUPS     (R8)(DX*1), Z7
+	VMOVUPS     (R9)(DX*1), Z18
 	VSUBPS      Z18, Z7, Z7
 	VMULPS      Z0, Z6, Z18
 	VFMADD231PS Z1, Z7, Z18
-	VMOVUPS     (CX)(R12*1), Z19
+	VMOVUPS     (R10)(DX*1), Z19
 	VFMADD231PS Z4, Z6, Z19
 	VFMADD231PS Z5, Z7, Z19
 	CMPQ        rows+40(FP), $0x01
 	JLE         whole_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Z12, Z10, Z6
 	VADDPS      Z16, Z14, Z7
 	VADDPS      Z6, Z8, Z8
 	VADDPS      Z7, Z8, Z8
-	VMOVUPS     Z8, (R12)
+	VMOVUPS     Z8, (DX)
 	VMULPS      Z2, Z6, Z6
 	VFMADD231PS Z3, Z7, Z6
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel1_2
-	VMOVUPS     Z6, (R12)(R10*2)
+	VMOVUPS     Z6, (DX)(CX*2)
 
 whole_pixel1_2:
 	VSUBPS      Z12, Z10, Z6
@@ -3618,7 +3788,7 @@ whole_pixel1_2:
 	VFMADD231PS Z1, Z7, Z8
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel1_1
-	VMOVUPS     Z8, (R12)(R10*1)
+	VMOVUPS     Z8, (DX)(CX*1)
 
 whole_pixel1_1:
 	VMOVAPS     Z18, Z8
@@ -3626,27 +3796,27 @@ whole_pixel1_1:
 	VFMADD231PS Z5, Z7, Z8
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel1_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z8, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z8, (DX)(CX*1)
 
 whole_pixel1_3:
 whole_row1:
 	CMPQ        rows+40(FP), $0x03
 	JLE         whole_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z13, Z11, Z6
 	VADDPS      Z17, Z15, Z7
 	VADDPS      Z6, Z9, Z8
 	VADDPS      Z7, Z8, Z8
-	VMOVUPS     Z8, (R12)
+	VMOVUPS     Z8, (DX)
 	VMULPS      Z2, Z6, Z6
 	VFMADD231PS Z3, Z7, Z6
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel3_2
-	VMOVUPS     Z6, (R12)(R10*2)
+	VMOVUPS     Z6, (DX)(CX*2)
 
 whole_pixel3_2:
 	VSUBPS      Z13, Z11, Z6
@@ -3655,7 +3825,7 @@ whole_pixel3_2:
 	VFMADD231PS Z1, Z7, Z8
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel3_1
-	VMOVUPS     Z8, (R12)(R10*1)
+	VMOVUPS     Z8, (DX)(CX*1)
 
 whole_pixel3_1:
 	VMOVAPS     Z19, Z8
@@ -3663,112 +3833,112 @@ whole_pixel3_1:
 	VFMADD231PS Z5, Z7, Z8
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel3_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z8, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z8, (DX)(CX*1)
 
 whole_pixel3_3:
 whole_row3:
-	ADDQ $0x40, R8
-	ADDQ $0x40, AX
-	ADDQ $0x40, DX
+	ADDQ $0x40, R11
 	ADDQ $0x40, BX
 	ADDQ $0x40, SI
 	ADDQ $0x40, DI
-	ADDQ $0x40, CX
-	SUBQ $0x10, R11
+	ADDQ $0x40, R8
+	ADDQ $0x40, R9
+	ADDQ $0x40, R10
+	SUBQ $0x10, R12
 	JGE  channels
 
 tail:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done
-	MOVQ        $-1, R12
-	BZHIQ       R11, R12, R12
-	KMOVW       R12, K1
-	XORQ        R12, R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z6
-	VMOVUPS.Z   (BX)(R12*1), K1, Z7
+	MOVQ        $-1, DX
+	BZHIQ       R12, DX, DX
+	KMOVW       DX, K1
+	XORQ        DX, DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z6
+	VMOVUPS.Z   (DI)(DX*1), K1, Z7
 	VADDPS      Z7, Z6, Z6
-	VMOVUPS.Z   (SI)(R12*1), K1, Z7
-	VMOVUPS.Z   (DI)(R12*1), K1, Z8
+	VMOVUPS.Z   (R8)(DX*1), K1, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z8
 	VADDPS      Z8, Z7, Z7
-	VMOVUPS.Z   (AX)(R12*1), K1, Z8
+	VMOVUPS.Z   (BX)(DX*1), K1, Z8
 	VADDPS      Z6, Z8, Z8
 	VADDPS      Z7, Z8, Z8
 	VMULPS      Z2, Z6, Z6
 	VFMADD231PS Z3, Z7, Z6
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z7
-	VMOVUPS.Z   (BX)(R12*1), K1, Z9
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z7
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
 	VADDPS      Z9, Z7, Z7
-	VMOVUPS.Z   (SI)(R12*1), K1, Z9
-	VMOVUPS.Z   (DI)(R12*1), K1, Z10
+	VMOVUPS.Z   (R8)(DX*1), K1, Z9
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
 	VADDPS      Z10, Z9, Z9
-	VMOVUPS.Z   (AX)(R12*1), K1, Z10
+	VMOVUPS.Z   (BX)(DX*1), K1, Z10
 	VADDPS      Z7, Z10, Z10
 	VADDPS      Z9, Z10, Z10
 	VMULPS      Z2, Z7, Z7
 	VFMADD231PS Z3, Z9, Z7
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z11
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z11
 	VADDPS      Z11, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z11
-	VMOVUPS.Z   (DI)(R12*1), K1, Z12
+	VMOVUPS.Z   (R8)(DX*1), K1, Z11
+	VMOVUPS.Z   (R9)(DX*1), K1, Z12
 	VADDPS      Z12, Z11, Z11
-	VMOVUPS.Z   (AX)(R12*1), K1, Z12
+	VMOVUPS.Z   (BX)(DX*1), K1, Z12
 	VADDPS      Z9, Z12, Z12
 	VADDPS      Z11, Z12, Z12
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z11, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z11
-	VMOVUPS.Z   (BX)(R12*1), K1, Z13
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z11
+	VMOVUPS.Z   (DI)(DX*1), K1, Z13
 	VADDPS      Z13, Z11, Z11
-	VMOVUPS.Z   (SI)(R12*1), K1, Z13
-	VMOVUPS.Z   (DI)(R12*1), K1, Z14
+	VMOVUPS.Z   (R8)(DX*1), K1, Z13
+	VMOVUPS.Z   (R9)(DX*1), K1, Z14
 	VADDPS      Z14, Z13, Z13
-	VMOVUPS.Z   (AX)(R12*1), K1, Z14
+	VMOVUPS.Z   (BX)(DX*1), K1, Z14
 	VADDPS      Z11, Z14, Z14
 	VADDPS      Z13, Z14, Z14
 	VMULPS      Z2, Z11, Z11
 	VFMADD231PS Z3, Z13, Z11
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z13
-	VMOVUPS.Z   (BX)(R12*1), K1, Z15
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z13
+	VMOVUPS.Z   (DI)(DX*1), K1, Z15
 	VADDPS      Z15, Z13, Z13
-	VMOVUPS.Z   (SI)(R12*1), K1, Z15
-	VMOVUPS.Z   (DI)(R12*1), K1, Z16
+	VMOVUPS.Z   (R8)(DX*1), K1, Z15
+	VMOVUPS.Z   (R9)(DX*1), K1, Z16
 	VADDPS      Z16, Z15, Z15
-	VMOVUPS.Z   (AX)(R12*1), K1, Z16
+	VMOVUPS.Z   (BX)(DX*1), K1, Z16
 	VADDPS      Z13, Z16, Z16
 	VADDPS      Z15, Z16, Z16
 	VMULPS      Z2, Z13, Z13
 	VFMADD231PS Z3, Z15, Z13
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z15
-	VMOVUPS.Z   (BX)(R12*1), K1, Z17
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z15
+	VMOVUPS.Z   (DI)(DX*1), K1, Z17
 	VADDPS      Z17, Z15, Z15
-	VMOVUPS.Z   (SI)(R12*1), K1, Z17
-	VMOVUPS.Z   (DI)(R12*1), K1, Z18
+	VMOVUPS.Z   (R8)(DX*1), K1, Z17
+	VMOVUPS.Z   (R9)(DX*1), K1, Z18
 	VADDPS      Z18, Z17, Z17
-	VMOVUPS.Z   (AX)(R12*1), K1, Z18
+	VMOVUPS.Z   (BX)(DX*1), K1, Z18
 	VADDPS      Z15, Z18, Z18
 	VADDPS      Z17, Z18, Z18
 	VMULPS      Z2, Z15, Z15
 	VFMADD231PS Z3, Z17, Z15
 	CMPQ        rows+40(FP), $0x00
 	JLE         tail_row0
-	MOVQ        R8, R12
+	MOVQ        R11, DX
 	VADDPS      Z12, Z10, Z17
 	VADDPS      Z16, Z14, Z19
 	VADDPS      Z17, Z8, Z8
 	VADDPS      Z19, Z8, Z8
-	VMOVUPS     Z8, K1, (R12)
+	VMOVUPS     Z8, K1, (DX)
 	VMULPS      Z2, Z17, Z8
 	VFMADD231PS Z3, Z19, Z8
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel0_2
-	VMOVUPS     Z8, K1, (R12)(R10*2)
+	VMOVUPS     Z8, K1, (DX)(CX*2)
 
 tail_pixel0_2:
 	VSUBPS      Z12, Z10, Z8
@@ -3777,7 +3947,7 @@ tail_pixel0_2:
 	VFMADD231PS Z1, Z10, Z12
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel0_1
-	VMOVUPS     Z12, K1, (R12)(R10*1)
+	VMOVUPS     Z12, K1, (DX)(CX*1)
 
 tail_pixel0_1:
 	VMOVAPS     Z18, Z12
@@ -3785,26 +3955,26 @@ tail_pixel0_1:
 	VFMADD231PS Z5, Z10, Z12
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel0_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z12, K1, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z12, K1, (DX)(CX*1)
 
 tail_pixel0_3:
 tail_row0:
 	CMPQ        rows+40(FP), $0x02
 	JLE         tail_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z9, Z7, Z8
 	VADDPS      Z13, Z11, Z10
 	VADDPS      Z8, Z6, Z6
 	VADDPS      Z10, Z6, Z6
-	VMOVUPS     Z6, K1, (R12)
+	VMOVUPS     Z6, K1, (DX)
 	VMULPS      Z2, Z8, Z6
 	VFMADD231PS Z3, Z10, Z6
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel2_2
-	VMOVUPS     Z6, K1, (R12)(R10*2)
+	VMOVUPS     Z6, K1, (DX)(CX*2)
 
 tail_pixel2_2:
 	VSUBPS      Z9, Z7, Z6
@@ -3813,7 +3983,7 @@ tail_pixel2_2:
 	VFMADD231PS Z1, Z7, Z8
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel2_1
-	VMOVUPS     Z8, K1, (R12)(R10*1)
+	VMOVUPS     Z8, K1, (DX)(CX*1)
 
 tail_pixel2_1:
 	VMOVAPS     Z15, Z8
@@ -3821,97 +3991,97 @@ tail_pixel2_1:
 	VFMADD231PS Z5, Z7, Z8
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel2_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z8, K1, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z8, K1, (DX)(CX*1)
 
 tail_pixel2_3:
 tail_row2:
-	XORQ        R12, R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z6
-	VMOVUPS.Z   (BX)(R12*1), K1, Z7
+	XORQ        DX, DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z6
+	VMOVUPS.Z   (DI)(DX*1), K1, Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS.Z   (SI)(R12*1), K1, Z7
-	VMOVUPS.Z   (DI)(R12*1), K1, Z8
+	VMOVUPS.Z   (R8)(DX*1), K1, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z8
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z6, Z8
 	VFMADD231PS Z1, Z7, Z8
-	VMOVUPS.Z   (CX)(R12*1), K1, Z9
+	VMOVUPS.Z   (R10)(DX*1), K1, Z9
 	VFMADD231PS Z4, Z6, Z9
 	VFMADD231PS Z5, Z7, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z6
-	VMOVUPS.Z   (BX)(R12*1), K1, Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z6
+	VMOVUPS.Z   (DI)(DX*1), K1, Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS.Z   (SI)(R12*1), K1, Z7
-	VMOVUPS.Z   (DI)(R12*1), K1, Z10
+	VMOVUPS.Z   (R8)(DX*1), K1, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
 	VSUBPS      Z10, Z7, Z7
 	VMULPS      Z0, Z6, Z10
 	VFMADD231PS Z1, Z7, Z10
-	VMOVUPS.Z   (CX)(R12*1), K1, Z11
+	VMOVUPS.Z   (R10)(DX*1), K1, Z11
 	VFMADD231PS Z4, Z6, Z11
 	VFMADD231PS Z5, Z7, Z11
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z6
-	VMOVUPS.Z   (BX)(R12*1), K1, Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z6
+	VMOVUPS.Z   (DI)(DX*1), K1, Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS.Z   (SI)(R12*1), K1, Z7
-	VMOVUPS.Z   (DI)(R12*1), K1, Z12
+	VMOVUPS.Z   (R8)(DX*1), K1, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z12
 	VSUBPS      Z12, Z7, Z7
 	VMULPS      Z0, Z6, Z12
 	VFMADD231PS Z1, Z7, Z12
-	VMOVUPS.Z   (CX)(R12*1), K1, Z13
+	VMOVUPS.Z   (R10)(DX*1), K1, Z13
 	VFMADD231PS Z4, Z6, Z13
 	VFMADD231PS Z5, Z7, Z13
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z6
-	VMOVUPS.Z   (BX)(R12*1), K1, Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z6
+	VMOVUPS.Z   (DI)(DX*1), K1, Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS.Z   (SI)(R12*1), K1, Z7
-	VMOVUPS.Z   (DI)(R12*1), K1, Z14
+	VMOVUPS.Z   (R8)(DX*1), K1, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z14
 	VSUBPS      Z14, Z7, Z7
 	VMULPS      Z0, Z6, Z14
 	VFMADD231PS Z1, Z7, Z14
-	VMOVUPS.Z   (CX)(R12*1), K1, Z15
+	VMOVUPS.Z   (R10)(DX*1), K1, Z15
 	VFMADD231PS Z4, Z6, Z15
 	VFMADD231PS Z5, Z7, Z15
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z6
-	VMOVUPS.Z   (BX)(R12*1), K1, Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z6
+	VMOVUPS.Z   (DI)(DX*1), K1, Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS.Z   (SI)(R12*1), K1, Z7
-	VMOVUPS.Z   (DI)(R12*1), K1, Z16
+	VMOVUPS.Z   (R8)(DX*1), K1, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z16
 	VSUBPS      Z16, Z7, Z7
 	VMULPS      Z0, Z6, Z16
 	VFMADD231PS Z1, Z7, Z16
-	VMOVUPS.Z   (CX)(R12*1), K1, Z17
+	VMOVUPS.Z   (R10)(DX*1), K1, Z17
 	VFMADD231PS Z4, Z6, Z17
 	VFMADD231PS Z5, Z7, Z17
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z6
-	VMOVUPS.Z   (BX)(R12*1), K1, Z7
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z6
+	VMOVUPS.Z   (DI)(DX*1), K1, Z7
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS.Z   (SI)(R12*1), K1, Z7
-	VMOVUPS.Z   (DI)(R12*1), K1, Z18
+	VMOVUPS.Z   (R8)(DX*1), K1, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z18
 	VSUBPS      Z18, Z7, Z7
 	VMULPS      Z0, Z6, Z18
 	VFMADD231PS Z1, Z7, Z18
-	VMOVUPS.Z   (CX)(R12*1), K1, Z19
+	VMOVUPS.Z   (R10)(DX*1), K1, Z19
 	VFMADD231PS Z4, Z6, Z19
 	VFMADD231PS Z5, Z7, Z19
 	CMPQ        rows+40(FP), $0x01
 	JLE         tail_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Z12, Z10, Z6
 	VADDPS      Z16, Z14, Z7
 	VADDPS      Z6, Z8, Z8
 	VADDPS      Z7, Z8, Z8
-	VMOVUPS     Z8, K1, (R12)
+	VMOVUPS     Z8, K1, (DX)
 	VMULPS      Z2, Z6, Z6
 	VFMADD231PS Z3, Z7, Z6
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel1_2
-	VMOVUPS     Z6, K1, (R12)(R10*2)
+	VMOVUPS     Z6, K1, (DX)(CX*2)
 
 tail_pixel1_2:
 	VSUBPS      Z12, Z10, Z6
@@ -3920,7 +4090,7 @@ tail_pixel1_2:
 	VFMADD231PS Z1, Z7, Z8
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel1_1
-	VMOVUPS     Z8, K1, (R12)(R10*1)
+	VMOVUPS     Z8, K1, (DX)(CX*1)
 
 tail_pixel1_1:
 	VMOVAPS     Z18, Z8
@@ -3928,169 +4098,180 @@ tail_pixel1_1:
 	VFMADD231PS Z5, Z7, Z8
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel1_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z8, K1, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z8, K1, (DX)(CX*1)
 
 tail_pixel1_3:
 tail_row1:
 	CMPQ        rows+40(FP), $0x03
 	JLE         tail_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z13, Z11, Z6
 	VADDPS      Z17, Z15, Z7
 	VADDPS      Z6, Z9, Z8
 	VADDPS      Z7, Z8, Z8
-	VMOVUPS     Z8, K1, (R12)
-	VMULPS      Z2, Z6, Z2
-	VFMADD231PS Z3, Z7, Z2
+	VMOVUPS     Z8, K1, (DX)
+	VMULPS      Z2, Z6, Z6
+	VFMADD231PS Z3, Z7, Z6
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel3_2
-	VMOVUPS     Z2, K1, (R12)(R10*2)
+	VMOVUPS     Z6, K1, (DX)(CX*2)
 
 tail_pixel3_2:
-	VSUBPS      Z13, Z11, Z2
-	VSUBPS      Z17, Z15, Z3
-	VMULPS      Z0, Z2, Z0
-	VFMADD231PS Z1, Z3, Z0
+	VSUBPS      Z13, Z11, Z6
+	VSUBPS      Z17, Z15, Z7
+	VMULPS      Z0, Z6, Z8
+	VFMADD231PS Z1, Z7, Z8
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel3_1
-	VMOVUPS     Z0, K1, (R12)(R10*1)
+	VMOVUPS     Z8, K1, (DX)(CX*1)
 
 tail_pixel3_1:
-	VMOVAPS     Z19, Z0
-	VFMADD231PS Z4, Z2, Z0
-	VFMADD231PS Z5, Z3, Z0
+	VMOVAPS     Z19, Z8
+	VFMADD231PS Z4, Z6, Z8
+	VFMADD231PS Z5, Z7, Z8
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel3_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS     Z0, K1, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS     Z8, K1, (DX)(CX*1)
 
 tail_pixel3_3:
 tail_row3:
-	ADDQ $0x40, R8
-	ADDQ $0x40, AX
-	ADDQ $0x40, DX
+	ADDQ $0x40, R11
 	ADDQ $0x40, BX
 	ADDQ $0x40, SI
 	ADDQ $0x40, DI
-	ADDQ $0x40, CX
+	ADDQ $0x40, R8
+	ADDQ $0x40, R9
+	ADDQ $0x40, R10
 
 done:
+	MOVQ n+56(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, m+24(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, x+0(FP)
+	SUBQ $0x04, cols+48(FP)
+	DECQ tiles+64(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
-// func outputBiasAVX512(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, bias *float32, slope float32)
+// func outputBiasAVX512(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, bias *float32, slope float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·outputBiasAVX512(SB), NOSPLIT, $0-76
-	MOVQ         m+24(FP), AX
-	MOVQ         stride+32(FP), CX
-	IMUL3Q       $0x06, CX, CX
-	LEAQ         (AX)(CX*1), DX
-	LEAQ         (DX)(CX*1), BX
-	LEAQ         (BX)(CX*1), SI
-	LEAQ         (SI)(CX*1), DI
-	LEAQ         (DI)(CX*1), CX
-	MOVQ         x+0(FP), R8
-	MOVQ         pitch+8(FP), R9
-	MOVQ         step+16(FP), R10
-	MOVQ         n+56(FP), R11
-	MOVQ         bias+64(FP), R13
+TEXT ·outputBiasAVX512(SB), NOSPLIT, $0-84
 	VMOVUPS      c3f200000<>+0(SB), Z0
 	VMOVUPS      c3fc00000<>+0(SB), Z1
 	VMOVUPS      c3ec80000<>+0(SB), Z2
 	VMOVUPS      c40100000<>+0(SB), Z3
 	VMOVUPS      c3e7a0000<>+0(SB), Z4
 	VMOVUPS      c40580000<>+0(SB), Z5
-	VBROADCASTSS slope+72(FP), Z6
-	MOVL         slope+72(FP), R12
-	SHLL         $0x01, R12
-	NEGL         R12
-	SBBL         R12, R12
-	VMOVD        R12, X7
+	VBROADCASTSS slope+80(FP), Z6
+	MOVL         slope+80(FP), AX
+	SHLL         $0x01, AX
+	NEGL         AX
+	SBBL         AX, AX
+	VMOVD        AX, X7
 	VPBROADCASTD X7, Z7
 	VXORPS       Z8, Z8, Z8
-	SUBQ         $0x10, R11
-	JL           tail
+	MOVQ         pitch+8(FP), AX
+	MOVQ         step+16(FP), CX
+
+tile:
+	MOVQ   m+24(FP), BX
+	MOVQ   stride+32(FP), DX
+	IMUL3Q $0x06, DX, DX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DI
+	LEAQ   (DI)(DX*1), R8
+	LEAQ   (R8)(DX*1), R9
+	LEAQ   (R9)(DX*1), R10
+	MOVQ   x+0(FP), R11
+	MOVQ   n+56(FP), R12
+	MOVQ   bias+72(FP), R13
+	SUBQ   $0x10, R12
+	JL     tail
 
 channels:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z10
 	VADDPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z11
+	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z11
 	VADDPS      Z11, Z10, Z10
-	VMOVUPS     (AX)(R12*1), Z11
+	VMOVUPS     (BX)(DX*1), Z11
 	VADDPS      Z9, Z11, Z11
 	VADDPS      Z10, Z11, Z11
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z10
-	VMOVUPS     (BX)(R12*1), Z12
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z10
+	VMOVUPS     (DI)(DX*1), Z12
 	VADDPS      Z12, Z10, Z10
-	VMOVUPS     (SI)(R12*1), Z12
-	VMOVUPS     (DI)(R12*1), Z13
+	VMOVUPS     (R8)(DX*1), Z12
+	VMOVUPS     (R9)(DX*1), Z13
 	VADDPS      Z13, Z12, Z12
-	VMOVUPS     (AX)(R12*1), Z13
+	VMOVUPS     (BX)(DX*1), Z13
 	VADDPS      Z10, Z13, Z13
 	VADDPS      Z12, Z13, Z13
 	VMULPS      Z2, Z10, Z10
 	VFMADD231PS Z3, Z12, Z10
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z12
-	VMOVUPS     (BX)(R12*1), Z14
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z12
+	VMOVUPS     (DI)(DX*1), Z14
 	VADDPS      Z14, Z12, Z12
-	VMOVUPS     (SI)(R12*1), Z14
-	VMOVUPS     (DI)(R12*1), Z15
+	VMOVUPS     (R8)(DX*1), Z14
+	VMOVUPS     (R9)(DX*1), Z15
 	VADDPS      Z15, Z14, Z14
-	VMOVUPS     (AX)(R12*1), Z15
+	VMOVUPS     (BX)(DX*1), Z15
 	VADDPS      Z12, Z15, Z15
 	VADDPS      Z14, Z15, Z15
 	VMULPS      Z2, Z12, Z12
 	VFMADD231PS Z3, Z14, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z14
-	VMOVUPS     (BX)(R12*1), Z16
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z14
+	VMOVUPS     (DI)(DX*1), Z16
 	VADDPS      Z16, Z14, Z14
-	VMOVUPS     (SI)(R12*1), Z16
-	VMOVUPS     (DI)(R12*1), Z17
+	VMOVUPS     (R8)(DX*1), Z16
+	VMOVUPS     (R9)(DX*1), Z17
 	VADDPS      Z17, Z16, Z16
-	VMOVUPS     (AX)(R12*1), Z17
+	VMOVUPS     (BX)(DX*1), Z17
 	VADDPS      Z14, Z17, Z17
 	VADDPS      Z16, Z17, Z17
 	VMULPS      Z2, Z14, Z14
 	VFMADD231PS Z3, Z16, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z16
-	VMOVUPS     (BX)(R12*1), Z18
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z16
+	VMOVUPS     (DI)(DX*1), Z18
 	VADDPS      Z18, Z16, Z16
-	VMOVUPS     (SI)(R12*1), Z18
-	VMOVUPS     (DI)(R12*1), Z19
+	VMOVUPS     (R8)(DX*1), Z18
+	VMOVUPS     (R9)(DX*1), Z19
 	VADDPS      Z19, Z18, Z18
-	VMOVUPS     (AX)(R12*1), Z19
+	VMOVUPS     (BX)(DX*1), Z19
 	VADDPS      Z16, Z19, Z19
 	VADDPS      Z18, Z19, Z19
 	VMULPS      Z2, Z16, Z16
 	VFMADD231PS Z3, Z18, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z18
-	VMOVUPS     (BX)(R12*1), Z20
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z18
+	VMOVUPS     (DI)(DX*1), Z20
 	VADDPS      Z20, Z18, Z18
-	VMOVUPS     (SI)(R12*1), Z20
-	VMOVUPS     (DI)(R12*1), Z21
+	VMOVUPS     (R8)(DX*1), Z20
+	VMOVUPS     (R9)(DX*1), Z21
 	VADDPS      Z21, Z20, Z20
-	VMOVUPS     (AX)(R12*1), Z21
+	VMOVUPS     (BX)(DX*1), Z21
 	VADDPS      Z18, Z21, Z21
 	VADDPS      Z20, Z21, Z21
 	VMULPS      Z2, Z18, Z18
 	VFMADD231PS Z3, Z20, Z18
 	CMPQ        rows+40(FP), $0x00
 	JLE         whole_row0
-	MOVQ        R8, R12
+	MOVQ        R11, DX
 	VADDPS      Z15, Z13, Z20
 	VADDPS      Z19, Z17, Z22
 	VADDPS      Z20, Z11, Z11
@@ -4100,7 +4281,7 @@ channels:
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 	VMULPS      Z2, Z20, Z11
 	VFMADD231PS Z3, Z22, Z11
 	CMPQ        cols+48(FP), $0x02
@@ -4110,7 +4291,7 @@ channels:
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)(R10*2)
+	VMOVUPS     Z11, (DX)(CX*2)
 
 whole_pixel0_2:
 	VSUBPS      Z15, Z13, Z11
@@ -4124,7 +4305,7 @@ whole_pixel0_2:
 	VCMPPS      $0x12, Z8, Z15, K1
 	VMULPS      Z6, Z15, K1, Z15
 	VANDPS      Z7, Z15, K1, Z15
-	VMOVUPS     Z15, (R12)(R10*1)
+	VMOVUPS     Z15, (DX)(CX*1)
 
 whole_pixel0_1:
 	VMOVAPS     Z21, Z15
@@ -4132,21 +4313,21 @@ whole_pixel0_1:
 	VFMADD231PS Z5, Z13, Z15
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel0_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Z11
 	VADDPS      Z11, Z15, Z15
 	VCMPPS      $0x12, Z8, Z15, K1
 	VMULPS      Z6, Z15, K1, Z15
 	VANDPS      Z7, Z15, K1, Z15
-	VMOVUPS     Z15, (R12)(R10*1)
+	VMOVUPS     Z15, (DX)(CX*1)
 
 whole_pixel0_3:
 whole_row0:
 	CMPQ        rows+40(FP), $0x02
 	JLE         whole_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z12, Z10, Z11
 	VADDPS      Z16, Z14, Z13
 	VADDPS      Z11, Z9, Z9
@@ -4156,7 +4337,7 @@ whole_row0:
 	VCMPPS      $0x12, Z8, Z9, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z9, (DX)
 	VMULPS      Z2, Z11, Z9
 	VFMADD231PS Z3, Z13, Z9
 	CMPQ        cols+48(FP), $0x02
@@ -4166,7 +4347,7 @@ whole_row0:
 	VCMPPS      $0x12, Z8, Z9, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)(R10*2)
+	VMOVUPS     Z9, (DX)(CX*2)
 
 whole_pixel2_2:
 	VSUBPS      Z12, Z10, Z9
@@ -4180,7 +4361,7 @@ whole_pixel2_2:
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)(R10*1)
+	VMOVUPS     Z11, (DX)(CX*1)
 
 whole_pixel2_1:
 	VMOVAPS     Z18, Z11
@@ -4188,92 +4369,92 @@ whole_pixel2_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel2_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Z9
 	VADDPS      Z9, Z11, Z11
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)(R10*1)
+	VMOVUPS     Z11, (DX)(CX*1)
 
 whole_pixel2_3:
 whole_row2:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	XORQ        DX, DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z11
+	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z11
 	VSUBPS      Z11, Z10, Z10
 	VMULPS      Z0, Z9, Z11
 	VFMADD231PS Z1, Z10, Z11
-	VMOVUPS     (CX)(R12*1), Z12
+	VMOVUPS     (R10)(DX*1), Z12
 	VFMADD231PS Z4, Z9, Z12
 	VFMADD231PS Z5, Z10, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z13
+	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z13
 	VSUBPS      Z13, Z10, Z10
 	VMULPS      Z0, Z9, Z13
 	VFMADD231PS Z1, Z10, Z13
-	VMOVUPS     (CX)(R12*1), Z14
+	VMOVUPS     (R10)(DX*1), Z14
 	VFMADD231PS Z4, Z9, Z14
 	VFMADD231PS Z5, Z10, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z15
+	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z15
 	VSUBPS      Z15, Z10, Z10
 	VMULPS      Z0, Z9, Z15
 	VFMADD231PS Z1, Z10, Z15
-	VMOVUPS     (CX)(R12*1), Z16
+	VMOVUPS     (R10)(DX*1), Z16
 	VFMADD231PS Z4, Z9, Z16
 	VFMADD231PS Z5, Z10, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z17
+	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z17
 	VSUBPS      Z17, Z10, Z10
 	VMULPS      Z0, Z9, Z17
 	VFMADD231PS Z1, Z10, Z17
-	VMOVUPS     (CX)(R12*1), Z18
+	VMOVUPS     (R10)(DX*1), Z18
 	VFMADD231PS Z4, Z9, Z18
 	VFMADD231PS Z5, Z10, Z18
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z19
+	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z19
 	VSUBPS      Z19, Z10, Z10
 	VMULPS      Z0, Z9, Z19
 	VFMADD231PS Z1, Z10, Z19
-	VMOVUPS     (CX)(R12*1), Z20
+	VMOVUPS     (R10)(DX*1), Z20
 	VFMADD231PS Z4, Z9, Z20
 	VFMADD231PS Z5, Z10, Z20
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (SI)(DX*1), Z9
+	VMOVUPS     (DI)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z21
+	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z21
 	VSUBPS      Z21, Z10, Z10
 	VMULPS      Z0, Z9, Z21
 	VFMADD231PS Z1, Z10, Z21
-	VMOVUPS     (CX)(R12*1), Z22
+	VMOVUPS     (R10)(DX*1), Z22
 	VFMADD231PS Z4, Z9, Z22
 	VFMADD231PS Z5, Z10, Z22
 	CMPQ        rows+40(FP), $0x01
 	JLE         whole_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Z15, Z13, Z9
 	VADDPS      Z19, Z17, Z10
 	VADDPS      Z9, Z11, Z11
@@ -4283,7 +4464,7 @@ whole_row2:
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
@@ -4293,7 +4474,7 @@ whole_row2:
 	VCMPPS      $0x12, Z8, Z9, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)(R10*2)
+	VMOVUPS     Z9, (DX)(CX*2)
 
 whole_pixel1_2:
 	VSUBPS      Z15, Z13, Z9
@@ -4307,7 +4488,7 @@ whole_pixel1_2:
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)(R10*1)
+	VMOVUPS     Z11, (DX)(CX*1)
 
 whole_pixel1_1:
 	VMOVAPS     Z21, Z11
@@ -4315,22 +4496,22 @@ whole_pixel1_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel1_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Z9
 	VADDPS      Z9, Z11, Z11
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)(R10*1)
+	VMOVUPS     Z11, (DX)(CX*1)
 
 whole_pixel1_3:
 whole_row1:
 	CMPQ        rows+40(FP), $0x03
 	JLE         whole_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z16, Z14, Z9
 	VADDPS      Z20, Z18, Z10
 	VADDPS      Z9, Z12, Z11
@@ -4340,7 +4521,7 @@ whole_row1:
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
@@ -4350,7 +4531,7 @@ whole_row1:
 	VCMPPS      $0x12, Z8, Z9, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)(R10*2)
+	VMOVUPS     Z9, (DX)(CX*2)
 
 whole_pixel3_2:
 	VSUBPS      Z16, Z14, Z9
@@ -4364,7 +4545,7 @@ whole_pixel3_2:
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)(R10*1)
+	VMOVUPS     Z11, (DX)(CX*1)
 
 whole_pixel3_1:
 	VMOVAPS     Z22, Z11
@@ -4372,108 +4553,108 @@ whole_pixel3_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel3_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS     (R13), Z9
 	VADDPS      Z9, Z11, Z11
 	VCMPPS      $0x12, Z8, Z11, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)(R10*1)
+	VMOVUPS     Z11, (DX)(CX*1)
 
 whole_pixel3_3:
 whole_row3:
-	ADDQ $0x40, R8
+	ADDQ $0x40, R11
 	ADDQ $0x40, R13
-	ADDQ $0x40, AX
-	ADDQ $0x40, DX
 	ADDQ $0x40, BX
 	ADDQ $0x40, SI
 	ADDQ $0x40, DI
-	ADDQ $0x40, CX
-	SUBQ $0x10, R11
+	ADDQ $0x40, R8
+	ADDQ $0x40, R9
+	ADDQ $0x40, R10
+	SUBQ $0x10, R12
 	JGE  channels
 
 tail:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done
-	MOVQ        $-1, R12
-	BZHIQ       R11, R12, R12
-	KMOVW       R12, K1
-	XORQ        R12, R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	MOVQ        $-1, DX
+	BZHIQ       R12, DX, DX
+	KMOVW       DX, K1
+	XORQ        DX, DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
 	VADDPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z11
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
+	VMOVUPS.Z   (R9)(DX*1), K1, Z11
 	VADDPS      Z11, Z10, Z10
-	VMOVUPS.Z   (AX)(R12*1), K1, Z11
+	VMOVUPS.Z   (BX)(DX*1), K1, Z11
 	VADDPS      Z9, Z11, Z11
 	VADDPS      Z10, Z11, Z11
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z10
-	VMOVUPS.Z   (BX)(R12*1), K1, Z12
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z10
+	VMOVUPS.Z   (DI)(DX*1), K1, Z12
 	VADDPS      Z12, Z10, Z10
-	VMOVUPS.Z   (SI)(R12*1), K1, Z12
-	VMOVUPS.Z   (DI)(R12*1), K1, Z13
+	VMOVUPS.Z   (R8)(DX*1), K1, Z12
+	VMOVUPS.Z   (R9)(DX*1), K1, Z13
 	VADDPS      Z13, Z12, Z12
-	VMOVUPS.Z   (AX)(R12*1), K1, Z13
+	VMOVUPS.Z   (BX)(DX*1), K1, Z13
 	VADDPS      Z10, Z13, Z13
 	VADDPS      Z12, Z13, Z13
 	VMULPS      Z2, Z10, Z10
 	VFMADD231PS Z3, Z12, Z10
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z12
-	VMOVUPS.Z   (BX)(R12*1), K1, Z14
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z12
+	VMOVUPS.Z   (DI)(DX*1), K1, Z14
 	VADDPS      Z14, Z12, Z12
-	VMOVUPS.Z   (SI)(R12*1), K1, Z14
-	VMOVUPS.Z   (DI)(R12*1), K1, Z15
+	VMOVUPS.Z   (R8)(DX*1), K1, Z14
+	VMOVUPS.Z   (R9)(DX*1), K1, Z15
 	VADDPS      Z15, Z14, Z14
-	VMOVUPS.Z   (AX)(R12*1), K1, Z15
+	VMOVUPS.Z   (BX)(DX*1), K1, Z15
 	VADDPS      Z12, Z15, Z15
 	VADDPS      Z14, Z15, Z15
 	VMULPS      Z2, Z12, Z12
 	VFMADD231PS Z3, Z14, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z14
-	VMOVUPS.Z   (BX)(R12*1), K1, Z16
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z14
+	VMOVUPS.Z   (DI)(DX*1), K1, Z16
 	VADDPS      Z16, Z14, Z14
-	VMOVUPS.Z   (SI)(R12*1), K1, Z16
-	VMOVUPS.Z   (DI)(R12*1), K1, Z17
+	VMOVUPS.Z   (R8)(DX*1), K1, Z16
+	VMOVUPS.Z   (R9)(DX*1), K1, Z17
 	VADDPS      Z17, Z16, Z16
-	VMOVUPS.Z   (AX)(R12*1), K1, Z17
+	VMOVUPS.Z   (BX)(DX*1), K1, Z17
 	VADDPS      Z14, Z17, Z17
 	VADDPS      Z16, Z17, Z17
 	VMULPS      Z2, Z14, Z14
 	VFMADD231PS Z3, Z16, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z16
-	VMOVUPS.Z   (BX)(R12*1), K1, Z18
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z16
+	VMOVUPS.Z   (DI)(DX*1), K1, Z18
 	VADDPS      Z18, Z16, Z16
-	VMOVUPS.Z   (SI)(R12*1), K1, Z18
-	VMOVUPS.Z   (DI)(R12*1), K1, Z19
+	VMOVUPS.Z   (R8)(DX*1), K1, Z18
+	VMOVUPS.Z   (R9)(DX*1), K1, Z19
 	VADDPS      Z19, Z18, Z18
-	VMOVUPS.Z   (AX)(R12*1), K1, Z19
+	VMOVUPS.Z   (BX)(DX*1), K1, Z19
 	VADDPS      Z16, Z19, Z19
 	VADDPS      Z18, Z19, Z19
 	VMULPS      Z2, Z16, Z16
 	VFMADD231PS Z3, Z18, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z18
-	VMOVUPS.Z   (BX)(R12*1), K1, Z20
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z18
+	VMOVUPS.Z   (DI)(DX*1), K1, Z20
 	VADDPS      Z20, Z18, Z18
-	VMOVUPS.Z   (SI)(R12*1), K1, Z20
-	VMOVUPS.Z   (DI)(R12*1), K1, Z21
+	VMOVUPS.Z   (R8)(DX*1), K1, Z20
+	VMOVUPS.Z   (R9)(DX*1), K1, Z21
 	VADDPS      Z21, Z20, Z20
-	VMOVUPS.Z   (AX)(R12*1), K1, Z21
+	VMOVUPS.Z   (BX)(DX*1), K1, Z21
 	VADDPS      Z18, Z21, Z21
 	VADDPS      Z20, Z21, Z21
 	VMULPS      Z2, Z18, Z18
 	VFMADD231PS Z3, Z20, Z18
 	CMPQ        rows+40(FP), $0x00
 	JLE         tail_row0
-	MOVQ        R8, R12
+	MOVQ        R11, DX
 	VADDPS      Z15, Z13, Z20
 	VADDPS      Z19, Z17, Z22
 	VADDPS      Z20, Z11, Z11
@@ -4483,7 +4664,7 @@ tail:
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 	VMULPS      Z2, Z20, Z11
 	VFMADD231PS Z3, Z22, Z11
 	CMPQ        cols+48(FP), $0x02
@@ -4493,7 +4674,7 @@ tail:
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)(R10*2)
+	VMOVUPS     Z11, K1, (DX)(CX*2)
 
 tail_pixel0_2:
 	VSUBPS      Z15, Z13, Z11
@@ -4507,7 +4688,7 @@ tail_pixel0_2:
 	VCMPPS      $0x12, Z8, Z15, K2
 	VMULPS      Z6, Z15, K2, Z15
 	VANDPS      Z7, Z15, K2, Z15
-	VMOVUPS     Z15, K1, (R12)(R10*1)
+	VMOVUPS     Z15, K1, (DX)(CX*1)
 
 tail_pixel0_1:
 	VMOVAPS     Z21, Z15
@@ -4515,21 +4696,21 @@ tail_pixel0_1:
 	VFMADD231PS Z5, Z13, Z15
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel0_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS.Z   (R13), K1, Z11
 	VADDPS      Z11, Z15, Z15
 	VCMPPS      $0x12, Z8, Z15, K2
 	VMULPS      Z6, Z15, K2, Z15
 	VANDPS      Z7, Z15, K2, Z15
-	VMOVUPS     Z15, K1, (R12)(R10*1)
+	VMOVUPS     Z15, K1, (DX)(CX*1)
 
 tail_pixel0_3:
 tail_row0:
 	CMPQ        rows+40(FP), $0x02
 	JLE         tail_row2
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z12, Z10, Z11
 	VADDPS      Z16, Z14, Z13
 	VADDPS      Z11, Z9, Z9
@@ -4539,7 +4720,7 @@ tail_row0:
 	VCMPPS      $0x12, Z8, Z9, K2
 	VMULPS      Z6, Z9, K2, Z9
 	VANDPS      Z7, Z9, K2, Z9
-	VMOVUPS     Z9, K1, (R12)
+	VMOVUPS     Z9, K1, (DX)
 	VMULPS      Z2, Z11, Z9
 	VFMADD231PS Z3, Z13, Z9
 	CMPQ        cols+48(FP), $0x02
@@ -4549,7 +4730,7 @@ tail_row0:
 	VCMPPS      $0x12, Z8, Z9, K2
 	VMULPS      Z6, Z9, K2, Z9
 	VANDPS      Z7, Z9, K2, Z9
-	VMOVUPS     Z9, K1, (R12)(R10*2)
+	VMOVUPS     Z9, K1, (DX)(CX*2)
 
 tail_pixel2_2:
 	VSUBPS      Z12, Z10, Z9
@@ -4563,7 +4744,7 @@ tail_pixel2_2:
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)(R10*1)
+	VMOVUPS     Z11, K1, (DX)(CX*1)
 
 tail_pixel2_1:
 	VMOVAPS     Z18, Z11
@@ -4571,92 +4752,92 @@ tail_pixel2_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel2_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS.Z   (R13), K1, Z9
 	VADDPS      Z9, Z11, Z11
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)(R10*1)
+	VMOVUPS     Z11, K1, (DX)(CX*1)
 
 tail_pixel2_3:
 tail_row2:
-	XORQ        R12, R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	XORQ        DX, DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z11
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
+	VMOVUPS.Z   (R9)(DX*1), K1, Z11
 	VSUBPS      Z11, Z10, Z10
 	VMULPS      Z0, Z9, Z11
 	VFMADD231PS Z1, Z10, Z11
-	VMOVUPS.Z   (CX)(R12*1), K1, Z12
+	VMOVUPS.Z   (R10)(DX*1), K1, Z12
 	VFMADD231PS Z4, Z9, Z12
 	VFMADD231PS Z5, Z10, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z13
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
+	VMOVUPS.Z   (R9)(DX*1), K1, Z13
 	VSUBPS      Z13, Z10, Z10
 	VMULPS      Z0, Z9, Z13
 	VFMADD231PS Z1, Z10, Z13
-	VMOVUPS.Z   (CX)(R12*1), K1, Z14
+	VMOVUPS.Z   (R10)(DX*1), K1, Z14
 	VFMADD231PS Z4, Z9, Z14
 	VFMADD231PS Z5, Z10, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z15
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
+	VMOVUPS.Z   (R9)(DX*1), K1, Z15
 	VSUBPS      Z15, Z10, Z10
 	VMULPS      Z0, Z9, Z15
 	VFMADD231PS Z1, Z10, Z15
-	VMOVUPS.Z   (CX)(R12*1), K1, Z16
+	VMOVUPS.Z   (R10)(DX*1), K1, Z16
 	VFMADD231PS Z4, Z9, Z16
 	VFMADD231PS Z5, Z10, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z17
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
+	VMOVUPS.Z   (R9)(DX*1), K1, Z17
 	VSUBPS      Z17, Z10, Z10
 	VMULPS      Z0, Z9, Z17
 	VFMADD231PS Z1, Z10, Z17
-	VMOVUPS.Z   (CX)(R12*1), K1, Z18
+	VMOVUPS.Z   (R10)(DX*1), K1, Z18
 	VFMADD231PS Z4, Z9, Z18
 	VFMADD231PS Z5, Z10, Z18
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z19
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
+	VMOVUPS.Z   (R9)(DX*1), K1, Z19
 	VSUBPS      Z19, Z10, Z10
 	VMULPS      Z0, Z9, Z19
 	VFMADD231PS Z1, Z10, Z19
-	VMOVUPS.Z   (CX)(R12*1), K1, Z20
+	VMOVUPS.Z   (R10)(DX*1), K1, Z20
 	VFMADD231PS Z4, Z9, Z20
 	VFMADD231PS Z5, Z10, Z20
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (SI)(DX*1), K1, Z9
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z21
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
+	VMOVUPS.Z   (R9)(DX*1), K1, Z21
 	VSUBPS      Z21, Z10, Z10
 	VMULPS      Z0, Z9, Z21
 	VFMADD231PS Z1, Z10, Z21
-	VMOVUPS.Z   (CX)(R12*1), K1, Z22
+	VMOVUPS.Z   (R10)(DX*1), K1, Z22
 	VFMADD231PS Z4, Z9, Z22
 	VFMADD231PS Z5, Z10, Z22
 	CMPQ        rows+40(FP), $0x01
 	JLE         tail_row1
-	MOVQ        R8, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
 	VADDPS      Z15, Z13, Z9
 	VADDPS      Z19, Z17, Z10
 	VADDPS      Z9, Z11, Z11
@@ -4666,7 +4847,7 @@ tail_row2:
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
@@ -4676,7 +4857,7 @@ tail_row2:
 	VCMPPS      $0x12, Z8, Z9, K2
 	VMULPS      Z6, Z9, K2, Z9
 	VANDPS      Z7, Z9, K2, Z9
-	VMOVUPS     Z9, K1, (R12)(R10*2)
+	VMOVUPS     Z9, K1, (DX)(CX*2)
 
 tail_pixel1_2:
 	VSUBPS      Z15, Z13, Z9
@@ -4690,7 +4871,7 @@ tail_pixel1_2:
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)(R10*1)
+	VMOVUPS     Z11, K1, (DX)(CX*1)
 
 tail_pixel1_1:
 	VMOVAPS     Z21, Z11
@@ -4698,22 +4879,22 @@ tail_pixel1_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel1_3
-	LEAQ        (R12)(R10*2), R12
+	LEAQ        (DX)(CX*2), DX
 	VMOVUPS.Z   (R13), K1, Z9
 	VADDPS      Z9, Z11, Z11
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)(R10*1)
+	VMOVUPS     Z11, K1, (DX)(CX*1)
 
 tail_pixel1_3:
 tail_row1:
 	CMPQ        rows+40(FP), $0x03
 	JLE         tail_row3
-	MOVQ        R8, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
-	ADDQ        R9, R12
+	MOVQ        R11, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
+	ADDQ        AX, DX
 	VADDPS      Z16, Z14, Z9
 	VADDPS      Z20, Z18, Z10
 	VADDPS      Z9, Z12, Z11
@@ -4723,191 +4904,203 @@ tail_row1:
 	VCMPPS      $0x12, Z8, Z11, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
-	VMULPS      Z2, Z9, Z2
-	VFMADD231PS Z3, Z10, Z2
+	VMOVUPS     Z11, K1, (DX)
+	VMULPS      Z2, Z9, Z9
+	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel3_2
-	VMOVUPS.Z   (R13), K1, Z3
-	VADDPS      Z3, Z2, Z2
-	VCMPPS      $0x12, Z8, Z2, K2
-	VMULPS      Z6, Z2, K2, Z2
-	VANDPS      Z7, Z2, K2, Z2
-	VMOVUPS     Z2, K1, (R12)(R10*2)
+	VMOVUPS.Z   (R13), K1, Z10
+	VADDPS      Z10, Z9, Z9
+	VCMPPS      $0x12, Z8, Z9, K2
+	VMULPS      Z6, Z9, K2, Z9
+	VANDPS      Z7, Z9, K2, Z9
+	VMOVUPS     Z9, K1, (DX)(CX*2)
 
 tail_pixel3_2:
-	VSUBPS      Z16, Z14, Z2
-	VSUBPS      Z20, Z18, Z3
-	VMULPS      Z0, Z2, Z0
-	VFMADD231PS Z1, Z3, Z0
+	VSUBPS      Z16, Z14, Z9
+	VSUBPS      Z20, Z18, Z10
+	VMULPS      Z0, Z9, Z11
+	VFMADD231PS Z1, Z10, Z11
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel3_1
-	VMOVUPS.Z   (R13), K1, Z1
-	VADDPS      Z1, Z0, Z0
-	VCMPPS      $0x12, Z8, Z0, K2
-	VMULPS      Z6, Z0, K2, Z0
-	VANDPS      Z7, Z0, K2, Z0
-	VMOVUPS     Z0, K1, (R12)(R10*1)
+	VMOVUPS.Z   (R13), K1, Z12
+	VADDPS      Z12, Z11, Z11
+	VCMPPS      $0x12, Z8, Z11, K2
+	VMULPS      Z6, Z11, K2, Z11
+	VANDPS      Z7, Z11, K2, Z11
+	VMOVUPS     Z11, K1, (DX)(CX*1)
 
 tail_pixel3_1:
-	VMOVAPS     Z22, Z0
-	VFMADD231PS Z4, Z2, Z0
-	VFMADD231PS Z5, Z3, Z0
+	VMOVAPS     Z22, Z11
+	VFMADD231PS Z4, Z9, Z11
+	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel3_3
-	LEAQ        (R12)(R10*2), R12
-	VMOVUPS.Z   (R13), K1, Z1
-	VADDPS      Z1, Z0, Z0
-	VCMPPS      $0x12, Z8, Z0, K2
-	VMULPS      Z6, Z0, K2, Z0
-	VANDPS      Z7, Z0, K2, Z0
-	VMOVUPS     Z0, K1, (R12)(R10*1)
+	LEAQ        (DX)(CX*2), DX
+	VMOVUPS.Z   (R13), K1, Z9
+	VADDPS      Z9, Z11, Z11
+	VCMPPS      $0x12, Z8, Z11, K2
+	VMULPS      Z6, Z11, K2, Z11
+	VANDPS      Z7, Z11, K2, Z11
+	VMOVUPS     Z11, K1, (DX)(CX*1)
 
 tail_pixel3_3:
 tail_row3:
-	ADDQ $0x40, R8
+	ADDQ $0x40, R11
 	ADDQ $0x40, R13
-	ADDQ $0x40, AX
-	ADDQ $0x40, DX
 	ADDQ $0x40, BX
 	ADDQ $0x40, SI
 	ADDQ $0x40, DI
-	ADDQ $0x40, CX
+	ADDQ $0x40, R8
+	ADDQ $0x40, R9
+	ADDQ $0x40, R10
 
 done:
+	MOVQ n+56(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, m+24(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, x+0(FP)
+	SUBQ $0x04, cols+48(FP)
+	DECQ tiles+64(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
-// func outputGradAVX512(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, y *float32, slope float32)
+// func outputGradAVX512(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, y *float32, slope float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·outputGradAVX512(SB), NOSPLIT, $0-76
-	MOVQ         m+24(FP), AX
-	MOVQ         stride+32(FP), CX
-	IMUL3Q       $0x06, CX, CX
-	LEAQ         (AX)(CX*1), DX
-	LEAQ         (DX)(CX*1), BX
-	LEAQ         (BX)(CX*1), SI
-	LEAQ         (SI)(CX*1), DI
-	LEAQ         (DI)(CX*1), CX
-	MOVQ         x+0(FP), R8
-	MOVQ         pitch+8(FP), R9
-	MOVQ         step+16(FP), R10
-	MOVQ         n+56(FP), R11
-	MOVQ         y+64(FP), R14
-	SUBQ         R8, R14
+TEXT ·outputGradAVX512(SB), NOSPLIT, $0-84
 	VMOVUPS      c3f200000<>+0(SB), Z0
 	VMOVUPS      c3fc00000<>+0(SB), Z1
 	VMOVUPS      c3ec80000<>+0(SB), Z2
 	VMOVUPS      c40100000<>+0(SB), Z3
 	VMOVUPS      c3e7a0000<>+0(SB), Z4
 	VMOVUPS      c40580000<>+0(SB), Z5
-	VBROADCASTSS slope+72(FP), Z6
-	MOVL         slope+72(FP), R12
-	SHLL         $0x01, R12
-	NEGL         R12
-	SBBL         R12, R12
-	VMOVD        R12, X7
+	VBROADCASTSS slope+80(FP), Z6
+	MOVL         slope+80(FP), AX
+	SHLL         $0x01, AX
+	NEGL         AX
+	SBBL         AX, AX
+	VMOVD        AX, X7
 	VPBROADCASTD X7, Z7
 	VXORPS       Z8, Z8, Z8
-	SUBQ         $0x10, R11
-	JL           tail
+	MOVQ         pitch+8(FP), AX
+	MOVQ         step+16(FP), CX
+
+tile:
+	MOVQ   m+24(FP), BX
+	MOVQ   stride+32(FP), DX
+	IMUL3Q $0x06, DX, DX
+	MOVQ   BX, SI
+	LEAQ   (SI)(DX*1), DI
+	LEAQ   (DI)(DX*1), R8
+	LEAQ   (R8)(DX*1), R9
+	LEAQ   (R9)(DX*1), R10
+	LEAQ   (R10)(DX*1), R11
+	MOVQ   x+0(FP), R12
+	MOVQ   n+56(FP), R13
+	MOVQ   y+72(FP), R14
+	SUBQ   R12, R14
+	SUBQ   $0x10, R13
+	JL     tail
 
 channels:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	XORQ        DX, DX
+	VMOVUPS     (DI)(DX*1), Z9
+	VMOVUPS     (R8)(DX*1), Z10
 	VADDPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z11
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z11
 	VADDPS      Z11, Z10, Z10
-	VMOVUPS     (AX)(R12*1), Z11
+	VMOVUPS     (SI)(DX*1), Z11
 	VADDPS      Z9, Z11, Z11
 	VADDPS      Z10, Z11, Z11
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z10
-	VMOVUPS     (BX)(R12*1), Z12
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z10
+	VMOVUPS     (R8)(DX*1), Z12
 	VADDPS      Z12, Z10, Z10
-	VMOVUPS     (SI)(R12*1), Z12
-	VMOVUPS     (DI)(R12*1), Z13
+	VMOVUPS     (R9)(DX*1), Z12
+	VMOVUPS     (R10)(DX*1), Z13
 	VADDPS      Z13, Z12, Z12
-	VMOVUPS     (AX)(R12*1), Z13
+	VMOVUPS     (SI)(DX*1), Z13
 	VADDPS      Z10, Z13, Z13
 	VADDPS      Z12, Z13, Z13
 	VMULPS      Z2, Z10, Z10
 	VFMADD231PS Z3, Z12, Z10
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z12
-	VMOVUPS     (BX)(R12*1), Z14
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z12
+	VMOVUPS     (R8)(DX*1), Z14
 	VADDPS      Z14, Z12, Z12
-	VMOVUPS     (SI)(R12*1), Z14
-	VMOVUPS     (DI)(R12*1), Z15
+	VMOVUPS     (R9)(DX*1), Z14
+	VMOVUPS     (R10)(DX*1), Z15
 	VADDPS      Z15, Z14, Z14
-	VMOVUPS     (AX)(R12*1), Z15
+	VMOVUPS     (SI)(DX*1), Z15
 	VADDPS      Z12, Z15, Z15
 	VADDPS      Z14, Z15, Z15
 	VMULPS      Z2, Z12, Z12
 	VFMADD231PS Z3, Z14, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z14
-	VMOVUPS     (BX)(R12*1), Z16
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z14
+	VMOVUPS     (R8)(DX*1), Z16
 	VADDPS      Z16, Z14, Z14
-	VMOVUPS     (SI)(R12*1), Z16
-	VMOVUPS     (DI)(R12*1), Z17
+	VMOVUPS     (R9)(DX*1), Z16
+	VMOVUPS     (R10)(DX*1), Z17
 	VADDPS      Z17, Z16, Z16
-	VMOVUPS     (AX)(R12*1), Z17
+	VMOVUPS     (SI)(DX*1), Z17
 	VADDPS      Z14, Z17, Z17
 	VADDPS      Z16, Z17, Z17
 	VMULPS      Z2, Z14, Z14
 	VFMADD231PS Z3, Z16, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z16
-	VMOVUPS     (BX)(R12*1), Z18
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z16
+	VMOVUPS     (R8)(DX*1), Z18
 	VADDPS      Z18, Z16, Z16
-	VMOVUPS     (SI)(R12*1), Z18
-	VMOVUPS     (DI)(R12*1), Z19
+	VMOVUPS     (R9)(DX*1), Z18
+	VMOVUPS     (R10)(DX*1), Z19
 	VADDPS      Z19, Z18, Z18
-	VMOVUPS     (AX)(R12*1), Z19
+	VMOVUPS     (SI)(DX*1), Z19
 	VADDPS      Z16, Z19, Z19
 	VADDPS      Z18, Z19, Z19
 	VMULPS      Z2, Z16, Z16
 	VFMADD231PS Z3, Z18, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z18
-	VMOVUPS     (BX)(R12*1), Z20
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z18
+	VMOVUPS     (R8)(DX*1), Z20
 	VADDPS      Z20, Z18, Z18
-	VMOVUPS     (SI)(R12*1), Z20
-	VMOVUPS     (DI)(R12*1), Z21
+	VMOVUPS     (R9)(DX*1), Z20
+	VMOVUPS     (R10)(DX*1), Z21
 	VADDPS      Z21, Z20, Z20
-	VMOVUPS     (AX)(R12*1), Z21
+	VMOVUPS     (SI)(DX*1), Z21
 	VADDPS      Z18, Z21, Z21
 	VADDPS      Z20, Z21, Z21
 	VMULPS      Z2, Z18, Z18
 	VFMADD231PS Z3, Z20, Z18
 	CMPQ        rows+40(FP), $0x00
 	JLE         whole_row0
-	MOVQ        R8, R13
+	MOVQ        R12, BX
 	VADDPS      Z15, Z13, Z20
 	VADDPS      Z19, Z17, Z22
 	VADDPS      Z20, Z11, Z11
 	VADDPS      Z22, Z11, Z11
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Z23
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Z23
 	VCMPPS      $0x1a, Z8, Z23, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 	VMULPS      Z2, Z20, Z11
 	VFMADD231PS Z3, Z22, Z11
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel0_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Z20
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Z20
 	VCMPPS      $0x1a, Z8, Z20, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 
 whole_pixel0_2:
 	VSUBPS      Z15, Z13, Z11
@@ -4916,12 +5109,12 @@ whole_pixel0_2:
 	VFMADD231PS Z1, Z13, Z15
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel0_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z17
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z17
 	VCMPPS      $0x1a, Z8, Z17, K1
 	VMULPS      Z6, Z15, K1, Z15
 	VANDPS      Z7, Z15, K1, Z15
-	VMOVUPS     Z15, (R12)
+	VMOVUPS     Z15, (DX)
 
 whole_pixel0_1:
 	VMOVAPS     Z21, Z15
@@ -4929,41 +5122,41 @@ whole_pixel0_1:
 	VFMADD231PS Z5, Z13, Z15
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel0_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z11
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z11
 	VCMPPS      $0x1a, Z8, Z11, K1
 	VMULPS      Z6, Z15, K1, Z15
 	VANDPS      Z7, Z15, K1, Z15
-	VMOVUPS     Z15, (R12)
+	VMOVUPS     Z15, (DX)
 
 whole_pixel0_3:
 whole_row0:
 	CMPQ        rows+40(FP), $0x02
 	JLE         whole_row2
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Z12, Z10, Z11
 	VADDPS      Z16, Z14, Z13
 	VADDPS      Z11, Z9, Z9
 	VADDPS      Z13, Z9, Z9
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Z15
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Z15
 	VCMPPS      $0x1a, Z8, Z15, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z9, (DX)
 	VMULPS      Z2, Z11, Z9
 	VFMADD231PS Z3, Z13, Z9
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel2_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Z11
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Z11
 	VCMPPS      $0x1a, Z8, Z11, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z9, (DX)
 
 whole_pixel2_2:
 	VSUBPS      Z12, Z10, Z9
@@ -4972,12 +5165,12 @@ whole_pixel2_2:
 	VFMADD231PS Z1, Z10, Z11
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel2_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z12
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z12
 	VCMPPS      $0x1a, Z8, Z12, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 
 whole_pixel2_1:
 	VMOVAPS     Z18, Z11
@@ -4985,112 +5178,112 @@ whole_pixel2_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel2_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z9
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z9
 	VCMPPS      $0x1a, Z8, Z9, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 
 whole_pixel2_3:
 whole_row2:
-	XORQ        R12, R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	XORQ        DX, DX
+	VMOVUPS     (DI)(DX*1), Z9
+	VMOVUPS     (R8)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z11
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z11
 	VSUBPS      Z11, Z10, Z10
 	VMULPS      Z0, Z9, Z11
 	VFMADD231PS Z1, Z10, Z11
-	VMOVUPS     (CX)(R12*1), Z12
+	VMOVUPS     (R11)(DX*1), Z12
 	VFMADD231PS Z4, Z9, Z12
 	VFMADD231PS Z5, Z10, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z9
+	VMOVUPS     (R8)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z13
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z13
 	VSUBPS      Z13, Z10, Z10
 	VMULPS      Z0, Z9, Z13
 	VFMADD231PS Z1, Z10, Z13
-	VMOVUPS     (CX)(R12*1), Z14
+	VMOVUPS     (R11)(DX*1), Z14
 	VFMADD231PS Z4, Z9, Z14
 	VFMADD231PS Z5, Z10, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z9
+	VMOVUPS     (R8)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z15
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z15
 	VSUBPS      Z15, Z10, Z10
 	VMULPS      Z0, Z9, Z15
 	VFMADD231PS Z1, Z10, Z15
-	VMOVUPS     (CX)(R12*1), Z16
+	VMOVUPS     (R11)(DX*1), Z16
 	VFMADD231PS Z4, Z9, Z16
 	VFMADD231PS Z5, Z10, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z9
+	VMOVUPS     (R8)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z17
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z17
 	VSUBPS      Z17, Z10, Z10
 	VMULPS      Z0, Z9, Z17
 	VFMADD231PS Z1, Z10, Z17
-	VMOVUPS     (CX)(R12*1), Z18
+	VMOVUPS     (R11)(DX*1), Z18
 	VFMADD231PS Z4, Z9, Z18
 	VFMADD231PS Z5, Z10, Z18
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z9
+	VMOVUPS     (R8)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z19
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z19
 	VSUBPS      Z19, Z10, Z10
 	VMULPS      Z0, Z9, Z19
 	VFMADD231PS Z1, Z10, Z19
-	VMOVUPS     (CX)(R12*1), Z20
+	VMOVUPS     (R11)(DX*1), Z20
 	VFMADD231PS Z4, Z9, Z20
 	VFMADD231PS Z5, Z10, Z20
-	ADDQ        stride+32(FP), R12
-	VMOVUPS     (DX)(R12*1), Z9
-	VMOVUPS     (BX)(R12*1), Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS     (DI)(DX*1), Z9
+	VMOVUPS     (R8)(DX*1), Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     (SI)(R12*1), Z10
-	VMOVUPS     (DI)(R12*1), Z21
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z21
 	VSUBPS      Z21, Z10, Z10
 	VMULPS      Z0, Z9, Z21
 	VFMADD231PS Z1, Z10, Z21
-	VMOVUPS     (CX)(R12*1), Z22
+	VMOVUPS     (R11)(DX*1), Z22
 	VFMADD231PS Z4, Z9, Z22
 	VFMADD231PS Z5, Z10, Z22
 	CMPQ        rows+40(FP), $0x01
 	JLE         whole_row1
-	MOVQ        R8, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
 	VADDPS      Z15, Z13, Z9
 	VADDPS      Z19, Z17, Z10
 	VADDPS      Z9, Z11, Z11
 	VADDPS      Z10, Z11, Z11
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Z23
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Z23
 	VCMPPS      $0x1a, Z8, Z23, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel1_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Z10
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Z10
 	VCMPPS      $0x1a, Z8, Z10, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z9, (DX)
 
 whole_pixel1_2:
 	VSUBPS      Z15, Z13, Z9
@@ -5099,12 +5292,12 @@ whole_pixel1_2:
 	VFMADD231PS Z1, Z10, Z11
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel1_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z13
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z13
 	VCMPPS      $0x1a, Z8, Z13, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 
 whole_pixel1_1:
 	VMOVAPS     Z21, Z11
@@ -5112,42 +5305,42 @@ whole_pixel1_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel1_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z9
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z9
 	VCMPPS      $0x1a, Z8, Z9, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 
 whole_pixel1_3:
 whole_row1:
 	CMPQ        rows+40(FP), $0x03
 	JLE         whole_row3
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Z16, Z14, Z9
 	VADDPS      Z20, Z18, Z10
 	VADDPS      Z9, Z12, Z11
 	VADDPS      Z10, Z11, Z11
-	LEAQ        (R13), R12
-	VMOVUPS     (R12)(R14*1), Z12
+	LEAQ        (BX), DX
+	VMOVUPS     (DX)(R14*1), Z12
 	VCMPPS      $0x1a, Z8, Z12, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
 	JLE         whole_pixel3_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS     (R12)(R14*1), Z10
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS     (DX)(R14*1), Z10
 	VCMPPS      $0x1a, Z8, Z10, K1
 	VMULPS      Z6, Z9, K1, Z9
 	VANDPS      Z7, Z9, K1, Z9
-	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z9, (DX)
 
 whole_pixel3_2:
 	VSUBPS      Z16, Z14, Z9
@@ -5156,12 +5349,12 @@ whole_pixel3_2:
 	VFMADD231PS Z1, Z10, Z11
 	CMPQ        cols+48(FP), $0x01
 	JLE         whole_pixel3_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z12
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z12
 	VCMPPS      $0x1a, Z8, Z12, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 
 whole_pixel3_1:
 	VMOVAPS     Z22, Z11
@@ -5169,127 +5362,127 @@ whole_pixel3_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         whole_pixel3_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS     (R12)(R14*1), Z9
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS     (DX)(R14*1), Z9
 	VCMPPS      $0x1a, Z8, Z9, K1
 	VMULPS      Z6, Z11, K1, Z11
 	VANDPS      Z7, Z11, K1, Z11
-	VMOVUPS     Z11, (R12)
+	VMOVUPS     Z11, (DX)
 
 whole_pixel3_3:
 whole_row3:
-	ADDQ $0x40, R8
-	ADDQ $0x40, AX
-	ADDQ $0x40, DX
-	ADDQ $0x40, BX
+	ADDQ $0x40, R12
 	ADDQ $0x40, SI
 	ADDQ $0x40, DI
-	ADDQ $0x40, CX
-	SUBQ $0x10, R11
+	ADDQ $0x40, R8
+	ADDQ $0x40, R9
+	ADDQ $0x40, R10
+	ADDQ $0x40, R11
+	SUBQ $0x10, R13
 	JGE  channels
 
 tail:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R13
 	JZ          done
-	MOVQ        $-1, R12
-	BZHIQ       R11, R12, R12
-	KMOVW       R12, K1
-	XORQ        R12, R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	MOVQ        $-1, DX
+	BZHIQ       R13, DX, DX
+	KMOVW       DX, K1
+	XORQ        DX, DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
 	VADDPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z11
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z11
 	VADDPS      Z11, Z10, Z10
-	VMOVUPS.Z   (AX)(R12*1), K1, Z11
+	VMOVUPS.Z   (SI)(DX*1), K1, Z11
 	VADDPS      Z9, Z11, Z11
 	VADDPS      Z10, Z11, Z11
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z10
-	VMOVUPS.Z   (BX)(R12*1), K1, Z12
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z10
+	VMOVUPS.Z   (R8)(DX*1), K1, Z12
 	VADDPS      Z12, Z10, Z10
-	VMOVUPS.Z   (SI)(R12*1), K1, Z12
-	VMOVUPS.Z   (DI)(R12*1), K1, Z13
+	VMOVUPS.Z   (R9)(DX*1), K1, Z12
+	VMOVUPS.Z   (R10)(DX*1), K1, Z13
 	VADDPS      Z13, Z12, Z12
-	VMOVUPS.Z   (AX)(R12*1), K1, Z13
+	VMOVUPS.Z   (SI)(DX*1), K1, Z13
 	VADDPS      Z10, Z13, Z13
 	VADDPS      Z12, Z13, Z13
 	VMULPS      Z2, Z10, Z10
 	VFMADD231PS Z3, Z12, Z10
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z12
-	VMOVUPS.Z   (BX)(R12*1), K1, Z14
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z12
+	VMOVUPS.Z   (R8)(DX*1), K1, Z14
 	VADDPS      Z14, Z12, Z12
-	VMOVUPS.Z   (SI)(R12*1), K1, Z14
-	VMOVUPS.Z   (DI)(R12*1), K1, Z15
+	VMOVUPS.Z   (R9)(DX*1), K1, Z14
+	VMOVUPS.Z   (R10)(DX*1), K1, Z15
 	VADDPS      Z15, Z14, Z14
-	VMOVUPS.Z   (AX)(R12*1), K1, Z15
+	VMOVUPS.Z   (SI)(DX*1), K1, Z15
 	VADDPS      Z12, Z15, Z15
 	VADDPS      Z14, Z15, Z15
 	VMULPS      Z2, Z12, Z12
 	VFMADD231PS Z3, Z14, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z14
-	VMOVUPS.Z   (BX)(R12*1), K1, Z16
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z14
+	VMOVUPS.Z   (R8)(DX*1), K1, Z16
 	VADDPS      Z16, Z14, Z14
-	VMOVUPS.Z   (SI)(R12*1), K1, Z16
-	VMOVUPS.Z   (DI)(R12*1), K1, Z17
+	VMOVUPS.Z   (R9)(DX*1), K1, Z16
+	VMOVUPS.Z   (R10)(DX*1), K1, Z17
 	VADDPS      Z17, Z16, Z16
-	VMOVUPS.Z   (AX)(R12*1), K1, Z17
+	VMOVUPS.Z   (SI)(DX*1), K1, Z17
 	VADDPS      Z14, Z17, Z17
 	VADDPS      Z16, Z17, Z17
 	VMULPS      Z2, Z14, Z14
 	VFMADD231PS Z3, Z16, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z16
-	VMOVUPS.Z   (BX)(R12*1), K1, Z18
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z16
+	VMOVUPS.Z   (R8)(DX*1), K1, Z18
 	VADDPS      Z18, Z16, Z16
-	VMOVUPS.Z   (SI)(R12*1), K1, Z18
-	VMOVUPS.Z   (DI)(R12*1), K1, Z19
+	VMOVUPS.Z   (R9)(DX*1), K1, Z18
+	VMOVUPS.Z   (R10)(DX*1), K1, Z19
 	VADDPS      Z19, Z18, Z18
-	VMOVUPS.Z   (AX)(R12*1), K1, Z19
+	VMOVUPS.Z   (SI)(DX*1), K1, Z19
 	VADDPS      Z16, Z19, Z19
 	VADDPS      Z18, Z19, Z19
 	VMULPS      Z2, Z16, Z16
 	VFMADD231PS Z3, Z18, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z18
-	VMOVUPS.Z   (BX)(R12*1), K1, Z20
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z18
+	VMOVUPS.Z   (R8)(DX*1), K1, Z20
 	VADDPS      Z20, Z18, Z18
-	VMOVUPS.Z   (SI)(R12*1), K1, Z20
-	VMOVUPS.Z   (DI)(R12*1), K1, Z21
+	VMOVUPS.Z   (R9)(DX*1), K1, Z20
+	VMOVUPS.Z   (R10)(DX*1), K1, Z21
 	VADDPS      Z21, Z20, Z20
-	VMOVUPS.Z   (AX)(R12*1), K1, Z21
+	VMOVUPS.Z   (SI)(DX*1), K1, Z21
 	VADDPS      Z18, Z21, Z21
 	VADDPS      Z20, Z21, Z21
 	VMULPS      Z2, Z18, Z18
 	VFMADD231PS Z3, Z20, Z18
 	CMPQ        rows+40(FP), $0x00
 	JLE         tail_row0
-	MOVQ        R8, R13
+	MOVQ        R12, BX
 	VADDPS      Z15, Z13, Z20
 	VADDPS      Z19, Z17, Z22
 	VADDPS      Z20, Z11, Z11
 	VADDPS      Z22, Z11, Z11
-	LEAQ        (R13), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z23
+	LEAQ        (BX), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z23
 	VCMPPS      $0x1a, Z8, Z23, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 	VMULPS      Z2, Z20, Z11
 	VFMADD231PS Z3, Z22, Z11
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel0_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z20
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z20
 	VCMPPS      $0x1a, Z8, Z20, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 
 tail_pixel0_2:
 	VSUBPS      Z15, Z13, Z11
@@ -5298,12 +5491,12 @@ tail_pixel0_2:
 	VFMADD231PS Z1, Z13, Z15
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel0_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z17
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z17
 	VCMPPS      $0x1a, Z8, Z17, K2
 	VMULPS      Z6, Z15, K2, Z15
 	VANDPS      Z7, Z15, K2, Z15
-	VMOVUPS     Z15, K1, (R12)
+	VMOVUPS     Z15, K1, (DX)
 
 tail_pixel0_1:
 	VMOVAPS     Z21, Z15
@@ -5311,41 +5504,41 @@ tail_pixel0_1:
 	VFMADD231PS Z5, Z13, Z15
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel0_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z11
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z11
 	VCMPPS      $0x1a, Z8, Z11, K2
 	VMULPS      Z6, Z15, K2, Z15
 	VANDPS      Z7, Z15, K2, Z15
-	VMOVUPS     Z15, K1, (R12)
+	VMOVUPS     Z15, K1, (DX)
 
 tail_pixel0_3:
 tail_row0:
 	CMPQ        rows+40(FP), $0x02
 	JLE         tail_row2
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Z12, Z10, Z11
 	VADDPS      Z16, Z14, Z13
 	VADDPS      Z11, Z9, Z9
 	VADDPS      Z13, Z9, Z9
-	LEAQ        (R13), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z15
+	LEAQ        (BX), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z15
 	VCMPPS      $0x1a, Z8, Z15, K2
 	VMULPS      Z6, Z9, K2, Z9
 	VANDPS      Z7, Z9, K2, Z9
-	VMOVUPS     Z9, K1, (R12)
+	VMOVUPS     Z9, K1, (DX)
 	VMULPS      Z2, Z11, Z9
 	VFMADD231PS Z3, Z13, Z9
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel2_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z11
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z11
 	VCMPPS      $0x1a, Z8, Z11, K2
 	VMULPS      Z6, Z9, K2, Z9
 	VANDPS      Z7, Z9, K2, Z9
-	VMOVUPS     Z9, K1, (R12)
+	VMOVUPS     Z9, K1, (DX)
 
 tail_pixel2_2:
 	VSUBPS      Z12, Z10, Z9
@@ -5354,12 +5547,12 @@ tail_pixel2_2:
 	VFMADD231PS Z1, Z10, Z11
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel2_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z12
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z12
 	VCMPPS      $0x1a, Z8, Z12, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 
 tail_pixel2_1:
 	VMOVAPS     Z18, Z11
@@ -5367,112 +5560,112 @@ tail_pixel2_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel2_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z9
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z9
 	VCMPPS      $0x1a, Z8, Z9, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 
 tail_pixel2_3:
 tail_row2:
-	XORQ        R12, R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	XORQ        DX, DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z11
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z11
 	VSUBPS      Z11, Z10, Z10
 	VMULPS      Z0, Z9, Z11
 	VFMADD231PS Z1, Z10, Z11
-	VMOVUPS.Z   (CX)(R12*1), K1, Z12
+	VMOVUPS.Z   (R11)(DX*1), K1, Z12
 	VFMADD231PS Z4, Z9, Z12
 	VFMADD231PS Z5, Z10, Z12
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z13
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z13
 	VSUBPS      Z13, Z10, Z10
 	VMULPS      Z0, Z9, Z13
 	VFMADD231PS Z1, Z10, Z13
-	VMOVUPS.Z   (CX)(R12*1), K1, Z14
+	VMOVUPS.Z   (R11)(DX*1), K1, Z14
 	VFMADD231PS Z4, Z9, Z14
 	VFMADD231PS Z5, Z10, Z14
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z15
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z15
 	VSUBPS      Z15, Z10, Z10
 	VMULPS      Z0, Z9, Z15
 	VFMADD231PS Z1, Z10, Z15
-	VMOVUPS.Z   (CX)(R12*1), K1, Z16
+	VMOVUPS.Z   (R11)(DX*1), K1, Z16
 	VFMADD231PS Z4, Z9, Z16
 	VFMADD231PS Z5, Z10, Z16
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z17
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z17
 	VSUBPS      Z17, Z10, Z10
 	VMULPS      Z0, Z9, Z17
 	VFMADD231PS Z1, Z10, Z17
-	VMOVUPS.Z   (CX)(R12*1), K1, Z18
+	VMOVUPS.Z   (R11)(DX*1), K1, Z18
 	VFMADD231PS Z4, Z9, Z18
 	VFMADD231PS Z5, Z10, Z18
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z19
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z19
 	VSUBPS      Z19, Z10, Z10
 	VMULPS      Z0, Z9, Z19
 	VFMADD231PS Z1, Z10, Z19
-	VMOVUPS.Z   (CX)(R12*1), K1, Z20
+	VMOVUPS.Z   (R11)(DX*1), K1, Z20
 	VFMADD231PS Z4, Z9, Z20
 	VFMADD231PS Z5, Z10, Z20
-	ADDQ        stride+32(FP), R12
-	VMOVUPS.Z   (DX)(R12*1), K1, Z9
-	VMOVUPS.Z   (BX)(R12*1), K1, Z10
+	ADDQ        stride+32(FP), DX
+	VMOVUPS.Z   (DI)(DX*1), K1, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z10
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS.Z   (SI)(R12*1), K1, Z10
-	VMOVUPS.Z   (DI)(R12*1), K1, Z21
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z21
 	VSUBPS      Z21, Z10, Z10
 	VMULPS      Z0, Z9, Z21
 	VFMADD231PS Z1, Z10, Z21
-	VMOVUPS.Z   (CX)(R12*1), K1, Z22
+	VMOVUPS.Z   (R11)(DX*1), K1, Z22
 	VFMADD231PS Z4, Z9, Z22
 	VFMADD231PS Z5, Z10, Z22
 	CMPQ        rows+40(FP), $0x01
 	JLE         tail_row1
-	MOVQ        R8, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
 	VADDPS      Z15, Z13, Z9
 	VADDPS      Z19, Z17, Z10
 	VADDPS      Z9, Z11, Z11
 	VADDPS      Z10, Z11, Z11
-	LEAQ        (R13), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z23
+	LEAQ        (BX), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z23
 	VCMPPS      $0x1a, Z8, Z23, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 	VMULPS      Z2, Z9, Z9
 	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel1_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z10
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z10
 	VCMPPS      $0x1a, Z8, Z10, K2
 	VMULPS      Z6, Z9, K2, Z9
 	VANDPS      Z7, Z9, K2, Z9
-	VMOVUPS     Z9, K1, (R12)
+	VMOVUPS     Z9, K1, (DX)
 
 tail_pixel1_2:
 	VSUBPS      Z15, Z13, Z9
@@ -5481,12 +5674,12 @@ tail_pixel1_2:
 	VFMADD231PS Z1, Z10, Z11
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel1_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z13
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z13
 	VCMPPS      $0x1a, Z8, Z13, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 
 tail_pixel1_1:
 	VMOVAPS     Z21, Z11
@@ -5494,81 +5687,91 @@ tail_pixel1_1:
 	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel1_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z9
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z9
 	VCMPPS      $0x1a, Z8, Z9, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
+	VMOVUPS     Z11, K1, (DX)
 
 tail_pixel1_3:
 tail_row1:
 	CMPQ        rows+40(FP), $0x03
 	JLE         tail_row3
-	MOVQ        R8, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
-	ADDQ        R9, R13
+	MOVQ        R12, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
+	ADDQ        AX, BX
 	VADDPS      Z16, Z14, Z9
 	VADDPS      Z20, Z18, Z10
 	VADDPS      Z9, Z12, Z11
 	VADDPS      Z10, Z11, Z11
-	LEAQ        (R13), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z12
+	LEAQ        (BX), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z12
 	VCMPPS      $0x1a, Z8, Z12, K2
 	VMULPS      Z6, Z11, K2, Z11
 	VANDPS      Z7, Z11, K2, Z11
-	VMOVUPS     Z11, K1, (R12)
-	VMULPS      Z2, Z9, Z2
-	VFMADD231PS Z3, Z10, Z2
+	VMOVUPS     Z11, K1, (DX)
+	VMULPS      Z2, Z9, Z9
+	VFMADD231PS Z3, Z10, Z9
 	CMPQ        cols+48(FP), $0x02
 	JLE         tail_pixel3_2
-	LEAQ        (R13)(R10*2), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z3
-	VCMPPS      $0x1a, Z8, Z3, K2
-	VMULPS      Z6, Z2, K2, Z2
-	VANDPS      Z7, Z2, K2, Z2
-	VMOVUPS     Z2, K1, (R12)
+	LEAQ        (BX)(CX*2), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z10
+	VCMPPS      $0x1a, Z8, Z10, K2
+	VMULPS      Z6, Z9, K2, Z9
+	VANDPS      Z7, Z9, K2, Z9
+	VMOVUPS     Z9, K1, (DX)
 
 tail_pixel3_2:
-	VSUBPS      Z16, Z14, Z2
-	VSUBPS      Z20, Z18, Z3
-	VMULPS      Z0, Z2, Z0
-	VFMADD231PS Z1, Z3, Z0
+	VSUBPS      Z16, Z14, Z9
+	VSUBPS      Z20, Z18, Z10
+	VMULPS      Z0, Z9, Z11
+	VFMADD231PS Z1, Z10, Z11
 	CMPQ        cols+48(FP), $0x01
 	JLE         tail_pixel3_1
-	LEAQ        (R13)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z1
-	VCMPPS      $0x1a, Z8, Z1, K2
-	VMULPS      Z6, Z0, K2, Z0
-	VANDPS      Z7, Z0, K2, Z0
-	VMOVUPS     Z0, K1, (R12)
+	LEAQ        (BX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z12
+	VCMPPS      $0x1a, Z8, Z12, K2
+	VMULPS      Z6, Z11, K2, Z11
+	VANDPS      Z7, Z11, K2, Z11
+	VMOVUPS     Z11, K1, (DX)
 
 tail_pixel3_1:
-	VMOVAPS     Z22, Z0
-	VFMADD231PS Z4, Z2, Z0
-	VFMADD231PS Z5, Z3, Z0
+	VMOVAPS     Z22, Z11
+	VFMADD231PS Z4, Z9, Z11
+	VFMADD231PS Z5, Z10, Z11
 	CMPQ        cols+48(FP), $0x03
 	JLE         tail_pixel3_3
-	LEAQ        (R13)(R10*2), R12
-	LEAQ        (R12)(R10*1), R12
-	VMOVUPS.Z   (R12)(R14*1), K1, Z1
-	VCMPPS      $0x1a, Z8, Z1, K2
-	VMULPS      Z6, Z0, K2, Z0
-	VANDPS      Z7, Z0, K2, Z0
-	VMOVUPS     Z0, K1, (R12)
+	LEAQ        (BX)(CX*2), DX
+	LEAQ        (DX)(CX*1), DX
+	VMOVUPS.Z   (DX)(R14*1), K1, Z9
+	VCMPPS      $0x1a, Z8, Z9, K2
+	VMULPS      Z6, Z11, K2, Z11
+	VANDPS      Z7, Z11, K2, Z11
+	VMOVUPS     Z11, K1, (DX)
 
 tail_pixel3_3:
 tail_row3:
-	ADDQ $0x40, R8
-	ADDQ $0x40, AX
-	ADDQ $0x40, DX
-	ADDQ $0x40, BX
+	ADDQ $0x40, R12
 	ADDQ $0x40, SI
 	ADDQ $0x40, DI
-	ADDQ $0x40, CX
+	ADDQ $0x40, R8
+	ADDQ $0x40, R9
+	ADDQ $0x40, R10
+	ADDQ $0x40, R11
 
 done:
+	MOVQ n+56(FP), DX
+	SHLQ $0x02, DX
+	ADDQ DX, m+24(FP)
+	MOVQ CX, DX
+	SHLQ $0x02, DX
+	ADDQ DX, x+0(FP)
+	ADDQ DX, y+72(FP)
+	SUBQ $0x04, cols+48(FP)
+	DECQ tiles+64(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET

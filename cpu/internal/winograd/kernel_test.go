@@ -129,24 +129,26 @@ func TestPiecesOfImages(t *testing.T) {
 					return float64(x.Data[(row*x.Width+col)*c+channel])
 				}
 				for row := -2; row < x.Height; row += 3 {
-					for col := -2; col < x.Width; col += 3 {
-						stride := c + 5
-						v, whole := guarded((Elements-1)*stride + c)
-						k.Input(v, stride, x, row, col, zero)
-						for channel := range c {
-							d := newMatrix(Piece, Piece, func(i, j int) float64 { return pixel(row+i, col+j, channel) })
-							requireTransform(t, bt, d, func(i, j int) float32 { return v[stride*(Piece*i+j)+channel] }, "%d channels, %v pixels, piece at %d, %d", c, size, row, col)
+					for tiles := 1; tiles <= 3; tiles++ {
+						col := 1 - tiles
+						run := Run{row, col, tiles}
+						stride := tiles*c + 5
+						v, whole := guarded((Elements-1)*stride + tiles*c)
+						k.Input(v, stride, x, run, Columns(col, Piece, tiles, x.Width), zero)
+						for channel := range tiles * c {
+							d := newMatrix(Piece, Piece, func(i, j int) float64 { return pixel(row+i, col+channel/c*Tile+j, channel%c) })
+							requireTransform(t, bt, d, func(i, j int) float32 { return v[stride*(Piece*i+j)+channel] }, "%d channels, %v pixels, pieces %+v", c, size, run)
 						}
 						requireGuards(t, whole)
-						require.Equal(t, guard, v[c], "between elements")
+						require.Equal(t, guard, v[tiles*c], "between elements")
 
 						first := c / 3
 						n := c - first - c/4
-						m, whole := guarded((Elements-1)*stride + n)
-						k.Gradient(m, stride, x, row, col, first, n, zero)
-						for channel := range n {
-							d := newMatrix(Tile, Tile, func(i, j int) float64 { return pixel(row+i, col+j, first+channel) })
-							requireTransform(t, at.transposed(), d, func(i, j int) float32 { return m[stride*(Piece*i+j)+channel] }, "gradient, %d channels, %v pixels, tile at %d, %d", n, size, row, col)
+						m, whole := guarded((Elements-1)*stride + tiles*n)
+						k.Gradient(m, stride, x, run, Columns(col, Tile, tiles, x.Width), first, n, zero)
+						for channel := range tiles * n {
+							d := newMatrix(Tile, Tile, func(i, j int) float64 { return pixel(row+i, col+channel/n*Tile+j, first+channel%n) })
+							requireTransform(t, at.transposed(), d, func(i, j int) float32 { return m[stride*(Piece*i+j)+channel] }, "gradient, %d channels, %v pixels, tiles %+v", n, size, run)
 						}
 						requireGuards(t, whole)
 					}
@@ -197,12 +199,14 @@ func TestOutputs(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		for _, c := range counts {
 			for height := 1; height <= 5; height++ {
-				for width := 1; width <= 5; width++ {
+				for _, width := range []int{1, 2, 3, 4, 7, 8, 13} {
 					for _, slope := range []float32{0, 0.25, 1} {
 						first := c / 3
 						n := c - first - c/4
-						row, col := (height-1)/Tile*Tile, (width-1)/Tile*Tile
-						stride := n + 3
+						tiles := min((width+Tile-1)/Tile, 2)
+						row, col := (height-1)/Tile*Tile, (width-1)/Tile*Tile-(tiles-1)*Tile
+						run := Run{row, col, tiles}
+						stride := n*tiles + 3
 						m, bias, y := random(r, Elements*stride), random(r, n), random(r, height*width*c)
 						newImage := func() (*Image, []float32) {
 							inner, whole := guarded(height * width * c)
@@ -211,18 +215,19 @@ func TestOutputs(t *testing.T) {
 						plain, whole0 := newImage()
 						biased, whole1 := newImage()
 						graded, whole2 := newImage()
-						k.Output(plain, row, col, first, n, m, stride)
-						k.OutputBias(biased, row, col, first, n, m, stride, bias, slope)
-						k.OutputGrad(graded, row, col, first, n, m, stride, y, slope)
+						k.Output(plain, run, first, n, m, stride)
+						k.OutputBias(biased, run, first, n, m, stride, bias, slope)
+						k.OutputGrad(graded, run, first, n, m, stride, y, slope)
 						what := fmt.Sprintf("%d of %d channels, %d×%d pixels, slope %v", n, c, height, width, slope)
-						for channel := range n {
+						for channel := range tiles * n {
 							d := newMatrix(Piece, Piece, func(i, j int) float64 { return float64(m[stride*(Piece*i+j)+channel]) })
 							square := at.times(d).times(at.transposed())
+							left := col + channel/n*Tile
 							requireTransform(t, at, d, func(i, j int) float32 {
-								if row+i >= height || col+j >= width {
+								if row+i >= height || left+j >= width {
 									return float32(square[i][j])
 								}
-								return plain.Data[((row+i)*width+col+j)*c+first+channel]
+								return plain.Data[((row+i)*width+left+j)*c+first+channel%n]
 							}, "%s", what)
 						}
 						for i := range plain.Data {
@@ -260,11 +265,11 @@ func TestNumbersThatAreNone(t *testing.T) {
 		x := &Image{1, 1, 3, make([]float32, 3)}
 		m := make([]float32, Elements*3)
 		m[0], m[1], m[2] = nan, 1, 1
-		k.OutputBias(x, 0, 0, 0, 3, m, 3, []float32{0, 0, -1}, 0)
+		k.OutputBias(x, Run{0, 0, 1}, 0, 3, m, 3, []float32{0, 0, -1}, 0)
 		assert.True(t, math.IsNaN(float64(x.Data[0])))
 		assert.Equal(t, float32(1), x.Data[1])
 		assert.Zero(t, math.Float32bits(x.Data[2]))
-		k.OutputGrad(x, 0, 0, 0, 3, m, 3, []float32{1, nan, negative}, 0)
+		k.OutputGrad(x, Run{0, 0, 1}, 0, 3, m, 3, []float32{1, nan, negative}, 0)
 		assert.True(t, math.IsNaN(float64(x.Data[0])))
 		assert.Zero(t, math.Float32bits(x.Data[1]))
 		assert.Zero(t, math.Float32bits(x.Data[2]))
@@ -274,18 +279,28 @@ func TestNumbersThatAreNone(t *testing.T) {
 func TestBrokenInvariantsPanic(t *testing.T) {
 	k := Default()
 	x := &Image{4, 4, 2, make([]float32, 32)}
-	v, zero := make([]float32, Elements*2), make([]float32, Piece*2)
-	require.NotPanics(t, func() { k.Input(v, 2, x, -1, -1, zero) })
-	assert.Panics(t, func() { k.Input(v[1:], 2, x, 0, 0, zero) })
-	assert.Panics(t, func() { k.Input(v, 1, x, 0, 0, zero) })
-	assert.Panics(t, func() { k.Input(v, 2, x, 0, 0, zero[1:]) })
-	assert.Panics(t, func() { k.Input(v, 2, &Image{4, 4, 2, x.Data[1:]}, 0, 0, zero) })
-	assert.Panics(t, func() { k.Gradient(v, 2, x, 0, 0, 1, 2, zero) })
-	assert.Panics(t, func() { k.Output(x, 4, 0, 0, 2, v, 2) })
-	assert.Panics(t, func() { k.Output(x, 0, -1, 0, 2, v, 2) })
-	assert.Panics(t, func() { k.OutputBias(x, 0, 0, 0, 2, v, 2, zero[:1], 0) })
-	assert.Panics(t, func() { k.OutputGrad(x, 0, 0, 0, 2, v, 2, zero, 0) })
+	v, zero, one := make([]float32, Elements*2), make([]float32, Piece*2), Run{0, 0, 1}
+	all := Columns(0, Piece, 1, 4)
+	require.NotPanics(t, func() { k.Input(v, 2, x, Run{-1, -1, 1}, Columns(-1, Piece, 1, 4), zero) })
+	assert.Panics(t, func() { k.Input(v[1:], 2, x, one, all, zero) })
+	assert.Panics(t, func() { k.Input(v, 1, x, one, all, zero) })
+	assert.Panics(t, func() { k.Input(v, 2, x, one, all, zero[1:]) })
+	assert.Panics(t, func() { k.Input(v, 2, x, one, nil, zero) })
+	assert.Panics(t, func() { k.Input(v, 2, x, Run{0, 0, 2}, Columns(0, Piece, 2, 4), zero) })
+	assert.Panics(t, func() { k.Input(v, 2, &Image{4, 4, 2, x.Data[1:]}, one, all, zero) })
+	assert.Panics(t, func() { k.Gradient(v, 2, x, one, all, 1, 2, zero) })
+	assert.Panics(t, func() { k.Output(x, Run{4, 0, 1}, 0, 2, v, 2) })
+	assert.Panics(t, func() { k.Output(x, Run{0, -1, 1}, 0, 2, v, 2) })
+	assert.Panics(t, func() { k.Output(x, Run{0, 0, 2}, 0, 1, v, 2) })
+	assert.Panics(t, func() { k.OutputBias(x, one, 0, 2, v, 2, zero[:1], 0) })
+	assert.Panics(t, func() { k.OutputGrad(x, one, 0, 2, v, 2, zero, 0) })
 	assert.Panics(t, func() { k.Filter(v, 2, zero, 0, 6, 2, 2) })
 	assert.Panics(t, func() { k.Filter(v, 2, make([]float32, 18), 0, -6, 2, 2) })
 	assert.Panics(t, func() { k.FilterGrad(make([]float32, 17), 6, 2, v, 2, 2, false) })
+}
+
+func TestColumns(t *testing.T) {
+	assert.Equal(t, []uint8{0b111110, 0b111111, 0b000111}, Columns(-1, Piece, 3, 10))
+	assert.Equal(t, []uint8{0b1111, 0b1111, 0b0011}, Columns(0, Tile, 3, 10))
+	assert.Equal(t, []uint8{0b000100}, Columns(-2, Piece, 1, 1))
 }

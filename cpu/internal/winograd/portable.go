@@ -48,14 +48,16 @@ func outputLine(m *[Piece]float32) [Tile]float32 {
 // element is the element that lies some bytes behind p.
 func element(p *float32, bytes int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), bytes)) }
 
-func inputPortable(v *float32, stride int, x *float32, at, pitch, step int, _ *float32, rows, cols, n int) {
-	for c := range n {
+func inputPortable(v *float32, stride int, x *float32, at, pitch, step int, _ *float32, rows int, cols *uint8, n, tiles int) {
+	for to := range n * tiles {
+		tile, c := to/n, to%n
+		present := *(*uint8)(unsafe.Add(unsafe.Pointer(cols), tile))
 		var half [Piece][Piece]float32
 		for j := range Piece {
 			var d [Piece]float32
 			for i := range Piece {
-				if rows>>i&1 != 0 && cols>>j&1 != 0 {
-					d[i] = *element(x, at+i*pitch+j*step+4*c)
+				if rows>>i&1 != 0 && present>>j&1 != 0 {
+					d[i] = *element(x, at+i*pitch+(Tile*tile+j)*step+4*c)
 				}
 			}
 			for i, t := range inputLine(&d) {
@@ -64,20 +66,22 @@ func inputPortable(v *float32, stride int, x *float32, at, pitch, step int, _ *f
 		}
 		for i := range half {
 			for j, t := range inputLine(&half[i]) {
-				*element(v, (Piece*i+j)*stride+4*c) = t
+				*element(v, (Piece*i+j)*stride+4*to) = t
 			}
 		}
 	}
 }
 
-func gradientPortable(m *float32, stride int, dy *float32, at, pitch, step int, _ *float32, rows, cols, n int) {
-	for c := range n {
+func gradientPortable(m *float32, stride int, dy *float32, at, pitch, step int, _ *float32, rows int, cols *uint8, n, tiles int) {
+	for to := range n * tiles {
+		tile, c := to/n, to%n
+		present := *(*uint8)(unsafe.Add(unsafe.Pointer(cols), tile))
 		var half [Piece][Tile]float32
 		for j := range Tile {
 			var d [Tile]float32
 			for i := range Tile {
-				if rows>>i&1 != 0 && cols>>j&1 != 0 {
-					d[i] = *element(dy, at+i*pitch+j*step+4*c)
+				if rows>>i&1 != 0 && present>>j&1 != 0 {
+					d[i] = *element(dy, at+i*pitch+(Tile*tile+j)*step+4*c)
 				}
 			}
 			for i, t := range gradientLine(&d) {
@@ -86,7 +90,7 @@ func gradientPortable(m *float32, stride int, dy *float32, at, pitch, step int, 
 		}
 		for i := range half {
 			for j, t := range gradientLine(&half[i]) {
-				*element(m, (Piece*i+j)*stride+4*c) = t
+				*element(m, (Piece*i+j)*stride+4*to) = t
 			}
 		}
 	}
@@ -141,32 +145,33 @@ func column(m *float32, stride, j, c int) (d [Piece]float32) {
 	return d
 }
 
-// eachOutput computes the pixels of a tile.
-func eachOutput(pitch, step int, m *float32, stride, rows, cols, n int, f func(at, c int, t float32)) {
-	for c := range n {
+// eachOutput computes the pixels of tiles.
+func eachOutput(pitch, step int, m *float32, stride, rows, cols, n, tiles int, f func(at, c int, t float32)) {
+	for from := range n * tiles {
+		tile, c := from/n, from%n
 		var half [Tile][Piece]float32
 		for j := range Piece {
-			d := column(m, stride, j, c)
+			d := column(m, stride, j, from)
 			for i, t := range outputLine(&d) {
 				half[i][j] = t
 			}
 		}
 		for i := range rows {
 			for j, t := range outputLine(&half[i]) {
-				if j < cols {
-					f(i*pitch+j*step+4*c, c, t)
+				if Tile*tile+j < cols {
+					f(i*pitch+(Tile*tile+j)*step+4*c, c, t)
 				}
 			}
 		}
 	}
 }
 
-func outputPortable(x *float32, pitch, step int, m *float32, stride, rows, cols, n int) {
-	eachOutput(pitch, step, m, stride, rows, cols, n, func(at, _ int, t float32) { *element(x, at) = t })
+func outputPortable(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int) {
+	eachOutput(pitch, step, m, stride, rows, cols, n, tiles, func(at, _ int, t float32) { *element(x, at) = t })
 }
 
-func outputBiasPortable(x *float32, pitch, step int, m *float32, stride, rows, cols, n int, bias *float32, slope float32) {
-	eachOutput(pitch, step, m, stride, rows, cols, n, func(at, c int, t float32) {
+func outputBiasPortable(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int, bias *float32, slope float32) {
+	eachOutput(pitch, step, m, stride, rows, cols, n, tiles, func(at, c int, t float32) {
 		t += *element(bias, 4*c)
 		if t <= 0 {
 			t = damp(t, slope)
@@ -175,8 +180,8 @@ func outputBiasPortable(x *float32, pitch, step int, m *float32, stride, rows, c
 	})
 }
 
-func outputGradPortable(x *float32, pitch, step int, m *float32, stride, rows, cols, n int, y *float32, slope float32) {
-	eachOutput(pitch, step, m, stride, rows, cols, n, func(at, _ int, t float32) {
+func outputGradPortable(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int, y *float32, slope float32) {
+	eachOutput(pitch, step, m, stride, rows, cols, n, tiles, func(at, _ int, t float32) {
 		if !(*element(y, at) > 0) {
 			t = damp(t, slope)
 		}
