@@ -254,13 +254,11 @@ func (k *neonPoints) columnOf(q *neonSquare, group []int, half [][]vreg, j int, 
 	}
 }
 
-// rowsOf returns pointers to rows that are step bytes apart, the first of them base.
-func (k *neonPoints) rowsOf(count int, base, step greg) []greg {
-	rows := append([]greg{base}, k.registers(count-1)...)
-	for i := 1; i < count; i++ {
-		k.op("ADD", step, rows[i-1], rows[i])
+// rowsFrom sets pointers to rows that are step bytes apart, of which the first is set.
+func (k *neonPoints) rowsFrom(rows []greg, step greg) {
+	for i, r := range rows[1:] {
+		k.op("ADD", step, rows[i], r)
 	}
-	return rows
 }
 
 // columns returns what begins a column: it moves the offset at by step.
@@ -274,7 +272,7 @@ func (k *neonPoints) columns(at, step greg) func(j int) {
 	}
 }
 
-// channels writes the loop over n channels, and ends the function. What the pointers show to are channels.
+// channels writes the loop over count channels, at which the pointers show.
 func (k *neonPoints) channels(count greg, pointers []greg, body func(lanes int, prefix string)) {
 	k.countdown(count, 1, "", func(_, lanes int, prefix string) {
 		body(lanes, prefix)
@@ -282,33 +280,50 @@ func (k *neonPoints) channels(count greg, pointers []greg, body func(lanes int, 
 			k.op("ADD", 4*lanes, p)
 		}
 	})
+}
+
+// tiles writes the loop over tiles beside each other, step bytes from pixel to pixel, and ends the function. The body begins with the number of channels in
+// count, and with the first pixel of the tile at first.
+func (k *neonPoints) tiles(first, step, count greg, body func()) {
+	tiles := k.integer("tiles")
+	k.label("tile")
+	k.op("MOVD", k.parameter("n"), count)
+	body()
+	k.op("ADD", step.shifted(2), first)
+	k.op("SUBS", 1, tiles)
+	k.op("BNE", "tile")
 	k.end()
 }
 
-// transform writes the transform of a piece of an image.
+// transform writes the transform of pieces of an image. What it writes for a tile lies behind that of the one before.
 func (k *neonPoints) transform(inputs int, l neonLine, name, doc string) {
-	k.begin(name+"NEON", "func(v *float32, stride int, x *float32, at, pitch, step int, zero *float32, rows, cols, n int)",
-		doc+" for n channels of the pixels d of a tile; those whose bit is not set in rows and cols are zero. All distances are in bytes.")
-	base, at, pitch := k.integer("x"), k.integer("at"), k.integer("pitch")
-	k.op("ADD", at, base)
-	rows := k.rowsOf(inputs, base, pitch)
-	zero, bits := k.integer("zero"), k.integer("rows")
-	for i, r := range rows {
-		k.op("TST", 1<<i, bits)
-		k.op("CSEL", "EQ", zero, r, r)
-	}
-	count, step, cols, stride, to, out := k.integer("n"), k.integer("step"), k.integer("cols"), k.integer("stride"), k.integer("v"), k.register()
+	k.begin(name+"NEON", "func(v *float32, stride int, x *float32, at, pitch, step int, zero *float32, rows int, cols *uint8, n, tiles int)",
+		doc+" for n channels of the pixels d of neighbouring tiles; those whose bit is not set in rows or, for each tile, cols are zero. All distances are in bytes.")
+	first, at, pitch, step, zero, bits := k.integer("x"), k.integer("at"), k.integer("pitch"), k.integer("step"), k.integer("zero"), k.integer("rows")
+	k.op("ADD", at, first)
+	present, cols, count, stride, to, out := k.integer("cols"), k.register(), k.register(), k.integer("stride"), k.integer("v"), k.register()
+	rows := k.registers(inputs)
 	k.prepare(pointA, pointB, squareA, squareB, sumOfSquares, productOfSquares)
-	k.channels(count, append([]greg{to}, rows...), func(lanes int, prefix string) {
-		k.op("MOVD", to, out)
-		k.write(&neonSquare{
-			line: l, inputs: inputs, groups: pairedOutputs,
-			column: k.columns(at, step),
-			skip:   func(j int, zero string) { k.op("TBZ", j, cols, zero) },
-			load:   func(v vreg, i int) { k.loadAt(v, rows[i], at, lanes) },
-			row:    func(int, string) {},
-			put:    k.oneAfterTheOther(out, stride, lanes),
-		}, prefix)
+	k.tiles(first, step, count, func() {
+		k.op("MOVBU", present.at(0), cols)
+		k.op("ADD", 1, present)
+		k.op("MOVD", first, rows[0])
+		k.rowsFrom(rows, pitch)
+		for i, r := range rows {
+			k.op("TST", 1<<i, bits)
+			k.op("CSEL", "EQ", zero, r, r)
+		}
+		k.channels(count, append([]greg{to}, rows...), func(lanes int, prefix string) {
+			k.op("MOVD", to, out)
+			k.write(&neonSquare{
+				line: l, inputs: inputs, groups: pairedOutputs,
+				column: k.columns(at, step),
+				skip:   func(j int, zero string) { k.op("TBZ", j, cols, zero) },
+				load:   func(v vreg, i int) { k.loadAt(v, rows[i], at, lanes) },
+				row:    func(int, string) {},
+				put:    k.oneAfterTheOther(out, stride, lanes),
+			}, prefix)
+		})
 	})
 }
 
@@ -326,7 +341,8 @@ func (k *neonPoints) filter() {
 		"U = G·w·Gᵀ for n channels of the taps w, the first of them at bytes behind w. All distances are in bytes.")
 	base, at, pitch := k.integer("w"), k.integer("at"), k.integer("pitch")
 	k.op("ADD", at, base)
-	rows := k.rowsOf(3, base, pitch)
+	rows := append([]greg{base}, k.registers(2)...)
+	k.rowsFrom(rows, pitch)
 	count, step, stride, to, out := k.integer("n"), k.integer("step"), k.integer("stride"), k.integer("u"), k.register()
 	k.prepare(squareA, squareB, norm0, normA, normB, pointA*normA, pointB*normB)
 	k.channels(count, append([]greg{to}, rows...), func(lanes int, prefix string) {
@@ -339,6 +355,7 @@ func (k *neonPoints) filter() {
 			put:    k.oneAfterTheOther(out, stride, lanes),
 		}, prefix)
 	})
+	k.end()
 }
 
 // transformed returns pointers to the six rows of transformed values, and their stride.
@@ -346,7 +363,9 @@ func (k *neonPoints) transformed(name string) (rows []greg, stride greg) {
 	base, stride, six := k.integer(name), k.integer("stride"), k.register()
 	k.op("ADD", stride.shifted(1), stride, six)
 	k.op("LSL", 1, six)
-	return k.rowsOf(6, base, six), stride
+	rows = append([]greg{base}, k.registers(5)...)
+	k.rowsFrom(rows, six)
+	return rows, stride
 }
 
 // advance adds i times step, i ≤ 3.
@@ -389,18 +408,19 @@ func (k *neonPoints) filterGrad() {
 			},
 		}, prefix)
 	})
+	k.end()
 }
 
 // outputs writes Aᵀ·M·A and what finishes it by another operand.
 func (k *neonPoints) outputs(name, more, doc string) {
-	signature := "func(x *float32, pitch, step int, m *float32, stride, rows, cols, n int"
+	signature := "func(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int"
 	if more != "" {
 		signature += ", " + more
 	}
-	k.begin(name+"NEON", signature+")", doc+" for n channels of the first rows and cols of a tile. All distances are in bytes.")
+	k.begin(name+"NEON", signature+")", doc+" for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.")
 	rows, stride := k.transformed("m")
-	to, pitch, step, count, height, width := k.integer("x"), k.integer("pitch"), k.integer("step"), k.integer("n"), k.integer("rows"), k.integer("cols")
-	at, line, place := k.register(), k.register(), k.register()
+	first, pitch, step, height, width := k.integer("x"), k.integer("pitch"), k.integer("step"), k.integer("rows"), k.integer("cols")
+	count, at, line, place, to := k.register(), k.register(), k.register(), k.register(), k.register()
 	pointers := append([]greg{to}, rows...)
 	var other greg
 	var slope, keep vreg
@@ -410,47 +430,54 @@ func (k *neonPoints) outputs(name, more, doc string) {
 	}
 	switch name {
 	case "outputBias":
-		other = k.integer("bias")
+		other = k.register()
 		pointers = append(pointers, other)
 	case "outputGrad":
 		other = k.integer("y")
-		k.op("SUB", to, other) // how far it lies from x
+		k.op("SUB", first, other) // how far it lies from x
 	}
 	k.prepare(pointA, pointB, squareA, squareB, cubeA, cubeB)
-	k.channels(count, pointers, func(lanes int, prefix string) {
-		k.write(&neonSquare{
-			line: k.output, inputs: 6, groups: [][]int{{0, 2}, {1, 3}},
-			column: k.columns(at, stride),
-			load:   func(v vreg, i int) { k.loadAt(v, rows[i], at, lanes) },
-			row: func(i int, next string) {
-				k.op("CMP", i, height)
-				k.op("BLE", next)
-				k.op("MOVD", to, line)
-				k.advance(line, pitch, i)
-			},
-			put: func(j int, v vreg, prefix string) {
-				k.op("CMP", j, width)
-				k.op("BLE", prefix)
-				k.op("MOVD", line, place)
-				k.advance(place, step, j)
-				switch name {
-				case "outputBias":
-					bias := k.vector()
-					k.load(bias, other.at(0), lanes)
-					k.add(v, v, bias)
-					k.relu(v, slope, keep)
-				case "outputGrad":
-					y, t := k.vector(), k.vector()
-					k.loadAt(y, place, other, lanes)
-					k.positive(y, y)
-					k.mul(t, v, slope)
-					k.and(t, t, keep)
-					k.insert(t, v, y)
-					v = t
-				}
-				k.store(v, place.at(0), lanes)
-				k.label(prefix)
-			},
-		}, prefix)
+	k.tiles(first, step, count, func() {
+		k.op("MOVD", first, to)
+		if name == "outputBias" {
+			k.op("MOVD", k.parameter("bias"), other)
+		}
+		k.channels(count, pointers, func(lanes int, prefix string) {
+			k.write(&neonSquare{
+				line: k.output, inputs: 6, groups: [][]int{{0, 2}, {1, 3}},
+				column: k.columns(at, stride),
+				load:   func(v vreg, i int) { k.loadAt(v, rows[i], at, lanes) },
+				row: func(i int, next string) {
+					k.op("CMP", i, height)
+					k.op("BLE", next)
+					k.op("MOVD", to, line)
+					k.advance(line, pitch, i)
+				},
+				put: func(j int, v vreg, prefix string) {
+					k.op("CMP", j, width)
+					k.op("BLE", prefix)
+					k.op("MOVD", line, place)
+					k.advance(place, step, j)
+					switch name {
+					case "outputBias":
+						bias := k.vector()
+						k.load(bias, other.at(0), lanes)
+						k.add(v, v, bias)
+						k.relu(v, slope, keep)
+					case "outputGrad":
+						y, t := k.vector(), k.vector()
+						k.loadAt(y, place, other, lanes)
+						k.positive(y, y)
+						k.mul(t, v, slope)
+						k.and(t, t, keep)
+						k.insert(t, v, y)
+						v = t
+					}
+					k.store(v, place.at(0), lanes)
+					k.label(prefix)
+				},
+			}, prefix)
+		})
+		k.op("SUB", 4, width)
 	})
 }

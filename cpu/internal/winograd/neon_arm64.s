@@ -4,113 +4,118 @@
 
 #include "textflag.h"
 
-// func inputNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
-TEXT ·inputNEON(SB), NOSPLIT, $0-80
+// func inputNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
+TEXT ·inputNEON(SB), NOSPLIT, $0-88
 	MOVD    x+16(FP), R0
 	MOVD    at+24(FP), R1
 	MOVD    pitch+32(FP), R2
+	MOVD    step+40(FP), R3
+	MOVD    zero+48(FP), R4
+	MOVD    rows+56(FP), R5
 	ADD     R1, R0
-	ADD     R2, R0, R3
-	ADD     R2, R3, R4
-	ADD     R2, R4, R5
-	ADD     R2, R5, R6
-	ADD     R2, R6, R7
-	MOVD    zero+48(FP), R8
-	MOVD    rows+56(FP), R9
-	TST     $1, R9
-	CSEL    EQ, R8, R0, R0
-	TST     $2, R9
-	CSEL    EQ, R8, R3, R3
-	TST     $4, R9
-	CSEL    EQ, R8, R4, R4
-	TST     $8, R9
-	CSEL    EQ, R8, R5, R5
-	TST     $16, R9
-	CSEL    EQ, R8, R6, R6
-	TST     $32, R9
-	CSEL    EQ, R8, R7, R7
-	MOVD    n+72(FP), R10
-	MOVD    step+40(FP), R11
-	MOVD    cols+64(FP), R12
-	MOVD    stride+8(FP), R13
-	MOVD    v+0(FP), R14
-	MOVD    $0x3f200000, R16
-	VDUP    R16, V0.S4
-	MOVD    $0x3fc00000, R16
-	VDUP    R16, V1.S4
-	MOVD    $0x3ec80000, R16
-	VDUP    R16, V2.S4
-	MOVD    $0x40100000, R16
-	VDUP    R16, V3.S4
-	MOVD    $0x40290000, R16
-	VDUP    R16, V4.S4
-	MOVD    $0x3f610000, R16
-	VDUP    R16, V5.S4
-	SUBS    $4, R10
+	MOVD    cols+64(FP), R6
+	MOVD    stride+8(FP), R9
+	MOVD    v+0(FP), R10
+	MOVD    $0x3f200000, R19
+	VDUP    R19, V0.S4
+	MOVD    $0x3fc00000, R19
+	VDUP    R19, V1.S4
+	MOVD    $0x3ec80000, R19
+	VDUP    R19, V2.S4
+	MOVD    $0x40100000, R19
+	VDUP    R19, V3.S4
+	MOVD    $0x40290000, R19
+	VDUP    R19, V4.S4
+	MOVD    $0x3f610000, R19
+	VDUP    R19, V5.S4
+	MOVD    tiles+80(FP), R19
+tile:
+	MOVD    n+72(FP), R8
+	MOVBU   0(R6), R7
+	ADD     $1, R6
+	MOVD    R0, R12
+	ADD     R2, R12, R13
+	ADD     R2, R13, R14
+	ADD     R2, R14, R15
+	ADD     R2, R15, R16
+	ADD     R2, R16, R17
+	TST     $1, R5
+	CSEL    EQ, R4, R12, R12
+	TST     $2, R5
+	CSEL    EQ, R4, R13, R13
+	TST     $4, R5
+	CSEL    EQ, R4, R14, R14
+	TST     $8, R5
+	CSEL    EQ, R4, R15, R15
+	TST     $16, R5
+	CSEL    EQ, R4, R16, R16
+	TST     $32, R5
+	CSEL    EQ, R4, R17, R17
+	SUBS    $4, R8
 	BLT     tail
 loop4:
-	MOVD    R14, R15
+	MOVD    R10, R11
 	MOVD    ZR, R1
-	TBZ     $0, R12, by4_zero0_0
-	WORD    $0x3ce168c6 // ldr q6, [x6, x1]
-	WORD    $0x3ce1688c // ldr q12, [x4, x1]
+	TBZ     $0, R7, by4_zero0_0
+	WORD    $0x3ce16a06 // ldr q6, [x16, x1]
+	WORD    $0x3ce169cc // ldr q12, [x14, x1]
 	VFMLS   V4.S4, V12.S4, V6.S4
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
 	VFMLA   V5.S4, V13.S4, V6.S4
 	B       by4_zero0_0_done
 by4_zero0_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by4_zero0_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by4_zero0_1
-	WORD    $0x3ce168c7 // ldr q7, [x6, x1]
-	WORD    $0x3ce1688c // ldr q12, [x4, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero0_1
+	WORD    $0x3ce16a07 // ldr q7, [x16, x1]
+	WORD    $0x3ce169cc // ldr q12, [x14, x1]
 	VFMLS   V4.S4, V12.S4, V7.S4
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
 	VFMLA   V5.S4, V13.S4, V7.S4
 	B       by4_zero0_1_done
 by4_zero0_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by4_zero0_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by4_zero0_2
-	WORD    $0x3ce168c8 // ldr q8, [x6, x1]
-	WORD    $0x3ce1688c // ldr q12, [x4, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero0_2
+	WORD    $0x3ce16a08 // ldr q8, [x16, x1]
+	WORD    $0x3ce169cc // ldr q12, [x14, x1]
 	VFMLS   V4.S4, V12.S4, V8.S4
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
 	VFMLA   V5.S4, V13.S4, V8.S4
 	B       by4_zero0_2_done
 by4_zero0_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by4_zero0_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by4_zero0_3
-	WORD    $0x3ce168c9 // ldr q9, [x6, x1]
-	WORD    $0x3ce1688c // ldr q12, [x4, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero0_3
+	WORD    $0x3ce16a09 // ldr q9, [x16, x1]
+	WORD    $0x3ce169cc // ldr q12, [x14, x1]
 	VFMLS   V4.S4, V12.S4, V9.S4
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
 	VFMLA   V5.S4, V13.S4, V9.S4
 	B       by4_zero0_3_done
 by4_zero0_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by4_zero0_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by4_zero0_4
-	WORD    $0x3ce168ca // ldr q10, [x6, x1]
-	WORD    $0x3ce1688c // ldr q12, [x4, x1]
+	ADD     R3, R1
+	TBZ     $4, R7, by4_zero0_4
+	WORD    $0x3ce16a0a // ldr q10, [x16, x1]
+	WORD    $0x3ce169cc // ldr q12, [x14, x1]
 	VFMLS   V4.S4, V12.S4, V10.S4
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
 	VFMLA   V5.S4, V13.S4, V10.S4
 	B       by4_zero0_4_done
 by4_zero0_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 by4_zero0_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by4_zero0_5
-	WORD    $0x3ce168cb // ldr q11, [x6, x1]
-	WORD    $0x3ce1688c // ldr q12, [x4, x1]
+	ADD     R3, R1
+	TBZ     $5, R7, by4_zero0_5
+	WORD    $0x3ce16a0b // ldr q11, [x16, x1]
+	WORD    $0x3ce169cc // ldr q12, [x14, x1]
 	VFMLS   V4.S4, V12.S4, V11.S4
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
 	VFMLA   V5.S4, V13.S4, V11.S4
 	B       by4_zero0_5_done
 by4_zero0_5:
@@ -119,8 +124,8 @@ by4_zero0_5_done:
 	VMOV    V10.B16, V12.B16
 	VFMLS   V4.S4, V8.S4, V12.S4
 	VFMLA   V5.S4, V6.S4, V12.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V3.S4, V8.S4, V13.S4
@@ -128,10 +133,10 @@ by4_zero0_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V0.S4, V14.S4, V12.S4
 	VFMLS   V0.S4, V14.S4, V13.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F13, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V2.S4, V8.S4, V13.S4
@@ -139,23 +144,23 @@ by4_zero0_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V1.S4, V14.S4, V12.S4
 	VFMLS   V1.S4, V14.S4, V13.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F13, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V12.B16
 	VFMLS   V4.S4, V9.S4, V12.S4
 	VFMLA   V5.S4, V7.S4, V12.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
 by4_row0:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by4_zero1_0
-	WORD    $0x3ce168cc // ldr q12, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	TBZ     $0, R7, by4_zero1_0
+	WORD    $0x3ce16a0c // ldr q12, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V3.S4, V19.S4, V12.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V12.B16, V6.B16
 	VFMLA   V0.S4, V18.S4, V6.S4
@@ -165,13 +170,13 @@ by4_zero1_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by4_zero1_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by4_zero1_1
-	WORD    $0x3ce168cd // ldr q13, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero1_1
+	WORD    $0x3ce16a0d // ldr q13, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V3.S4, V19.S4, V13.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V13.B16, V7.B16
 	VFMLA   V0.S4, V18.S4, V7.S4
@@ -181,13 +186,13 @@ by4_zero1_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V13.B16, V13.B16, V13.B16
 by4_zero1_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by4_zero1_2
-	WORD    $0x3ce168ce // ldr q14, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero1_2
+	WORD    $0x3ce16a0e // ldr q14, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V3.S4, V19.S4, V14.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V14.B16, V8.B16
 	VFMLA   V0.S4, V18.S4, V8.S4
@@ -197,13 +202,13 @@ by4_zero1_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V14.B16, V14.B16, V14.B16
 by4_zero1_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by4_zero1_3
-	WORD    $0x3ce168cf // ldr q15, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero1_3
+	WORD    $0x3ce16a0f // ldr q15, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V3.S4, V19.S4, V15.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V15.B16, V9.B16
 	VFMLA   V0.S4, V18.S4, V9.S4
@@ -213,13 +218,13 @@ by4_zero1_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V15.B16, V15.B16, V15.B16
 by4_zero1_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by4_zero1_4
-	WORD    $0x3ce168d0 // ldr q16, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $4, R7, by4_zero1_4
+	WORD    $0x3ce16a10 // ldr q16, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V3.S4, V19.S4, V16.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V16.B16, V10.B16
 	VFMLA   V0.S4, V18.S4, V10.S4
@@ -229,13 +234,13 @@ by4_zero1_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V16.B16, V16.B16, V16.B16
 by4_zero1_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by4_zero1_5
-	WORD    $0x3ce168d1 // ldr q17, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $5, R7, by4_zero1_5
+	WORD    $0x3ce16a11 // ldr q17, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V3.S4, V19.S4, V17.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V17.B16, V11.B16
 	VFMLA   V0.S4, V18.S4, V11.S4
@@ -248,8 +253,8 @@ by4_zero1_5_done:
 	VMOV    V10.B16, V18.B16
 	VFMLS   V4.S4, V8.S4, V18.S4
 	VFMLA   V5.S4, V6.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V3.S4, V8.S4, V19.S4
@@ -257,10 +262,10 @@ by4_zero1_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V2.S4, V8.S4, V19.S4
@@ -268,21 +273,21 @@ by4_zero1_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V18.B16
 	VFMLS   V4.S4, V9.S4, V18.S4
 	VFMLA   V5.S4, V7.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 by4_row1:
 	VMOV    V16.B16, V18.B16
 	VFMLS   V4.S4, V14.S4, V18.S4
 	VFMLA   V5.S4, V12.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V3.S4, V14.S4, V19.S4
@@ -290,10 +295,10 @@ by4_row1:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V2.S4, V14.S4, V19.S4
@@ -301,23 +306,23 @@ by4_row1:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V17.B16, V18.B16
 	VFMLS   V4.S4, V15.S4, V18.S4
 	VFMLA   V5.S4, V13.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 by4_row2:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by4_zero3_0
-	WORD    $0x3ce168cc // ldr q12, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	TBZ     $0, R7, by4_zero3_0
+	WORD    $0x3ce16a0c // ldr q12, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V2.S4, V19.S4, V12.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V12.B16, V6.B16
 	VFMLA   V1.S4, V18.S4, V6.S4
@@ -327,13 +332,13 @@ by4_zero3_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by4_zero3_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by4_zero3_1
-	WORD    $0x3ce168cd // ldr q13, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero3_1
+	WORD    $0x3ce16a0d // ldr q13, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V2.S4, V19.S4, V13.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V13.B16, V7.B16
 	VFMLA   V1.S4, V18.S4, V7.S4
@@ -343,13 +348,13 @@ by4_zero3_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V13.B16, V13.B16, V13.B16
 by4_zero3_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by4_zero3_2
-	WORD    $0x3ce168ce // ldr q14, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero3_2
+	WORD    $0x3ce16a0e // ldr q14, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V2.S4, V19.S4, V14.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V14.B16, V8.B16
 	VFMLA   V1.S4, V18.S4, V8.S4
@@ -359,13 +364,13 @@ by4_zero3_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V14.B16, V14.B16, V14.B16
 by4_zero3_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by4_zero3_3
-	WORD    $0x3ce168cf // ldr q15, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero3_3
+	WORD    $0x3ce16a0f // ldr q15, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V2.S4, V19.S4, V15.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V15.B16, V9.B16
 	VFMLA   V1.S4, V18.S4, V9.S4
@@ -375,13 +380,13 @@ by4_zero3_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V15.B16, V15.B16, V15.B16
 by4_zero3_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by4_zero3_4
-	WORD    $0x3ce168d0 // ldr q16, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $4, R7, by4_zero3_4
+	WORD    $0x3ce16a10 // ldr q16, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V2.S4, V19.S4, V16.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V16.B16, V10.B16
 	VFMLA   V1.S4, V18.S4, V10.S4
@@ -391,13 +396,13 @@ by4_zero3_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V16.B16, V16.B16, V16.B16
 by4_zero3_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by4_zero3_5
-	WORD    $0x3ce168d1 // ldr q17, [x6, x1]
-	WORD    $0x3ce168b2 // ldr q18, [x5, x1]
-	WORD    $0x3ce16893 // ldr q19, [x4, x1]
+	ADD     R3, R1
+	TBZ     $5, R7, by4_zero3_5
+	WORD    $0x3ce16a11 // ldr q17, [x16, x1]
+	WORD    $0x3ce169f2 // ldr q18, [x15, x1]
+	WORD    $0x3ce169d3 // ldr q19, [x14, x1]
 	VFMLS   V2.S4, V19.S4, V17.S4
-	WORD    $0x3ce16874 // ldr q20, [x3, x1]
+	WORD    $0x3ce169b4 // ldr q20, [x13, x1]
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V17.B16, V11.B16
 	VFMLA   V1.S4, V18.S4, V11.S4
@@ -410,8 +415,8 @@ by4_zero3_5_done:
 	VMOV    V10.B16, V18.B16
 	VFMLS   V4.S4, V8.S4, V18.S4
 	VFMLA   V5.S4, V6.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V3.S4, V8.S4, V19.S4
@@ -419,10 +424,10 @@ by4_zero3_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V2.S4, V8.S4, V19.S4
@@ -430,21 +435,21 @@ by4_zero3_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V18.B16
 	VFMLS   V4.S4, V9.S4, V18.S4
 	VFMLA   V5.S4, V7.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 by4_row3:
 	VMOV    V16.B16, V18.B16
 	VFMLS   V4.S4, V14.S4, V18.S4
 	VFMLA   V5.S4, V12.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V3.S4, V14.S4, V19.S4
@@ -452,10 +457,10 @@ by4_row3:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V2.S4, V14.S4, V19.S4
@@ -463,77 +468,77 @@ by4_row3:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F19, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V17.B16, V18.B16
 	VFMLS   V4.S4, V15.S4, V18.S4
 	VFMLA   V5.S4, V13.S4, V18.S4
-	FMOVQ   F18, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F18, 0(R11)
+	ADD     R9, R11
 by4_row4:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by4_zero5_0
-	WORD    $0x3ce168e6 // ldr q6, [x7, x1]
-	WORD    $0x3ce168ac // ldr q12, [x5, x1]
+	TBZ     $0, R7, by4_zero5_0
+	WORD    $0x3ce16a26 // ldr q6, [x17, x1]
+	WORD    $0x3ce169ec // ldr q12, [x15, x1]
 	VFMLS   V4.S4, V12.S4, V6.S4
-	WORD    $0x3ce1686d // ldr q13, [x3, x1]
+	WORD    $0x3ce169ad // ldr q13, [x13, x1]
 	VFMLA   V5.S4, V13.S4, V6.S4
 	B       by4_zero5_0_done
 by4_zero5_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by4_zero5_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by4_zero5_1
-	WORD    $0x3ce168e7 // ldr q7, [x7, x1]
-	WORD    $0x3ce168ac // ldr q12, [x5, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero5_1
+	WORD    $0x3ce16a27 // ldr q7, [x17, x1]
+	WORD    $0x3ce169ec // ldr q12, [x15, x1]
 	VFMLS   V4.S4, V12.S4, V7.S4
-	WORD    $0x3ce1686d // ldr q13, [x3, x1]
+	WORD    $0x3ce169ad // ldr q13, [x13, x1]
 	VFMLA   V5.S4, V13.S4, V7.S4
 	B       by4_zero5_1_done
 by4_zero5_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by4_zero5_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by4_zero5_2
-	WORD    $0x3ce168e8 // ldr q8, [x7, x1]
-	WORD    $0x3ce168ac // ldr q12, [x5, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero5_2
+	WORD    $0x3ce16a28 // ldr q8, [x17, x1]
+	WORD    $0x3ce169ec // ldr q12, [x15, x1]
 	VFMLS   V4.S4, V12.S4, V8.S4
-	WORD    $0x3ce1686d // ldr q13, [x3, x1]
+	WORD    $0x3ce169ad // ldr q13, [x13, x1]
 	VFMLA   V5.S4, V13.S4, V8.S4
 	B       by4_zero5_2_done
 by4_zero5_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by4_zero5_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by4_zero5_3
-	WORD    $0x3ce168e9 // ldr q9, [x7, x1]
-	WORD    $0x3ce168ac // ldr q12, [x5, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero5_3
+	WORD    $0x3ce16a29 // ldr q9, [x17, x1]
+	WORD    $0x3ce169ec // ldr q12, [x15, x1]
 	VFMLS   V4.S4, V12.S4, V9.S4
-	WORD    $0x3ce1686d // ldr q13, [x3, x1]
+	WORD    $0x3ce169ad // ldr q13, [x13, x1]
 	VFMLA   V5.S4, V13.S4, V9.S4
 	B       by4_zero5_3_done
 by4_zero5_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by4_zero5_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by4_zero5_4
-	WORD    $0x3ce168ea // ldr q10, [x7, x1]
-	WORD    $0x3ce168ac // ldr q12, [x5, x1]
+	ADD     R3, R1
+	TBZ     $4, R7, by4_zero5_4
+	WORD    $0x3ce16a2a // ldr q10, [x17, x1]
+	WORD    $0x3ce169ec // ldr q12, [x15, x1]
 	VFMLS   V4.S4, V12.S4, V10.S4
-	WORD    $0x3ce1686d // ldr q13, [x3, x1]
+	WORD    $0x3ce169ad // ldr q13, [x13, x1]
 	VFMLA   V5.S4, V13.S4, V10.S4
 	B       by4_zero5_4_done
 by4_zero5_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 by4_zero5_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by4_zero5_5
-	WORD    $0x3ce168eb // ldr q11, [x7, x1]
-	WORD    $0x3ce168ac // ldr q12, [x5, x1]
+	ADD     R3, R1
+	TBZ     $5, R7, by4_zero5_5
+	WORD    $0x3ce16a2b // ldr q11, [x17, x1]
+	WORD    $0x3ce169ec // ldr q12, [x15, x1]
 	VFMLS   V4.S4, V12.S4, V11.S4
-	WORD    $0x3ce1686d // ldr q13, [x3, x1]
+	WORD    $0x3ce169ad // ldr q13, [x13, x1]
 	VFMLA   V5.S4, V13.S4, V11.S4
 	B       by4_zero5_5_done
 by4_zero5_5:
@@ -542,8 +547,8 @@ by4_zero5_5_done:
 	VMOV    V10.B16, V12.B16
 	VFMLS   V4.S4, V8.S4, V12.S4
 	VFMLA   V5.S4, V6.S4, V12.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V3.S4, V8.S4, V13.S4
@@ -551,10 +556,10 @@ by4_zero5_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V0.S4, V14.S4, V12.S4
 	VFMLS   V0.S4, V14.S4, V13.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F13, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V2.S4, V8.S4, V13.S4
@@ -562,90 +567,90 @@ by4_zero5_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V1.S4, V14.S4, V12.S4
 	VFMLS   V1.S4, V14.S4, V13.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
-	FMOVQ   F13, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V12.B16
 	VFMLS   V4.S4, V9.S4, V12.S4
 	VFMLA   V5.S4, V7.S4, V12.S4
-	FMOVQ   F12, 0(R15)
-	ADD     R13, R15
+	FMOVQ   F12, 0(R11)
+	ADD     R9, R11
 by4_row5:
+	ADD     $16, R10
+	ADD     $16, R12
+	ADD     $16, R13
 	ADD     $16, R14
-	ADD     $16, R0
-	ADD     $16, R3
-	ADD     $16, R4
-	ADD     $16, R5
-	ADD     $16, R6
-	ADD     $16, R7
-	SUBS    $4, R10
+	ADD     $16, R15
+	ADD     $16, R16
+	ADD     $16, R17
+	SUBS    $4, R8
 	BGE     loop4
 tail:
-	ADD     $4, R10
-	TBZ     $1, R10, tail1
-	MOVD    R14, R15
+	ADD     $4, R8
+	TBZ     $1, R8, tail1
+	MOVD    R10, R11
 	MOVD    ZR, R1
-	TBZ     $0, R12, by2_zero0_0
-	FMOVD   (R6)(R1), F6
-	FMOVD   (R4)(R1), F12
+	TBZ     $0, R7, by2_zero0_0
+	FMOVD   (R16)(R1), F6
+	FMOVD   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V6.S4
-	FMOVD   (R0)(R1), F13
+	FMOVD   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V6.S4
 	B       by2_zero0_0_done
 by2_zero0_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by2_zero0_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by2_zero0_1
-	FMOVD   (R6)(R1), F7
-	FMOVD   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero0_1
+	FMOVD   (R16)(R1), F7
+	FMOVD   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V7.S4
-	FMOVD   (R0)(R1), F13
+	FMOVD   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V7.S4
 	B       by2_zero0_1_done
 by2_zero0_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by2_zero0_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by2_zero0_2
-	FMOVD   (R6)(R1), F8
-	FMOVD   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero0_2
+	FMOVD   (R16)(R1), F8
+	FMOVD   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V8.S4
-	FMOVD   (R0)(R1), F13
+	FMOVD   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V8.S4
 	B       by2_zero0_2_done
 by2_zero0_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by2_zero0_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by2_zero0_3
-	FMOVD   (R6)(R1), F9
-	FMOVD   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero0_3
+	FMOVD   (R16)(R1), F9
+	FMOVD   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V9.S4
-	FMOVD   (R0)(R1), F13
+	FMOVD   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V9.S4
 	B       by2_zero0_3_done
 by2_zero0_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by2_zero0_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by2_zero0_4
-	FMOVD   (R6)(R1), F10
-	FMOVD   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $4, R7, by2_zero0_4
+	FMOVD   (R16)(R1), F10
+	FMOVD   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V10.S4
-	FMOVD   (R0)(R1), F13
+	FMOVD   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V10.S4
 	B       by2_zero0_4_done
 by2_zero0_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 by2_zero0_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by2_zero0_5
-	FMOVD   (R6)(R1), F11
-	FMOVD   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $5, R7, by2_zero0_5
+	FMOVD   (R16)(R1), F11
+	FMOVD   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V11.S4
-	FMOVD   (R0)(R1), F13
+	FMOVD   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V11.S4
 	B       by2_zero0_5_done
 by2_zero0_5:
@@ -654,8 +659,8 @@ by2_zero0_5_done:
 	VMOV    V10.B16, V12.B16
 	VFMLS   V4.S4, V8.S4, V12.S4
 	VFMLA   V5.S4, V6.S4, V12.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V3.S4, V8.S4, V13.S4
@@ -663,10 +668,10 @@ by2_zero0_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V0.S4, V14.S4, V12.S4
 	VFMLS   V0.S4, V14.S4, V13.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
-	FMOVD   F13, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
+	FMOVD   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V2.S4, V8.S4, V13.S4
@@ -674,23 +679,23 @@ by2_zero0_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V1.S4, V14.S4, V12.S4
 	VFMLS   V1.S4, V14.S4, V13.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
-	FMOVD   F13, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
+	FMOVD   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V12.B16
 	VFMLS   V4.S4, V9.S4, V12.S4
 	VFMLA   V5.S4, V7.S4, V12.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
 by2_row0:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by2_zero1_0
-	FMOVD   (R6)(R1), F12
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	TBZ     $0, R7, by2_zero1_0
+	FMOVD   (R16)(R1), F12
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V12.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V12.B16, V6.B16
 	VFMLA   V0.S4, V18.S4, V6.S4
@@ -700,13 +705,13 @@ by2_zero1_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by2_zero1_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by2_zero1_1
-	FMOVD   (R6)(R1), F13
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero1_1
+	FMOVD   (R16)(R1), F13
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V13.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V13.B16, V7.B16
 	VFMLA   V0.S4, V18.S4, V7.S4
@@ -716,13 +721,13 @@ by2_zero1_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V13.B16, V13.B16, V13.B16
 by2_zero1_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by2_zero1_2
-	FMOVD   (R6)(R1), F14
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero1_2
+	FMOVD   (R16)(R1), F14
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V14.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V14.B16, V8.B16
 	VFMLA   V0.S4, V18.S4, V8.S4
@@ -732,13 +737,13 @@ by2_zero1_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V14.B16, V14.B16, V14.B16
 by2_zero1_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by2_zero1_3
-	FMOVD   (R6)(R1), F15
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero1_3
+	FMOVD   (R16)(R1), F15
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V15.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V15.B16, V9.B16
 	VFMLA   V0.S4, V18.S4, V9.S4
@@ -748,13 +753,13 @@ by2_zero1_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V15.B16, V15.B16, V15.B16
 by2_zero1_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by2_zero1_4
-	FMOVD   (R6)(R1), F16
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $4, R7, by2_zero1_4
+	FMOVD   (R16)(R1), F16
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V16.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V16.B16, V10.B16
 	VFMLA   V0.S4, V18.S4, V10.S4
@@ -764,13 +769,13 @@ by2_zero1_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V16.B16, V16.B16, V16.B16
 by2_zero1_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by2_zero1_5
-	FMOVD   (R6)(R1), F17
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $5, R7, by2_zero1_5
+	FMOVD   (R16)(R1), F17
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V17.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V17.B16, V11.B16
 	VFMLA   V0.S4, V18.S4, V11.S4
@@ -783,8 +788,8 @@ by2_zero1_5_done:
 	VMOV    V10.B16, V18.B16
 	VFMLS   V4.S4, V8.S4, V18.S4
 	VFMLA   V5.S4, V6.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V3.S4, V8.S4, V19.S4
@@ -792,10 +797,10 @@ by2_zero1_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V2.S4, V8.S4, V19.S4
@@ -803,21 +808,21 @@ by2_zero1_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V18.B16
 	VFMLS   V4.S4, V9.S4, V18.S4
 	VFMLA   V5.S4, V7.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 by2_row1:
 	VMOV    V16.B16, V18.B16
 	VFMLS   V4.S4, V14.S4, V18.S4
 	VFMLA   V5.S4, V12.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V3.S4, V14.S4, V19.S4
@@ -825,10 +830,10 @@ by2_row1:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V2.S4, V14.S4, V19.S4
@@ -836,23 +841,23 @@ by2_row1:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V17.B16, V18.B16
 	VFMLS   V4.S4, V15.S4, V18.S4
 	VFMLA   V5.S4, V13.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 by2_row2:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by2_zero3_0
-	FMOVD   (R6)(R1), F12
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	TBZ     $0, R7, by2_zero3_0
+	FMOVD   (R16)(R1), F12
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V12.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V12.B16, V6.B16
 	VFMLA   V1.S4, V18.S4, V6.S4
@@ -862,13 +867,13 @@ by2_zero3_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by2_zero3_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by2_zero3_1
-	FMOVD   (R6)(R1), F13
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero3_1
+	FMOVD   (R16)(R1), F13
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V13.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V13.B16, V7.B16
 	VFMLA   V1.S4, V18.S4, V7.S4
@@ -878,13 +883,13 @@ by2_zero3_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V13.B16, V13.B16, V13.B16
 by2_zero3_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by2_zero3_2
-	FMOVD   (R6)(R1), F14
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero3_2
+	FMOVD   (R16)(R1), F14
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V14.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V14.B16, V8.B16
 	VFMLA   V1.S4, V18.S4, V8.S4
@@ -894,13 +899,13 @@ by2_zero3_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V14.B16, V14.B16, V14.B16
 by2_zero3_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by2_zero3_3
-	FMOVD   (R6)(R1), F15
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero3_3
+	FMOVD   (R16)(R1), F15
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V15.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V15.B16, V9.B16
 	VFMLA   V1.S4, V18.S4, V9.S4
@@ -910,13 +915,13 @@ by2_zero3_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V15.B16, V15.B16, V15.B16
 by2_zero3_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by2_zero3_4
-	FMOVD   (R6)(R1), F16
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $4, R7, by2_zero3_4
+	FMOVD   (R16)(R1), F16
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V16.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V16.B16, V10.B16
 	VFMLA   V1.S4, V18.S4, V10.S4
@@ -926,13 +931,13 @@ by2_zero3_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V16.B16, V16.B16, V16.B16
 by2_zero3_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by2_zero3_5
-	FMOVD   (R6)(R1), F17
-	FMOVD   (R5)(R1), F18
-	FMOVD   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $5, R7, by2_zero3_5
+	FMOVD   (R16)(R1), F17
+	FMOVD   (R15)(R1), F18
+	FMOVD   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V17.S4
-	FMOVD   (R3)(R1), F20
+	FMOVD   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V17.B16, V11.B16
 	VFMLA   V1.S4, V18.S4, V11.S4
@@ -945,8 +950,8 @@ by2_zero3_5_done:
 	VMOV    V10.B16, V18.B16
 	VFMLS   V4.S4, V8.S4, V18.S4
 	VFMLA   V5.S4, V6.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V3.S4, V8.S4, V19.S4
@@ -954,10 +959,10 @@ by2_zero3_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V2.S4, V8.S4, V19.S4
@@ -965,21 +970,21 @@ by2_zero3_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V18.B16
 	VFMLS   V4.S4, V9.S4, V18.S4
 	VFMLA   V5.S4, V7.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 by2_row3:
 	VMOV    V16.B16, V18.B16
 	VFMLS   V4.S4, V14.S4, V18.S4
 	VFMLA   V5.S4, V12.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V3.S4, V14.S4, V19.S4
@@ -987,10 +992,10 @@ by2_row3:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V2.S4, V14.S4, V19.S4
@@ -998,77 +1003,77 @@ by2_row3:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
-	FMOVD   F19, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
+	FMOVD   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V17.B16, V18.B16
 	VFMLS   V4.S4, V15.S4, V18.S4
 	VFMLA   V5.S4, V13.S4, V18.S4
-	FMOVD   F18, 0(R15)
-	ADD     R13, R15
+	FMOVD   F18, 0(R11)
+	ADD     R9, R11
 by2_row4:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by2_zero5_0
-	FMOVD   (R7)(R1), F6
-	FMOVD   (R5)(R1), F12
+	TBZ     $0, R7, by2_zero5_0
+	FMOVD   (R17)(R1), F6
+	FMOVD   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V6.S4
-	FMOVD   (R3)(R1), F13
+	FMOVD   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V6.S4
 	B       by2_zero5_0_done
 by2_zero5_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by2_zero5_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by2_zero5_1
-	FMOVD   (R7)(R1), F7
-	FMOVD   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero5_1
+	FMOVD   (R17)(R1), F7
+	FMOVD   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V7.S4
-	FMOVD   (R3)(R1), F13
+	FMOVD   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V7.S4
 	B       by2_zero5_1_done
 by2_zero5_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by2_zero5_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by2_zero5_2
-	FMOVD   (R7)(R1), F8
-	FMOVD   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero5_2
+	FMOVD   (R17)(R1), F8
+	FMOVD   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V8.S4
-	FMOVD   (R3)(R1), F13
+	FMOVD   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V8.S4
 	B       by2_zero5_2_done
 by2_zero5_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by2_zero5_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by2_zero5_3
-	FMOVD   (R7)(R1), F9
-	FMOVD   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero5_3
+	FMOVD   (R17)(R1), F9
+	FMOVD   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V9.S4
-	FMOVD   (R3)(R1), F13
+	FMOVD   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V9.S4
 	B       by2_zero5_3_done
 by2_zero5_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by2_zero5_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by2_zero5_4
-	FMOVD   (R7)(R1), F10
-	FMOVD   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $4, R7, by2_zero5_4
+	FMOVD   (R17)(R1), F10
+	FMOVD   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V10.S4
-	FMOVD   (R3)(R1), F13
+	FMOVD   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V10.S4
 	B       by2_zero5_4_done
 by2_zero5_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 by2_zero5_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by2_zero5_5
-	FMOVD   (R7)(R1), F11
-	FMOVD   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $5, R7, by2_zero5_5
+	FMOVD   (R17)(R1), F11
+	FMOVD   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V11.S4
-	FMOVD   (R3)(R1), F13
+	FMOVD   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V11.S4
 	B       by2_zero5_5_done
 by2_zero5_5:
@@ -1077,8 +1082,8 @@ by2_zero5_5_done:
 	VMOV    V10.B16, V12.B16
 	VFMLS   V4.S4, V8.S4, V12.S4
 	VFMLA   V5.S4, V6.S4, V12.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V3.S4, V8.S4, V13.S4
@@ -1086,10 +1091,10 @@ by2_zero5_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V0.S4, V14.S4, V12.S4
 	VFMLS   V0.S4, V14.S4, V13.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
-	FMOVD   F13, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
+	FMOVD   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V2.S4, V8.S4, V13.S4
@@ -1097,87 +1102,87 @@ by2_zero5_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V1.S4, V14.S4, V12.S4
 	VFMLS   V1.S4, V14.S4, V13.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
-	FMOVD   F13, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
+	FMOVD   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V12.B16
 	VFMLS   V4.S4, V9.S4, V12.S4
 	VFMLA   V5.S4, V7.S4, V12.S4
-	FMOVD   F12, 0(R15)
-	ADD     R13, R15
+	FMOVD   F12, 0(R11)
+	ADD     R9, R11
 by2_row5:
+	ADD     $8, R10
+	ADD     $8, R12
+	ADD     $8, R13
 	ADD     $8, R14
-	ADD     $8, R0
-	ADD     $8, R3
-	ADD     $8, R4
-	ADD     $8, R5
-	ADD     $8, R6
-	ADD     $8, R7
+	ADD     $8, R15
+	ADD     $8, R16
+	ADD     $8, R17
 tail1:
-	TBZ     $0, R10, done
-	MOVD    R14, R15
+	TBZ     $0, R8, done
+	MOVD    R10, R11
 	MOVD    ZR, R1
-	TBZ     $0, R12, by1_zero0_0
-	FMOVS   (R6)(R1), F6
-	FMOVS   (R4)(R1), F12
+	TBZ     $0, R7, by1_zero0_0
+	FMOVS   (R16)(R1), F6
+	FMOVS   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V6.S4
-	FMOVS   (R0)(R1), F13
+	FMOVS   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V6.S4
 	B       by1_zero0_0_done
 by1_zero0_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by1_zero0_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by1_zero0_1
-	FMOVS   (R6)(R1), F7
-	FMOVS   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero0_1
+	FMOVS   (R16)(R1), F7
+	FMOVS   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V7.S4
-	FMOVS   (R0)(R1), F13
+	FMOVS   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V7.S4
 	B       by1_zero0_1_done
 by1_zero0_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by1_zero0_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by1_zero0_2
-	FMOVS   (R6)(R1), F8
-	FMOVS   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero0_2
+	FMOVS   (R16)(R1), F8
+	FMOVS   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V8.S4
-	FMOVS   (R0)(R1), F13
+	FMOVS   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V8.S4
 	B       by1_zero0_2_done
 by1_zero0_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by1_zero0_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by1_zero0_3
-	FMOVS   (R6)(R1), F9
-	FMOVS   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero0_3
+	FMOVS   (R16)(R1), F9
+	FMOVS   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V9.S4
-	FMOVS   (R0)(R1), F13
+	FMOVS   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V9.S4
 	B       by1_zero0_3_done
 by1_zero0_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by1_zero0_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by1_zero0_4
-	FMOVS   (R6)(R1), F10
-	FMOVS   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $4, R7, by1_zero0_4
+	FMOVS   (R16)(R1), F10
+	FMOVS   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V10.S4
-	FMOVS   (R0)(R1), F13
+	FMOVS   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V10.S4
 	B       by1_zero0_4_done
 by1_zero0_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 by1_zero0_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by1_zero0_5
-	FMOVS   (R6)(R1), F11
-	FMOVS   (R4)(R1), F12
+	ADD     R3, R1
+	TBZ     $5, R7, by1_zero0_5
+	FMOVS   (R16)(R1), F11
+	FMOVS   (R14)(R1), F12
 	VFMLS   V4.S4, V12.S4, V11.S4
-	FMOVS   (R0)(R1), F13
+	FMOVS   (R12)(R1), F13
 	VFMLA   V5.S4, V13.S4, V11.S4
 	B       by1_zero0_5_done
 by1_zero0_5:
@@ -1186,8 +1191,8 @@ by1_zero0_5_done:
 	VMOV    V10.B16, V12.B16
 	VFMLS   V4.S4, V8.S4, V12.S4
 	VFMLA   V5.S4, V6.S4, V12.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V3.S4, V8.S4, V13.S4
@@ -1195,10 +1200,10 @@ by1_zero0_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V0.S4, V14.S4, V12.S4
 	VFMLS   V0.S4, V14.S4, V13.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
-	FMOVS   F13, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
+	FMOVS   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V2.S4, V8.S4, V13.S4
@@ -1206,23 +1211,23 @@ by1_zero0_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V1.S4, V14.S4, V12.S4
 	VFMLS   V1.S4, V14.S4, V13.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
-	FMOVS   F13, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
+	FMOVS   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V12.B16
 	VFMLS   V4.S4, V9.S4, V12.S4
 	VFMLA   V5.S4, V7.S4, V12.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
 by1_row0:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by1_zero1_0
-	FMOVS   (R6)(R1), F12
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	TBZ     $0, R7, by1_zero1_0
+	FMOVS   (R16)(R1), F12
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V12.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V12.B16, V6.B16
 	VFMLA   V0.S4, V18.S4, V6.S4
@@ -1232,13 +1237,13 @@ by1_zero1_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by1_zero1_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by1_zero1_1
-	FMOVS   (R6)(R1), F13
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero1_1
+	FMOVS   (R16)(R1), F13
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V13.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V13.B16, V7.B16
 	VFMLA   V0.S4, V18.S4, V7.S4
@@ -1248,13 +1253,13 @@ by1_zero1_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V13.B16, V13.B16, V13.B16
 by1_zero1_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by1_zero1_2
-	FMOVS   (R6)(R1), F14
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero1_2
+	FMOVS   (R16)(R1), F14
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V14.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V14.B16, V8.B16
 	VFMLA   V0.S4, V18.S4, V8.S4
@@ -1264,13 +1269,13 @@ by1_zero1_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V14.B16, V14.B16, V14.B16
 by1_zero1_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by1_zero1_3
-	FMOVS   (R6)(R1), F15
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero1_3
+	FMOVS   (R16)(R1), F15
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V15.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V15.B16, V9.B16
 	VFMLA   V0.S4, V18.S4, V9.S4
@@ -1280,13 +1285,13 @@ by1_zero1_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V15.B16, V15.B16, V15.B16
 by1_zero1_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by1_zero1_4
-	FMOVS   (R6)(R1), F16
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $4, R7, by1_zero1_4
+	FMOVS   (R16)(R1), F16
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V16.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V16.B16, V10.B16
 	VFMLA   V0.S4, V18.S4, V10.S4
@@ -1296,13 +1301,13 @@ by1_zero1_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V16.B16, V16.B16, V16.B16
 by1_zero1_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by1_zero1_5
-	FMOVS   (R6)(R1), F17
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $5, R7, by1_zero1_5
+	FMOVS   (R16)(R1), F17
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V3.S4, V19.S4, V17.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V3.S4, V20.S4, V18.S4
 	VMOV    V17.B16, V11.B16
 	VFMLA   V0.S4, V18.S4, V11.S4
@@ -1315,8 +1320,8 @@ by1_zero1_5_done:
 	VMOV    V10.B16, V18.B16
 	VFMLS   V4.S4, V8.S4, V18.S4
 	VFMLA   V5.S4, V6.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V3.S4, V8.S4, V19.S4
@@ -1324,10 +1329,10 @@ by1_zero1_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V2.S4, V8.S4, V19.S4
@@ -1335,21 +1340,21 @@ by1_zero1_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V18.B16
 	VFMLS   V4.S4, V9.S4, V18.S4
 	VFMLA   V5.S4, V7.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 by1_row1:
 	VMOV    V16.B16, V18.B16
 	VFMLS   V4.S4, V14.S4, V18.S4
 	VFMLA   V5.S4, V12.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V3.S4, V14.S4, V19.S4
@@ -1357,10 +1362,10 @@ by1_row1:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V2.S4, V14.S4, V19.S4
@@ -1368,23 +1373,23 @@ by1_row1:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V17.B16, V18.B16
 	VFMLS   V4.S4, V15.S4, V18.S4
 	VFMLA   V5.S4, V13.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 by1_row2:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by1_zero3_0
-	FMOVS   (R6)(R1), F12
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	TBZ     $0, R7, by1_zero3_0
+	FMOVS   (R16)(R1), F12
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V12.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V12.B16, V6.B16
 	VFMLA   V1.S4, V18.S4, V6.S4
@@ -1394,13 +1399,13 @@ by1_zero3_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by1_zero3_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by1_zero3_1
-	FMOVS   (R6)(R1), F13
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero3_1
+	FMOVS   (R16)(R1), F13
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V13.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V13.B16, V7.B16
 	VFMLA   V1.S4, V18.S4, V7.S4
@@ -1410,13 +1415,13 @@ by1_zero3_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V13.B16, V13.B16, V13.B16
 by1_zero3_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by1_zero3_2
-	FMOVS   (R6)(R1), F14
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero3_2
+	FMOVS   (R16)(R1), F14
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V14.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V14.B16, V8.B16
 	VFMLA   V1.S4, V18.S4, V8.S4
@@ -1426,13 +1431,13 @@ by1_zero3_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V14.B16, V14.B16, V14.B16
 by1_zero3_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by1_zero3_3
-	FMOVS   (R6)(R1), F15
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero3_3
+	FMOVS   (R16)(R1), F15
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V15.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V15.B16, V9.B16
 	VFMLA   V1.S4, V18.S4, V9.S4
@@ -1442,13 +1447,13 @@ by1_zero3_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V15.B16, V15.B16, V15.B16
 by1_zero3_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by1_zero3_4
-	FMOVS   (R6)(R1), F16
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $4, R7, by1_zero3_4
+	FMOVS   (R16)(R1), F16
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V16.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V16.B16, V10.B16
 	VFMLA   V1.S4, V18.S4, V10.S4
@@ -1458,13 +1463,13 @@ by1_zero3_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V16.B16, V16.B16, V16.B16
 by1_zero3_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by1_zero3_5
-	FMOVS   (R6)(R1), F17
-	FMOVS   (R5)(R1), F18
-	FMOVS   (R4)(R1), F19
+	ADD     R3, R1
+	TBZ     $5, R7, by1_zero3_5
+	FMOVS   (R16)(R1), F17
+	FMOVS   (R15)(R1), F18
+	FMOVS   (R14)(R1), F19
 	VFMLS   V2.S4, V19.S4, V17.S4
-	FMOVS   (R3)(R1), F20
+	FMOVS   (R13)(R1), F20
 	VFMLS   V2.S4, V20.S4, V18.S4
 	VMOV    V17.B16, V11.B16
 	VFMLA   V1.S4, V18.S4, V11.S4
@@ -1477,8 +1482,8 @@ by1_zero3_5_done:
 	VMOV    V10.B16, V18.B16
 	VFMLS   V4.S4, V8.S4, V18.S4
 	VFMLA   V5.S4, V6.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V3.S4, V8.S4, V19.S4
@@ -1486,10 +1491,10 @@ by1_zero3_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V19.B16
 	VMOV    V9.B16, V20.B16
 	VFMLS   V2.S4, V8.S4, V19.S4
@@ -1497,21 +1502,21 @@ by1_zero3_5_done:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V18.B16
 	VFMLS   V4.S4, V9.S4, V18.S4
 	VFMLA   V5.S4, V7.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 by1_row3:
 	VMOV    V16.B16, V18.B16
 	VFMLS   V4.S4, V14.S4, V18.S4
 	VFMLA   V5.S4, V12.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V3.S4, V14.S4, V19.S4
@@ -1519,10 +1524,10 @@ by1_row3:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V0.S4, V20.S4, V18.S4
 	VFMLS   V0.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V16.B16, V19.B16
 	VMOV    V15.B16, V20.B16
 	VFMLS   V2.S4, V14.S4, V19.S4
@@ -1530,77 +1535,77 @@ by1_row3:
 	VMOV    V19.B16, V18.B16
 	VFMLA   V1.S4, V20.S4, V18.S4
 	VFMLS   V1.S4, V20.S4, V19.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
-	FMOVS   F19, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
+	FMOVS   F19, 0(R11)
+	ADD     R9, R11
 	VMOV    V17.B16, V18.B16
 	VFMLS   V4.S4, V15.S4, V18.S4
 	VFMLA   V5.S4, V13.S4, V18.S4
-	FMOVS   F18, 0(R15)
-	ADD     R13, R15
+	FMOVS   F18, 0(R11)
+	ADD     R9, R11
 by1_row4:
 	MOVD    ZR, R1
-	TBZ     $0, R12, by1_zero5_0
-	FMOVS   (R7)(R1), F6
-	FMOVS   (R5)(R1), F12
+	TBZ     $0, R7, by1_zero5_0
+	FMOVS   (R17)(R1), F6
+	FMOVS   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V6.S4
-	FMOVS   (R3)(R1), F13
+	FMOVS   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V6.S4
 	B       by1_zero5_0_done
 by1_zero5_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by1_zero5_0_done:
-	ADD     R11, R1
-	TBZ     $1, R12, by1_zero5_1
-	FMOVS   (R7)(R1), F7
-	FMOVS   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero5_1
+	FMOVS   (R17)(R1), F7
+	FMOVS   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V7.S4
-	FMOVS   (R3)(R1), F13
+	FMOVS   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V7.S4
 	B       by1_zero5_1_done
 by1_zero5_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by1_zero5_1_done:
-	ADD     R11, R1
-	TBZ     $2, R12, by1_zero5_2
-	FMOVS   (R7)(R1), F8
-	FMOVS   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero5_2
+	FMOVS   (R17)(R1), F8
+	FMOVS   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V8.S4
-	FMOVS   (R3)(R1), F13
+	FMOVS   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V8.S4
 	B       by1_zero5_2_done
 by1_zero5_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by1_zero5_2_done:
-	ADD     R11, R1
-	TBZ     $3, R12, by1_zero5_3
-	FMOVS   (R7)(R1), F9
-	FMOVS   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero5_3
+	FMOVS   (R17)(R1), F9
+	FMOVS   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V9.S4
-	FMOVS   (R3)(R1), F13
+	FMOVS   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V9.S4
 	B       by1_zero5_3_done
 by1_zero5_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by1_zero5_3_done:
-	ADD     R11, R1
-	TBZ     $4, R12, by1_zero5_4
-	FMOVS   (R7)(R1), F10
-	FMOVS   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $4, R7, by1_zero5_4
+	FMOVS   (R17)(R1), F10
+	FMOVS   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V10.S4
-	FMOVS   (R3)(R1), F13
+	FMOVS   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V10.S4
 	B       by1_zero5_4_done
 by1_zero5_4:
 	VEOR    V10.B16, V10.B16, V10.B16
 by1_zero5_4_done:
-	ADD     R11, R1
-	TBZ     $5, R12, by1_zero5_5
-	FMOVS   (R7)(R1), F11
-	FMOVS   (R5)(R1), F12
+	ADD     R3, R1
+	TBZ     $5, R7, by1_zero5_5
+	FMOVS   (R17)(R1), F11
+	FMOVS   (R15)(R1), F12
 	VFMLS   V4.S4, V12.S4, V11.S4
-	FMOVS   (R3)(R1), F13
+	FMOVS   (R13)(R1), F13
 	VFMLA   V5.S4, V13.S4, V11.S4
 	B       by1_zero5_5_done
 by1_zero5_5:
@@ -1609,8 +1614,8 @@ by1_zero5_5_done:
 	VMOV    V10.B16, V12.B16
 	VFMLS   V4.S4, V8.S4, V12.S4
 	VFMLA   V5.S4, V6.S4, V12.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V3.S4, V8.S4, V13.S4
@@ -1618,10 +1623,10 @@ by1_zero5_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V0.S4, V14.S4, V12.S4
 	VFMLS   V0.S4, V14.S4, V13.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
-	FMOVS   F13, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
+	FMOVS   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V13.B16
 	VMOV    V9.B16, V14.B16
 	VFMLS   V2.S4, V8.S4, V13.S4
@@ -1629,97 +1634,105 @@ by1_zero5_5_done:
 	VMOV    V13.B16, V12.B16
 	VFMLA   V1.S4, V14.S4, V12.S4
 	VFMLS   V1.S4, V14.S4, V13.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
-	FMOVS   F13, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
+	FMOVS   F13, 0(R11)
+	ADD     R9, R11
 	VMOV    V11.B16, V12.B16
 	VFMLS   V4.S4, V9.S4, V12.S4
 	VFMLA   V5.S4, V7.S4, V12.S4
-	FMOVS   F12, 0(R15)
-	ADD     R13, R15
+	FMOVS   F12, 0(R11)
+	ADD     R9, R11
 by1_row5:
+	ADD     $4, R10
+	ADD     $4, R12
+	ADD     $4, R13
 	ADD     $4, R14
-	ADD     $4, R0
-	ADD     $4, R3
-	ADD     $4, R4
-	ADD     $4, R5
-	ADD     $4, R6
-	ADD     $4, R7
+	ADD     $4, R15
+	ADD     $4, R16
+	ADD     $4, R17
 done:
+	ADD     R3<<2, R0
+	SUBS    $1, R19
+	BNE     tile
 	RET
 
-// func gradientNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
-TEXT ·gradientNEON(SB), NOSPLIT, $0-80
+// func gradientNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
+TEXT ·gradientNEON(SB), NOSPLIT, $0-88
 	MOVD    x+16(FP), R0
 	MOVD    at+24(FP), R1
 	MOVD    pitch+32(FP), R2
+	MOVD    step+40(FP), R3
+	MOVD    zero+48(FP), R4
+	MOVD    rows+56(FP), R5
 	ADD     R1, R0
-	ADD     R2, R0, R3
-	ADD     R2, R3, R4
-	ADD     R2, R4, R5
-	MOVD    zero+48(FP), R6
-	MOVD    rows+56(FP), R7
-	TST     $1, R7
-	CSEL    EQ, R6, R0, R0
-	TST     $2, R7
-	CSEL    EQ, R6, R3, R3
-	TST     $4, R7
-	CSEL    EQ, R6, R4, R4
-	TST     $8, R7
-	CSEL    EQ, R6, R5, R5
+	MOVD    cols+64(FP), R6
+	MOVD    stride+8(FP), R9
+	MOVD    v+0(FP), R10
+	MOVD    $0x3f200000, R16
+	VDUP    R16, V0.S4
+	MOVD    $0x3fc00000, R16
+	VDUP    R16, V1.S4
+	MOVD    $0x3ec80000, R16
+	VDUP    R16, V2.S4
+	MOVD    $0x40100000, R16
+	VDUP    R16, V3.S4
+	MOVD    $0x40290000, R16
+	VDUP    R16, V4.S4
+	MOVD    $0x3f610000, R16
+	VDUP    R16, V5.S4
+	MOVD    tiles+80(FP), R16
+tile:
 	MOVD    n+72(FP), R8
-	MOVD    step+40(FP), R9
-	MOVD    cols+64(FP), R10
-	MOVD    stride+8(FP), R11
-	MOVD    v+0(FP), R12
-	MOVD    $0x3f200000, R14
-	VDUP    R14, V0.S4
-	MOVD    $0x3fc00000, R14
-	VDUP    R14, V1.S4
-	MOVD    $0x3ec80000, R14
-	VDUP    R14, V2.S4
-	MOVD    $0x40100000, R14
-	VDUP    R14, V3.S4
-	MOVD    $0x40290000, R14
-	VDUP    R14, V4.S4
-	MOVD    $0x3f610000, R14
-	VDUP    R14, V5.S4
+	MOVBU   0(R6), R7
+	ADD     $1, R6
+	MOVD    R0, R12
+	ADD     R2, R12, R13
+	ADD     R2, R13, R14
+	ADD     R2, R14, R15
+	TST     $1, R5
+	CSEL    EQ, R4, R12, R12
+	TST     $2, R5
+	CSEL    EQ, R4, R13, R13
+	TST     $4, R5
+	CSEL    EQ, R4, R14, R14
+	TST     $8, R5
+	CSEL    EQ, R4, R15, R15
 	SUBS    $4, R8
 	BLT     tail
 loop4:
-	MOVD    R12, R13
+	MOVD    R10, R11
 	MOVD    ZR, R1
-	TBZ     $0, R10, by4_zero0_0
-	WORD    $0x3ce16806 // ldr q6, [x0, x1]
+	TBZ     $0, R7, by4_zero0_0
+	WORD    $0x3ce16986 // ldr q6, [x12, x1]
 	B       by4_zero0_0_done
 by4_zero0_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by4_zero0_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by4_zero0_1
-	WORD    $0x3ce16807 // ldr q7, [x0, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero0_1
+	WORD    $0x3ce16987 // ldr q7, [x12, x1]
 	B       by4_zero0_1_done
 by4_zero0_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by4_zero0_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by4_zero0_2
-	WORD    $0x3ce16808 // ldr q8, [x0, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero0_2
+	WORD    $0x3ce16988 // ldr q8, [x12, x1]
 	B       by4_zero0_2_done
 by4_zero0_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by4_zero0_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by4_zero0_3
-	WORD    $0x3ce16809 // ldr q9, [x0, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero0_3
+	WORD    $0x3ce16989 // ldr q9, [x12, x1]
 	B       by4_zero0_3_done
 by4_zero0_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by4_zero0_3_done:
 	VMOV    V6.B16, V10.B16
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V2.S4, V8.S4, V11.S4
@@ -1727,10 +1740,10 @@ by4_zero0_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V0.S4, V12.S4, V10.S4
 	VFMLS   V0.S4, V12.S4, V11.S4
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F11, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V3.S4, V8.S4, V11.S4
@@ -1738,21 +1751,21 @@ by4_zero0_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V1.S4, V12.S4, V10.S4
 	VFMLS   V1.S4, V12.S4, V11.S4
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F11, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V10.B16
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
 by4_row0:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by4_zero1_0
-	WORD    $0x3ce1680a // ldr q10, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	TBZ     $0, R7, by4_zero1_0
+	WORD    $0x3ce1698a // ldr q10, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V2.S4, V15.S4, V10.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V10.B16, V6.B16
 	VFMLA   V0.S4, V14.S4, V6.S4
@@ -1762,13 +1775,13 @@ by4_zero1_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 by4_zero1_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by4_zero1_1
-	WORD    $0x3ce1680b // ldr q11, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero1_1
+	WORD    $0x3ce1698b // ldr q11, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V2.S4, V15.S4, V11.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V11.B16, V7.B16
 	VFMLA   V0.S4, V14.S4, V7.S4
@@ -1778,13 +1791,13 @@ by4_zero1_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V11.B16, V11.B16, V11.B16
 by4_zero1_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by4_zero1_2
-	WORD    $0x3ce1680c // ldr q12, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero1_2
+	WORD    $0x3ce1698c // ldr q12, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V2.S4, V15.S4, V12.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V12.B16, V8.B16
 	VFMLA   V0.S4, V14.S4, V8.S4
@@ -1794,13 +1807,13 @@ by4_zero1_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by4_zero1_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by4_zero1_3
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero1_3
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V2.S4, V15.S4, V13.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V13.B16, V9.B16
 	VFMLA   V0.S4, V14.S4, V9.S4
@@ -1811,8 +1824,8 @@ by4_zero1_3:
 	VEOR    V13.B16, V13.B16, V13.B16
 by4_zero1_3_done:
 	VMOV    V6.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V2.S4, V8.S4, V15.S4
@@ -1820,10 +1833,10 @@ by4_zero1_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V3.S4, V8.S4, V15.S4
@@ -1831,17 +1844,17 @@ by4_zero1_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 by4_row1:
 	VMOV    V10.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V2.S4, V12.S4, V15.S4
@@ -1849,10 +1862,10 @@ by4_row1:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V3.S4, V12.S4, V15.S4
@@ -1860,21 +1873,21 @@ by4_row1:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V13.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 by4_row2:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by4_zero3_0
-	WORD    $0x3ce1680a // ldr q10, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	TBZ     $0, R7, by4_zero3_0
+	WORD    $0x3ce1698a // ldr q10, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V3.S4, V15.S4, V10.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V10.B16, V6.B16
 	VFMLA   V1.S4, V14.S4, V6.S4
@@ -1884,13 +1897,13 @@ by4_zero3_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 by4_zero3_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by4_zero3_1
-	WORD    $0x3ce1680b // ldr q11, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero3_1
+	WORD    $0x3ce1698b // ldr q11, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V3.S4, V15.S4, V11.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V11.B16, V7.B16
 	VFMLA   V1.S4, V14.S4, V7.S4
@@ -1900,13 +1913,13 @@ by4_zero3_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V11.B16, V11.B16, V11.B16
 by4_zero3_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by4_zero3_2
-	WORD    $0x3ce1680c // ldr q12, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero3_2
+	WORD    $0x3ce1698c // ldr q12, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V3.S4, V15.S4, V12.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V12.B16, V8.B16
 	VFMLA   V1.S4, V14.S4, V8.S4
@@ -1916,13 +1929,13 @@ by4_zero3_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by4_zero3_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by4_zero3_3
-	WORD    $0x3ce1680d // ldr q13, [x0, x1]
-	WORD    $0x3ce1686e // ldr q14, [x3, x1]
-	WORD    $0x3ce1688f // ldr q15, [x4, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero3_3
+	WORD    $0x3ce1698d // ldr q13, [x12, x1]
+	WORD    $0x3ce169ae // ldr q14, [x13, x1]
+	WORD    $0x3ce169cf // ldr q15, [x14, x1]
 	VFMLA   V3.S4, V15.S4, V13.S4
-	WORD    $0x3ce168b0 // ldr q16, [x5, x1]
+	WORD    $0x3ce169f0 // ldr q16, [x15, x1]
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V13.B16, V9.B16
 	VFMLA   V1.S4, V14.S4, V9.S4
@@ -1933,8 +1946,8 @@ by4_zero3_3:
 	VEOR    V13.B16, V13.B16, V13.B16
 by4_zero3_3_done:
 	VMOV    V6.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V2.S4, V8.S4, V15.S4
@@ -1942,10 +1955,10 @@ by4_zero3_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V3.S4, V8.S4, V15.S4
@@ -1953,17 +1966,17 @@ by4_zero3_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 by4_row3:
 	VMOV    V10.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V2.S4, V12.S4, V15.S4
@@ -1971,10 +1984,10 @@ by4_row3:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V3.S4, V12.S4, V15.S4
@@ -1982,45 +1995,45 @@ by4_row3:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F15, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V13.B16, V14.B16
-	FMOVQ   F14, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F14, 0(R11)
+	ADD     R9, R11
 by4_row4:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by4_zero5_0
-	WORD    $0x3ce168a6 // ldr q6, [x5, x1]
+	TBZ     $0, R7, by4_zero5_0
+	WORD    $0x3ce169e6 // ldr q6, [x15, x1]
 	B       by4_zero5_0_done
 by4_zero5_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by4_zero5_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by4_zero5_1
-	WORD    $0x3ce168a7 // ldr q7, [x5, x1]
+	ADD     R3, R1
+	TBZ     $1, R7, by4_zero5_1
+	WORD    $0x3ce169e7 // ldr q7, [x15, x1]
 	B       by4_zero5_1_done
 by4_zero5_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by4_zero5_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by4_zero5_2
-	WORD    $0x3ce168a8 // ldr q8, [x5, x1]
+	ADD     R3, R1
+	TBZ     $2, R7, by4_zero5_2
+	WORD    $0x3ce169e8 // ldr q8, [x15, x1]
 	B       by4_zero5_2_done
 by4_zero5_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by4_zero5_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by4_zero5_3
-	WORD    $0x3ce168a9 // ldr q9, [x5, x1]
+	ADD     R3, R1
+	TBZ     $3, R7, by4_zero5_3
+	WORD    $0x3ce169e9 // ldr q9, [x15, x1]
 	B       by4_zero5_3_done
 by4_zero5_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by4_zero5_3_done:
 	VMOV    V6.B16, V10.B16
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V2.S4, V8.S4, V11.S4
@@ -2028,10 +2041,10 @@ by4_zero5_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V0.S4, V12.S4, V10.S4
 	VFMLS   V0.S4, V12.S4, V11.S4
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F11, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V3.S4, V8.S4, V11.S4
@@ -2039,56 +2052,56 @@ by4_zero5_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V1.S4, V12.S4, V10.S4
 	VFMLS   V1.S4, V12.S4, V11.S4
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
-	FMOVQ   F11, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
+	FMOVQ   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V10.B16
-	FMOVQ   F10, 0(R13)
-	ADD     R11, R13
+	FMOVQ   F10, 0(R11)
+	ADD     R9, R11
 by4_row5:
+	ADD     $16, R10
 	ADD     $16, R12
-	ADD     $16, R0
-	ADD     $16, R3
-	ADD     $16, R4
-	ADD     $16, R5
+	ADD     $16, R13
+	ADD     $16, R14
+	ADD     $16, R15
 	SUBS    $4, R8
 	BGE     loop4
 tail:
 	ADD     $4, R8
 	TBZ     $1, R8, tail1
-	MOVD    R12, R13
+	MOVD    R10, R11
 	MOVD    ZR, R1
-	TBZ     $0, R10, by2_zero0_0
-	FMOVD   (R0)(R1), F6
+	TBZ     $0, R7, by2_zero0_0
+	FMOVD   (R12)(R1), F6
 	B       by2_zero0_0_done
 by2_zero0_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by2_zero0_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by2_zero0_1
-	FMOVD   (R0)(R1), F7
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero0_1
+	FMOVD   (R12)(R1), F7
 	B       by2_zero0_1_done
 by2_zero0_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by2_zero0_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by2_zero0_2
-	FMOVD   (R0)(R1), F8
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero0_2
+	FMOVD   (R12)(R1), F8
 	B       by2_zero0_2_done
 by2_zero0_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by2_zero0_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by2_zero0_3
-	FMOVD   (R0)(R1), F9
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero0_3
+	FMOVD   (R12)(R1), F9
 	B       by2_zero0_3_done
 by2_zero0_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by2_zero0_3_done:
 	VMOV    V6.B16, V10.B16
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V2.S4, V8.S4, V11.S4
@@ -2096,10 +2109,10 @@ by2_zero0_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V0.S4, V12.S4, V10.S4
 	VFMLS   V0.S4, V12.S4, V11.S4
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
-	FMOVD   F11, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
+	FMOVD   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V3.S4, V8.S4, V11.S4
@@ -2107,21 +2120,21 @@ by2_zero0_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V1.S4, V12.S4, V10.S4
 	VFMLS   V1.S4, V12.S4, V11.S4
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
-	FMOVD   F11, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
+	FMOVD   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V10.B16
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
 by2_row0:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by2_zero1_0
-	FMOVD   (R0)(R1), F10
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	TBZ     $0, R7, by2_zero1_0
+	FMOVD   (R12)(R1), F10
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V10.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V10.B16, V6.B16
 	VFMLA   V0.S4, V14.S4, V6.S4
@@ -2131,13 +2144,13 @@ by2_zero1_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 by2_zero1_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by2_zero1_1
-	FMOVD   (R0)(R1), F11
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero1_1
+	FMOVD   (R12)(R1), F11
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V11.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V11.B16, V7.B16
 	VFMLA   V0.S4, V14.S4, V7.S4
@@ -2147,13 +2160,13 @@ by2_zero1_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V11.B16, V11.B16, V11.B16
 by2_zero1_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by2_zero1_2
-	FMOVD   (R0)(R1), F12
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero1_2
+	FMOVD   (R12)(R1), F12
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V12.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V12.B16, V8.B16
 	VFMLA   V0.S4, V14.S4, V8.S4
@@ -2163,13 +2176,13 @@ by2_zero1_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by2_zero1_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by2_zero1_3
-	FMOVD   (R0)(R1), F13
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero1_3
+	FMOVD   (R12)(R1), F13
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V13.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V13.B16, V9.B16
 	VFMLA   V0.S4, V14.S4, V9.S4
@@ -2180,8 +2193,8 @@ by2_zero1_3:
 	VEOR    V13.B16, V13.B16, V13.B16
 by2_zero1_3_done:
 	VMOV    V6.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V2.S4, V8.S4, V15.S4
@@ -2189,10 +2202,10 @@ by2_zero1_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V3.S4, V8.S4, V15.S4
@@ -2200,17 +2213,17 @@ by2_zero1_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 by2_row1:
 	VMOV    V10.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V2.S4, V12.S4, V15.S4
@@ -2218,10 +2231,10 @@ by2_row1:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V3.S4, V12.S4, V15.S4
@@ -2229,21 +2242,21 @@ by2_row1:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V13.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 by2_row2:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by2_zero3_0
-	FMOVD   (R0)(R1), F10
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	TBZ     $0, R7, by2_zero3_0
+	FMOVD   (R12)(R1), F10
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V10.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V10.B16, V6.B16
 	VFMLA   V1.S4, V14.S4, V6.S4
@@ -2253,13 +2266,13 @@ by2_zero3_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 by2_zero3_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by2_zero3_1
-	FMOVD   (R0)(R1), F11
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero3_1
+	FMOVD   (R12)(R1), F11
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V11.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V11.B16, V7.B16
 	VFMLA   V1.S4, V14.S4, V7.S4
@@ -2269,13 +2282,13 @@ by2_zero3_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V11.B16, V11.B16, V11.B16
 by2_zero3_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by2_zero3_2
-	FMOVD   (R0)(R1), F12
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero3_2
+	FMOVD   (R12)(R1), F12
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V12.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V12.B16, V8.B16
 	VFMLA   V1.S4, V14.S4, V8.S4
@@ -2285,13 +2298,13 @@ by2_zero3_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by2_zero3_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by2_zero3_3
-	FMOVD   (R0)(R1), F13
-	FMOVD   (R3)(R1), F14
-	FMOVD   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero3_3
+	FMOVD   (R12)(R1), F13
+	FMOVD   (R13)(R1), F14
+	FMOVD   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V13.S4
-	FMOVD   (R5)(R1), F16
+	FMOVD   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V13.B16, V9.B16
 	VFMLA   V1.S4, V14.S4, V9.S4
@@ -2302,8 +2315,8 @@ by2_zero3_3:
 	VEOR    V13.B16, V13.B16, V13.B16
 by2_zero3_3_done:
 	VMOV    V6.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V2.S4, V8.S4, V15.S4
@@ -2311,10 +2324,10 @@ by2_zero3_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V3.S4, V8.S4, V15.S4
@@ -2322,17 +2335,17 @@ by2_zero3_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 by2_row3:
 	VMOV    V10.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V2.S4, V12.S4, V15.S4
@@ -2340,10 +2353,10 @@ by2_row3:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V3.S4, V12.S4, V15.S4
@@ -2351,45 +2364,45 @@ by2_row3:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
-	FMOVD   F15, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
+	FMOVD   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V13.B16, V14.B16
-	FMOVD   F14, 0(R13)
-	ADD     R11, R13
+	FMOVD   F14, 0(R11)
+	ADD     R9, R11
 by2_row4:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by2_zero5_0
-	FMOVD   (R5)(R1), F6
+	TBZ     $0, R7, by2_zero5_0
+	FMOVD   (R15)(R1), F6
 	B       by2_zero5_0_done
 by2_zero5_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by2_zero5_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by2_zero5_1
-	FMOVD   (R5)(R1), F7
+	ADD     R3, R1
+	TBZ     $1, R7, by2_zero5_1
+	FMOVD   (R15)(R1), F7
 	B       by2_zero5_1_done
 by2_zero5_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by2_zero5_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by2_zero5_2
-	FMOVD   (R5)(R1), F8
+	ADD     R3, R1
+	TBZ     $2, R7, by2_zero5_2
+	FMOVD   (R15)(R1), F8
 	B       by2_zero5_2_done
 by2_zero5_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by2_zero5_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by2_zero5_3
-	FMOVD   (R5)(R1), F9
+	ADD     R3, R1
+	TBZ     $3, R7, by2_zero5_3
+	FMOVD   (R15)(R1), F9
 	B       by2_zero5_3_done
 by2_zero5_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by2_zero5_3_done:
 	VMOV    V6.B16, V10.B16
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V2.S4, V8.S4, V11.S4
@@ -2397,10 +2410,10 @@ by2_zero5_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V0.S4, V12.S4, V10.S4
 	VFMLS   V0.S4, V12.S4, V11.S4
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
-	FMOVD   F11, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
+	FMOVD   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V3.S4, V8.S4, V11.S4
@@ -2408,53 +2421,53 @@ by2_zero5_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V1.S4, V12.S4, V10.S4
 	VFMLS   V1.S4, V12.S4, V11.S4
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
-	FMOVD   F11, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
+	FMOVD   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V10.B16
-	FMOVD   F10, 0(R13)
-	ADD     R11, R13
+	FMOVD   F10, 0(R11)
+	ADD     R9, R11
 by2_row5:
+	ADD     $8, R10
 	ADD     $8, R12
-	ADD     $8, R0
-	ADD     $8, R3
-	ADD     $8, R4
-	ADD     $8, R5
+	ADD     $8, R13
+	ADD     $8, R14
+	ADD     $8, R15
 tail1:
 	TBZ     $0, R8, done
-	MOVD    R12, R13
+	MOVD    R10, R11
 	MOVD    ZR, R1
-	TBZ     $0, R10, by1_zero0_0
-	FMOVS   (R0)(R1), F6
+	TBZ     $0, R7, by1_zero0_0
+	FMOVS   (R12)(R1), F6
 	B       by1_zero0_0_done
 by1_zero0_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by1_zero0_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by1_zero0_1
-	FMOVS   (R0)(R1), F7
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero0_1
+	FMOVS   (R12)(R1), F7
 	B       by1_zero0_1_done
 by1_zero0_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by1_zero0_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by1_zero0_2
-	FMOVS   (R0)(R1), F8
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero0_2
+	FMOVS   (R12)(R1), F8
 	B       by1_zero0_2_done
 by1_zero0_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by1_zero0_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by1_zero0_3
-	FMOVS   (R0)(R1), F9
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero0_3
+	FMOVS   (R12)(R1), F9
 	B       by1_zero0_3_done
 by1_zero0_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by1_zero0_3_done:
 	VMOV    V6.B16, V10.B16
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V2.S4, V8.S4, V11.S4
@@ -2462,10 +2475,10 @@ by1_zero0_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V0.S4, V12.S4, V10.S4
 	VFMLS   V0.S4, V12.S4, V11.S4
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
-	FMOVS   F11, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
+	FMOVS   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V3.S4, V8.S4, V11.S4
@@ -2473,21 +2486,21 @@ by1_zero0_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V1.S4, V12.S4, V10.S4
 	VFMLS   V1.S4, V12.S4, V11.S4
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
-	FMOVS   F11, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
+	FMOVS   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V10.B16
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
 by1_row0:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by1_zero1_0
-	FMOVS   (R0)(R1), F10
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	TBZ     $0, R7, by1_zero1_0
+	FMOVS   (R12)(R1), F10
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V10.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V10.B16, V6.B16
 	VFMLA   V0.S4, V14.S4, V6.S4
@@ -2497,13 +2510,13 @@ by1_zero1_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 by1_zero1_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by1_zero1_1
-	FMOVS   (R0)(R1), F11
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero1_1
+	FMOVS   (R12)(R1), F11
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V11.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V11.B16, V7.B16
 	VFMLA   V0.S4, V14.S4, V7.S4
@@ -2513,13 +2526,13 @@ by1_zero1_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V11.B16, V11.B16, V11.B16
 by1_zero1_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by1_zero1_2
-	FMOVS   (R0)(R1), F12
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero1_2
+	FMOVS   (R12)(R1), F12
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V12.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V12.B16, V8.B16
 	VFMLA   V0.S4, V14.S4, V8.S4
@@ -2529,13 +2542,13 @@ by1_zero1_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by1_zero1_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by1_zero1_3
-	FMOVS   (R0)(R1), F13
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero1_3
+	FMOVS   (R12)(R1), F13
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V2.S4, V15.S4, V13.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V2.S4, V16.S4, V14.S4
 	VMOV    V13.B16, V9.B16
 	VFMLA   V0.S4, V14.S4, V9.S4
@@ -2546,8 +2559,8 @@ by1_zero1_3:
 	VEOR    V13.B16, V13.B16, V13.B16
 by1_zero1_3_done:
 	VMOV    V6.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V2.S4, V8.S4, V15.S4
@@ -2555,10 +2568,10 @@ by1_zero1_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V3.S4, V8.S4, V15.S4
@@ -2566,17 +2579,17 @@ by1_zero1_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 by1_row1:
 	VMOV    V10.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V2.S4, V12.S4, V15.S4
@@ -2584,10 +2597,10 @@ by1_row1:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V3.S4, V12.S4, V15.S4
@@ -2595,21 +2608,21 @@ by1_row1:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V13.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 by1_row2:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by1_zero3_0
-	FMOVS   (R0)(R1), F10
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	TBZ     $0, R7, by1_zero3_0
+	FMOVS   (R12)(R1), F10
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V10.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V10.B16, V6.B16
 	VFMLA   V1.S4, V14.S4, V6.S4
@@ -2619,13 +2632,13 @@ by1_zero3_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 by1_zero3_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by1_zero3_1
-	FMOVS   (R0)(R1), F11
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero3_1
+	FMOVS   (R12)(R1), F11
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V11.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V11.B16, V7.B16
 	VFMLA   V1.S4, V14.S4, V7.S4
@@ -2635,13 +2648,13 @@ by1_zero3_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V11.B16, V11.B16, V11.B16
 by1_zero3_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by1_zero3_2
-	FMOVS   (R0)(R1), F12
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero3_2
+	FMOVS   (R12)(R1), F12
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V12.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V12.B16, V8.B16
 	VFMLA   V1.S4, V14.S4, V8.S4
@@ -2651,13 +2664,13 @@ by1_zero3_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 by1_zero3_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by1_zero3_3
-	FMOVS   (R0)(R1), F13
-	FMOVS   (R3)(R1), F14
-	FMOVS   (R4)(R1), F15
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero3_3
+	FMOVS   (R12)(R1), F13
+	FMOVS   (R13)(R1), F14
+	FMOVS   (R14)(R1), F15
 	VFMLA   V3.S4, V15.S4, V13.S4
-	FMOVS   (R5)(R1), F16
+	FMOVS   (R15)(R1), F16
 	VFMLA   V3.S4, V16.S4, V14.S4
 	VMOV    V13.B16, V9.B16
 	VFMLA   V1.S4, V14.S4, V9.S4
@@ -2668,8 +2681,8 @@ by1_zero3_3:
 	VEOR    V13.B16, V13.B16, V13.B16
 by1_zero3_3_done:
 	VMOV    V6.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V2.S4, V8.S4, V15.S4
@@ -2677,10 +2690,10 @@ by1_zero3_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V15.B16
 	VMOV    V7.B16, V16.B16
 	VFMLA   V3.S4, V8.S4, V15.S4
@@ -2688,17 +2701,17 @@ by1_zero3_3_done:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 by1_row3:
 	VMOV    V10.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V2.S4, V12.S4, V15.S4
@@ -2706,10 +2719,10 @@ by1_row3:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V0.S4, V16.S4, V14.S4
 	VFMLS   V0.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V10.B16, V15.B16
 	VMOV    V11.B16, V16.B16
 	VFMLA   V3.S4, V12.S4, V15.S4
@@ -2717,45 +2730,45 @@ by1_row3:
 	VMOV    V15.B16, V14.B16
 	VFMLA   V1.S4, V16.S4, V14.S4
 	VFMLS   V1.S4, V16.S4, V15.S4
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
-	FMOVS   F15, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
+	FMOVS   F15, 0(R11)
+	ADD     R9, R11
 	VMOV    V13.B16, V14.B16
-	FMOVS   F14, 0(R13)
-	ADD     R11, R13
+	FMOVS   F14, 0(R11)
+	ADD     R9, R11
 by1_row4:
 	MOVD    ZR, R1
-	TBZ     $0, R10, by1_zero5_0
-	FMOVS   (R5)(R1), F6
+	TBZ     $0, R7, by1_zero5_0
+	FMOVS   (R15)(R1), F6
 	B       by1_zero5_0_done
 by1_zero5_0:
 	VEOR    V6.B16, V6.B16, V6.B16
 by1_zero5_0_done:
-	ADD     R9, R1
-	TBZ     $1, R10, by1_zero5_1
-	FMOVS   (R5)(R1), F7
+	ADD     R3, R1
+	TBZ     $1, R7, by1_zero5_1
+	FMOVS   (R15)(R1), F7
 	B       by1_zero5_1_done
 by1_zero5_1:
 	VEOR    V7.B16, V7.B16, V7.B16
 by1_zero5_1_done:
-	ADD     R9, R1
-	TBZ     $2, R10, by1_zero5_2
-	FMOVS   (R5)(R1), F8
+	ADD     R3, R1
+	TBZ     $2, R7, by1_zero5_2
+	FMOVS   (R15)(R1), F8
 	B       by1_zero5_2_done
 by1_zero5_2:
 	VEOR    V8.B16, V8.B16, V8.B16
 by1_zero5_2_done:
-	ADD     R9, R1
-	TBZ     $3, R10, by1_zero5_3
-	FMOVS   (R5)(R1), F9
+	ADD     R3, R1
+	TBZ     $3, R7, by1_zero5_3
+	FMOVS   (R15)(R1), F9
 	B       by1_zero5_3_done
 by1_zero5_3:
 	VEOR    V9.B16, V9.B16, V9.B16
 by1_zero5_3_done:
 	VMOV    V6.B16, V10.B16
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V2.S4, V8.S4, V11.S4
@@ -2763,10 +2776,10 @@ by1_zero5_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V0.S4, V12.S4, V10.S4
 	VFMLS   V0.S4, V12.S4, V11.S4
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
-	FMOVS   F11, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
+	FMOVS   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V6.B16, V11.B16
 	VMOV    V7.B16, V12.B16
 	VFMLA   V3.S4, V8.S4, V11.S4
@@ -2774,20 +2787,23 @@ by1_zero5_3_done:
 	VMOV    V11.B16, V10.B16
 	VFMLA   V1.S4, V12.S4, V10.S4
 	VFMLS   V1.S4, V12.S4, V11.S4
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
-	FMOVS   F11, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
+	FMOVS   F11, 0(R11)
+	ADD     R9, R11
 	VMOV    V9.B16, V10.B16
-	FMOVS   F10, 0(R13)
-	ADD     R11, R13
+	FMOVS   F10, 0(R11)
+	ADD     R9, R11
 by1_row5:
+	ADD     $4, R10
 	ADD     $4, R12
-	ADD     $4, R0
-	ADD     $4, R3
-	ADD     $4, R4
-	ADD     $4, R5
+	ADD     $4, R13
+	ADD     $4, R14
+	ADD     $4, R15
 done:
+	ADD     R3<<2, R0
+	SUBS    $1, R16
+	BNE     tile
 	RET
 
 // func filterNEON(u *float32, stride int, w *float32, at int, pitch int, step int, n int)
@@ -4354,8 +4370,8 @@ by1_row1:
 done:
 	RET
 
-// func outputNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int)
-TEXT ·outputNEON(SB), NOSPLIT, $0-64
+// func outputNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int)
+TEXT ·outputNEON(SB), NOSPLIT, $0-72
 	MOVD    m+24(FP), R0
 	MOVD    stride+32(FP), R1
 	ADD     R1<<1, R1, R2
@@ -4368,22 +4384,25 @@ TEXT ·outputNEON(SB), NOSPLIT, $0-64
 	MOVD    x+0(FP), R8
 	MOVD    pitch+8(FP), R9
 	MOVD    step+16(FP), R10
-	MOVD    n+56(FP), R11
-	MOVD    rows+40(FP), R12
-	MOVD    cols+48(FP), R13
-	MOVD    $0x3f200000, R17
-	VDUP    R17, V0.S4
-	MOVD    $0x3fc00000, R17
-	VDUP    R17, V1.S4
-	MOVD    $0x3ec80000, R17
-	VDUP    R17, V2.S4
-	MOVD    $0x40100000, R17
-	VDUP    R17, V3.S4
-	MOVD    $0x3e7a0000, R17
-	VDUP    R17, V4.S4
-	MOVD    $0x40580000, R17
-	VDUP    R17, V5.S4
-	SUBS    $4, R11
+	MOVD    rows+40(FP), R11
+	MOVD    cols+48(FP), R12
+	MOVD    $0x3f200000, R19
+	VDUP    R19, V0.S4
+	MOVD    $0x3fc00000, R19
+	VDUP    R19, V1.S4
+	MOVD    $0x3ec80000, R19
+	VDUP    R19, V2.S4
+	MOVD    $0x40100000, R19
+	VDUP    R19, V3.S4
+	MOVD    $0x3e7a0000, R19
+	VDUP    R19, V4.S4
+	MOVD    $0x40580000, R19
+	VDUP    R19, V5.S4
+	MOVD    tiles+64(FP), R19
+tile:
+	MOVD    n+56(FP), R13
+	MOVD    R8, R17
+	SUBS    $4, R13
 	BLT     tail
 loop4:
 	MOVD    ZR, R14
@@ -4458,21 +4477,21 @@ loop4:
 	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
 	WORD    $0x6e22de91 // fmul v17.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V23.S4, V17.S4
-	CMP     $0, R12
+	CMP     $0, R11
 	BLE     by4_row0
-	MOVD    R8, R15
+	MOVD    R17, R15
 	WORD    $0x4e28d4f4 // fadd v20.4s, v7.4s, v8.4s
 	WORD    $0x4e2ad535 // fadd v21.4s, v9.4s, v10.4s
 	WORD    $0x4e34d4d2 // fadd v18.4s, v6.4s, v20.4s
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel0_0
 	MOVD    R15, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel0_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel0_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -4485,13 +4504,13 @@ by4_pixel0_2:
 	VMOV    V11.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel0_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel0_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel0_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -4499,9 +4518,9 @@ by4_pixel0_1:
 	FMOVQ   F19, 0(R16)
 by4_pixel0_3:
 by4_row0:
-	CMP     $2, R12
+	CMP     $2, R11
 	BLE     by4_row2
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e2ed5b4 // fadd v20.4s, v13.4s, v14.4s
 	WORD    $0x4e30d5f5 // fadd v21.4s, v15.4s, v16.4s
@@ -4509,12 +4528,12 @@ by4_row0:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel2_0
 	MOVD    R15, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel2_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel2_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -4527,13 +4546,13 @@ by4_pixel2_2:
 	VMOV    V17.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel2_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel2_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel2_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -4613,9 +4632,9 @@ by4_row2:
 	WORD    $0x3cee68f1 // ldr q17, [x7, x14]
 	VFMLA   V4.S4, V20.S4, V17.S4
 	VFMLA   V5.S4, V23.S4, V17.S4
-	CMP     $1, R12
+	CMP     $1, R11
 	BLE     by4_row1
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	WORD    $0x4e28d4f4 // fadd v20.4s, v7.4s, v8.4s
 	WORD    $0x4e2ad535 // fadd v21.4s, v9.4s, v10.4s
@@ -4623,12 +4642,12 @@ by4_row2:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel1_0
 	MOVD    R15, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel1_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel1_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -4641,13 +4660,13 @@ by4_pixel1_2:
 	VMOV    V11.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel1_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel1_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel1_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -4655,9 +4674,9 @@ by4_pixel1_1:
 	FMOVQ   F19, 0(R16)
 by4_pixel1_3:
 by4_row1:
-	CMP     $3, R12
+	CMP     $3, R11
 	BLE     by4_row3
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e2ed5b4 // fadd v20.4s, v13.4s, v14.4s
@@ -4666,12 +4685,12 @@ by4_row1:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel3_0
 	MOVD    R15, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel3_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel3_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -4684,13 +4703,13 @@ by4_pixel3_2:
 	VMOV    V17.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel3_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVQ   F18, 0(R16)
 by4_pixel3_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel3_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -4698,18 +4717,18 @@ by4_pixel3_1:
 	FMOVQ   F19, 0(R16)
 by4_pixel3_3:
 by4_row3:
-	ADD     $16, R8
+	ADD     $16, R17
 	ADD     $16, R0
 	ADD     $16, R3
 	ADD     $16, R4
 	ADD     $16, R5
 	ADD     $16, R6
 	ADD     $16, R7
-	SUBS    $4, R11
+	SUBS    $4, R13
 	BGE     loop4
 tail:
-	ADD     $4, R11
-	TBZ     $1, R11, tail1
+	ADD     $4, R13
+	TBZ     $1, R13, tail1
 	MOVD    ZR, R14
 	FMOVD   (R3)(R14), F18
 	FMOVD   (R4)(R14), F19
@@ -4782,21 +4801,21 @@ tail:
 	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
 	WORD    $0x6e22de91 // fmul v17.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V23.S4, V17.S4
-	CMP     $0, R12
+	CMP     $0, R11
 	BLE     by2_row0
-	MOVD    R8, R15
+	MOVD    R17, R15
 	WORD    $0x4e28d4f4 // fadd v20.4s, v7.4s, v8.4s
 	WORD    $0x4e2ad535 // fadd v21.4s, v9.4s, v10.4s
 	WORD    $0x4e34d4d2 // fadd v18.4s, v6.4s, v20.4s
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel0_0
 	MOVD    R15, R16
 	FMOVD   F18, 0(R16)
 by2_pixel0_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel0_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -4809,13 +4828,13 @@ by2_pixel0_2:
 	VMOV    V11.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel0_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVD   F18, 0(R16)
 by2_pixel0_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel0_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -4823,9 +4842,9 @@ by2_pixel0_1:
 	FMOVD   F19, 0(R16)
 by2_pixel0_3:
 by2_row0:
-	CMP     $2, R12
+	CMP     $2, R11
 	BLE     by2_row2
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e2ed5b4 // fadd v20.4s, v13.4s, v14.4s
 	WORD    $0x4e30d5f5 // fadd v21.4s, v15.4s, v16.4s
@@ -4833,12 +4852,12 @@ by2_row0:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel2_0
 	MOVD    R15, R16
 	FMOVD   F18, 0(R16)
 by2_pixel2_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel2_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -4851,13 +4870,13 @@ by2_pixel2_2:
 	VMOV    V17.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel2_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVD   F18, 0(R16)
 by2_pixel2_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel2_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -4937,9 +4956,9 @@ by2_row2:
 	FMOVD   (R7)(R14), F17
 	VFMLA   V4.S4, V20.S4, V17.S4
 	VFMLA   V5.S4, V23.S4, V17.S4
-	CMP     $1, R12
+	CMP     $1, R11
 	BLE     by2_row1
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	WORD    $0x4e28d4f4 // fadd v20.4s, v7.4s, v8.4s
 	WORD    $0x4e2ad535 // fadd v21.4s, v9.4s, v10.4s
@@ -4947,12 +4966,12 @@ by2_row2:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel1_0
 	MOVD    R15, R16
 	FMOVD   F18, 0(R16)
 by2_pixel1_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel1_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -4965,13 +4984,13 @@ by2_pixel1_2:
 	VMOV    V11.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel1_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVD   F18, 0(R16)
 by2_pixel1_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel1_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -4979,9 +4998,9 @@ by2_pixel1_1:
 	FMOVD   F19, 0(R16)
 by2_pixel1_3:
 by2_row1:
-	CMP     $3, R12
+	CMP     $3, R11
 	BLE     by2_row3
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e2ed5b4 // fadd v20.4s, v13.4s, v14.4s
@@ -4990,12 +5009,12 @@ by2_row1:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel3_0
 	MOVD    R15, R16
 	FMOVD   F18, 0(R16)
 by2_pixel3_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel3_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -5008,13 +5027,13 @@ by2_pixel3_2:
 	VMOV    V17.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel3_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVD   F18, 0(R16)
 by2_pixel3_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel3_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -5022,7 +5041,7 @@ by2_pixel3_1:
 	FMOVD   F19, 0(R16)
 by2_pixel3_3:
 by2_row3:
-	ADD     $8, R8
+	ADD     $8, R17
 	ADD     $8, R0
 	ADD     $8, R3
 	ADD     $8, R4
@@ -5030,7 +5049,7 @@ by2_row3:
 	ADD     $8, R6
 	ADD     $8, R7
 tail1:
-	TBZ     $0, R11, done
+	TBZ     $0, R13, done
 	MOVD    ZR, R14
 	FMOVS   (R3)(R14), F18
 	FMOVS   (R4)(R14), F19
@@ -5103,21 +5122,21 @@ tail1:
 	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
 	WORD    $0x6e22de91 // fmul v17.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V23.S4, V17.S4
-	CMP     $0, R12
+	CMP     $0, R11
 	BLE     by1_row0
-	MOVD    R8, R15
+	MOVD    R17, R15
 	WORD    $0x4e28d4f4 // fadd v20.4s, v7.4s, v8.4s
 	WORD    $0x4e2ad535 // fadd v21.4s, v9.4s, v10.4s
 	WORD    $0x4e34d4d2 // fadd v18.4s, v6.4s, v20.4s
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel0_0
 	MOVD    R15, R16
 	FMOVS   F18, 0(R16)
 by1_pixel0_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel0_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -5130,13 +5149,13 @@ by1_pixel0_2:
 	VMOV    V11.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel0_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVS   F18, 0(R16)
 by1_pixel0_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel0_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -5144,9 +5163,9 @@ by1_pixel0_1:
 	FMOVS   F19, 0(R16)
 by1_pixel0_3:
 by1_row0:
-	CMP     $2, R12
+	CMP     $2, R11
 	BLE     by1_row2
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e2ed5b4 // fadd v20.4s, v13.4s, v14.4s
 	WORD    $0x4e30d5f5 // fadd v21.4s, v15.4s, v16.4s
@@ -5154,12 +5173,12 @@ by1_row0:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel2_0
 	MOVD    R15, R16
 	FMOVS   F18, 0(R16)
 by1_pixel2_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel2_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -5172,13 +5191,13 @@ by1_pixel2_2:
 	VMOV    V17.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel2_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVS   F18, 0(R16)
 by1_pixel2_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel2_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -5258,9 +5277,9 @@ by1_row2:
 	FMOVS   (R7)(R14), F17
 	VFMLA   V4.S4, V20.S4, V17.S4
 	VFMLA   V5.S4, V23.S4, V17.S4
-	CMP     $1, R12
+	CMP     $1, R11
 	BLE     by1_row1
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	WORD    $0x4e28d4f4 // fadd v20.4s, v7.4s, v8.4s
 	WORD    $0x4e2ad535 // fadd v21.4s, v9.4s, v10.4s
@@ -5268,12 +5287,12 @@ by1_row2:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel1_0
 	MOVD    R15, R16
 	FMOVS   F18, 0(R16)
 by1_pixel1_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel1_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -5286,13 +5305,13 @@ by1_pixel1_2:
 	VMOV    V11.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel1_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVS   F18, 0(R16)
 by1_pixel1_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel1_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -5300,9 +5319,9 @@ by1_pixel1_1:
 	FMOVS   F19, 0(R16)
 by1_pixel1_3:
 by1_row1:
-	CMP     $3, R12
+	CMP     $3, R11
 	BLE     by1_row3
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e2ed5b4 // fadd v20.4s, v13.4s, v14.4s
@@ -5311,12 +5330,12 @@ by1_row1:
 	WORD    $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
 	WORD    $0x6e22de93 // fmul v19.4s, v20.4s, v2.4s
 	VFMLA   V3.S4, V21.S4, V19.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel3_0
 	MOVD    R15, R16
 	FMOVS   F18, 0(R16)
 by1_pixel3_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel3_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
@@ -5329,13 +5348,13 @@ by1_pixel3_2:
 	VMOV    V17.B16, V19.B16
 	VFMLA   V4.S4, V20.S4, V19.S4
 	VFMLA   V5.S4, V21.S4, V19.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel3_1
 	MOVD    R15, R16
 	ADD     R10, R16
 	FMOVS   F18, 0(R16)
 by1_pixel3_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel3_3
 	MOVD    R15, R16
 	ADD     R10, R16
@@ -5343,1313 +5362,22 @@ by1_pixel3_1:
 	FMOVS   F19, 0(R16)
 by1_pixel3_3:
 by1_row3:
-	ADD     $4, R8
-	ADD     $4, R0
-	ADD     $4, R3
-	ADD     $4, R4
-	ADD     $4, R5
-	ADD     $4, R6
-	ADD     $4, R7
-done:
-	RET
-
-// func outputBiasNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, bias *float32, slope float32)
-TEXT ·outputBiasNEON(SB), NOSPLIT, $0-76
-	MOVD    m+24(FP), R0
-	MOVD    stride+32(FP), R1
-	ADD     R1<<1, R1, R2
-	LSL     $1, R2
-	ADD     R2, R0, R3
-	ADD     R2, R3, R4
-	ADD     R2, R4, R5
-	ADD     R2, R5, R6
-	ADD     R2, R6, R7
-	MOVD    x+0(FP), R8
-	MOVD    pitch+8(FP), R9
-	MOVD    step+16(FP), R10
-	MOVD    n+56(FP), R11
-	MOVD    rows+40(FP), R12
-	MOVD    cols+48(FP), R13
-	FMOVS   slope+72(FP), F0
-	VDUP    V0.S[0], V0.S4
-	VSHL    $1, V0.S4, V1.S4
-	VCMTST  V1.S4, V1.S4, V1.S4
-	MOVD    bias+64(FP), R17
-	MOVD    $0x3f200000, R19
-	VDUP    R19, V2.S4
-	MOVD    $0x3fc00000, R19
-	VDUP    R19, V3.S4
-	MOVD    $0x3ec80000, R19
-	VDUP    R19, V4.S4
-	MOVD    $0x40100000, R19
-	VDUP    R19, V5.S4
-	MOVD    $0x3e7a0000, R19
-	VDUP    R19, V6.S4
-	MOVD    $0x40580000, R19
-	VDUP    R19, V7.S4
-	SUBS    $4, R11
-	BLT     tail
-loop4:
-	MOVD    ZR, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	WORD    $0x3cee681a // ldr q26, [x0, x14]
-	WORD    $0x4e36d748 // fadd v8.4s, v26.4s, v22.4s
-	WORD    $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
-	WORD    $0x6e24dece // fmul v14.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V14.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	WORD    $0x3cee681a // ldr q26, [x0, x14]
-	WORD    $0x4e36d749 // fadd v9.4s, v26.4s, v22.4s
-	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD    $0x6e24decf // fmul v15.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V15.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	WORD    $0x3cee681a // ldr q26, [x0, x14]
-	WORD    $0x4e36d74a // fadd v10.4s, v26.4s, v22.4s
-	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
-	WORD    $0x6e24ded0 // fmul v16.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V16.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	WORD    $0x3cee681a // ldr q26, [x0, x14]
-	WORD    $0x4e36d74b // fadd v11.4s, v26.4s, v22.4s
-	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
-	WORD    $0x6e24ded1 // fmul v17.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V17.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	WORD    $0x3cee681a // ldr q26, [x0, x14]
-	WORD    $0x4e36d74c // fadd v12.4s, v26.4s, v22.4s
-	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
-	WORD    $0x6e24ded2 // fmul v18.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V18.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	WORD    $0x3cee681a // ldr q26, [x0, x14]
-	WORD    $0x4e36d74d // fadd v13.4s, v26.4s, v22.4s
-	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V19.S4
-	CMP     $0, R12
-	BLE     by4_row0
-	MOVD    R8, R15
-	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
-	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
-	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by4_pixel0_0
-	MOVD    R15, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel0_0:
-	CMP     $2, R13
-	BLE     by4_pixel0_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel0_2:
-	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
-	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V13.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by4_pixel0_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel0_1:
-	CMP     $3, R13
-	BLE     by4_pixel0_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel0_3:
-by4_row0:
-	CMP     $2, R12
-	BLE     by4_row2
-	MOVD    R8, R15
-	ADD     R9<<1, R15
-	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
-	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
-	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by4_pixel2_0
-	MOVD    R15, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel2_0:
-	CMP     $2, R13
-	BLE     by4_pixel2_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel2_2:
-	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
-	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V19.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by4_pixel2_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel2_1:
-	CMP     $3, R13
-	BLE     by4_pixel2_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel2_3:
-by4_row2:
-	MOVD    ZR, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22dec8 // fmul v8.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V8.S4
-	WORD    $0x3cee68ee // ldr q14, [x7, x14]
-	VFMLA   V6.S4, V22.S4, V14.S4
-	VFMLA   V7.S4, V25.S4, V14.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22dec9 // fmul v9.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V9.S4
-	WORD    $0x3cee68ef // ldr q15, [x7, x14]
-	VFMLA   V6.S4, V22.S4, V15.S4
-	VFMLA   V7.S4, V25.S4, V15.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22deca // fmul v10.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V10.S4
-	WORD    $0x3cee68f0 // ldr q16, [x7, x14]
-	VFMLA   V6.S4, V22.S4, V16.S4
-	VFMLA   V7.S4, V25.S4, V16.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decb // fmul v11.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V11.S4
-	WORD    $0x3cee68f1 // ldr q17, [x7, x14]
-	VFMLA   V6.S4, V22.S4, V17.S4
-	VFMLA   V7.S4, V25.S4, V17.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decc // fmul v12.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V12.S4
-	WORD    $0x3cee68f2 // ldr q18, [x7, x14]
-	VFMLA   V6.S4, V22.S4, V18.S4
-	VFMLA   V7.S4, V25.S4, V18.S4
-	ADD     R1, R14
-	WORD    $0x3cee6874 // ldr q20, [x3, x14]
-	WORD    $0x3cee6895 // ldr q21, [x4, x14]
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
-	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decd // fmul v13.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V13.S4
-	WORD    $0x3cee68f3 // ldr q19, [x7, x14]
-	VFMLA   V6.S4, V22.S4, V19.S4
-	VFMLA   V7.S4, V25.S4, V19.S4
-	CMP     $1, R12
-	BLE     by4_row1
-	MOVD    R8, R15
-	ADD     R9, R15
-	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
-	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
-	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by4_pixel1_0
-	MOVD    R15, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel1_0:
-	CMP     $2, R13
-	BLE     by4_pixel1_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel1_2:
-	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
-	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V13.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by4_pixel1_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel1_1:
-	CMP     $3, R13
-	BLE     by4_pixel1_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel1_3:
-by4_row1:
-	CMP     $3, R12
-	BLE     by4_row3
-	MOVD    R8, R15
-	ADD     R9, R15
-	ADD     R9<<1, R15
-	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
-	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
-	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by4_pixel3_0
-	MOVD    R15, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel3_0:
-	CMP     $2, R13
-	BLE     by4_pixel3_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel3_2:
-	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
-	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V19.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by4_pixel3_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVQ   F20, 0(R16)
-by4_pixel3_1:
-	CMP     $3, R13
-	BLE     by4_pixel3_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVQ   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVQ   F21, 0(R16)
-by4_pixel3_3:
-by4_row3:
-	ADD     $16, R8
-	ADD     $16, R0
-	ADD     $16, R3
-	ADD     $16, R4
-	ADD     $16, R5
-	ADD     $16, R6
-	ADD     $16, R7
-	ADD     $16, R17
-	SUBS    $4, R11
-	BGE     loop4
-tail:
-	ADD     $4, R11
-	TBZ     $1, R11, tail1
-	MOVD    ZR, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVD   (R0)(R14), F26
-	WORD    $0x4e36d748 // fadd v8.4s, v26.4s, v22.4s
-	WORD    $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
-	WORD    $0x6e24dece // fmul v14.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V14.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVD   (R0)(R14), F26
-	WORD    $0x4e36d749 // fadd v9.4s, v26.4s, v22.4s
-	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD    $0x6e24decf // fmul v15.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V15.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVD   (R0)(R14), F26
-	WORD    $0x4e36d74a // fadd v10.4s, v26.4s, v22.4s
-	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
-	WORD    $0x6e24ded0 // fmul v16.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V16.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVD   (R0)(R14), F26
-	WORD    $0x4e36d74b // fadd v11.4s, v26.4s, v22.4s
-	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
-	WORD    $0x6e24ded1 // fmul v17.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V17.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVD   (R0)(R14), F26
-	WORD    $0x4e36d74c // fadd v12.4s, v26.4s, v22.4s
-	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
-	WORD    $0x6e24ded2 // fmul v18.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V18.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVD   (R0)(R14), F26
-	WORD    $0x4e36d74d // fadd v13.4s, v26.4s, v22.4s
-	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V19.S4
-	CMP     $0, R12
-	BLE     by2_row0
-	MOVD    R8, R15
-	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
-	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
-	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by2_pixel0_0
-	MOVD    R15, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel0_0:
-	CMP     $2, R13
-	BLE     by2_pixel0_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel0_2:
-	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
-	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V13.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by2_pixel0_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel0_1:
-	CMP     $3, R13
-	BLE     by2_pixel0_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel0_3:
-by2_row0:
-	CMP     $2, R12
-	BLE     by2_row2
-	MOVD    R8, R15
-	ADD     R9<<1, R15
-	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
-	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
-	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by2_pixel2_0
-	MOVD    R15, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel2_0:
-	CMP     $2, R13
-	BLE     by2_pixel2_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel2_2:
-	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
-	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V19.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by2_pixel2_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel2_1:
-	CMP     $3, R13
-	BLE     by2_pixel2_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel2_3:
-by2_row2:
-	MOVD    ZR, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22dec8 // fmul v8.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V8.S4
-	FMOVD   (R7)(R14), F14
-	VFMLA   V6.S4, V22.S4, V14.S4
-	VFMLA   V7.S4, V25.S4, V14.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22dec9 // fmul v9.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V9.S4
-	FMOVD   (R7)(R14), F15
-	VFMLA   V6.S4, V22.S4, V15.S4
-	VFMLA   V7.S4, V25.S4, V15.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22deca // fmul v10.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V10.S4
-	FMOVD   (R7)(R14), F16
-	VFMLA   V6.S4, V22.S4, V16.S4
-	VFMLA   V7.S4, V25.S4, V16.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decb // fmul v11.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V11.S4
-	FMOVD   (R7)(R14), F17
-	VFMLA   V6.S4, V22.S4, V17.S4
-	VFMLA   V7.S4, V25.S4, V17.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decc // fmul v12.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V12.S4
-	FMOVD   (R7)(R14), F18
-	VFMLA   V6.S4, V22.S4, V18.S4
-	VFMLA   V7.S4, V25.S4, V18.S4
-	ADD     R1, R14
-	FMOVD   (R3)(R14), F20
-	FMOVD   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVD   (R5)(R14), F23
-	FMOVD   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decd // fmul v13.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V13.S4
-	FMOVD   (R7)(R14), F19
-	VFMLA   V6.S4, V22.S4, V19.S4
-	VFMLA   V7.S4, V25.S4, V19.S4
-	CMP     $1, R12
-	BLE     by2_row1
-	MOVD    R8, R15
-	ADD     R9, R15
-	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
-	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
-	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by2_pixel1_0
-	MOVD    R15, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel1_0:
-	CMP     $2, R13
-	BLE     by2_pixel1_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel1_2:
-	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
-	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V13.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by2_pixel1_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel1_1:
-	CMP     $3, R13
-	BLE     by2_pixel1_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel1_3:
-by2_row1:
-	CMP     $3, R12
-	BLE     by2_row3
-	MOVD    R8, R15
-	ADD     R9, R15
-	ADD     R9<<1, R15
-	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
-	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
-	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by2_pixel3_0
-	MOVD    R15, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel3_0:
-	CMP     $2, R13
-	BLE     by2_pixel3_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel3_2:
-	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
-	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V19.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by2_pixel3_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVD   F20, 0(R16)
-by2_pixel3_1:
-	CMP     $3, R13
-	BLE     by2_pixel3_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVD   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVD   F21, 0(R16)
-by2_pixel3_3:
-by2_row3:
-	ADD     $8, R8
-	ADD     $8, R0
-	ADD     $8, R3
-	ADD     $8, R4
-	ADD     $8, R5
-	ADD     $8, R6
-	ADD     $8, R7
-	ADD     $8, R17
-tail1:
-	TBZ     $0, R11, done
-	MOVD    ZR, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVS   (R0)(R14), F26
-	WORD    $0x4e36d748 // fadd v8.4s, v26.4s, v22.4s
-	WORD    $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
-	WORD    $0x6e24dece // fmul v14.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V14.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVS   (R0)(R14), F26
-	WORD    $0x4e36d749 // fadd v9.4s, v26.4s, v22.4s
-	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
-	WORD    $0x6e24decf // fmul v15.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V15.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVS   (R0)(R14), F26
-	WORD    $0x4e36d74a // fadd v10.4s, v26.4s, v22.4s
-	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
-	WORD    $0x6e24ded0 // fmul v16.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V16.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVS   (R0)(R14), F26
-	WORD    $0x4e36d74b // fadd v11.4s, v26.4s, v22.4s
-	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
-	WORD    $0x6e24ded1 // fmul v17.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V17.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVS   (R0)(R14), F26
-	WORD    $0x4e36d74c // fadd v12.4s, v26.4s, v22.4s
-	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
-	WORD    $0x6e24ded2 // fmul v18.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V18.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
-	FMOVS   (R0)(R14), F26
-	WORD    $0x4e36d74d // fadd v13.4s, v26.4s, v22.4s
-	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
-	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V25.S4, V19.S4
-	CMP     $0, R12
-	BLE     by1_row0
-	MOVD    R8, R15
-	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
-	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
-	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by1_pixel0_0
-	MOVD    R15, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel0_0:
-	CMP     $2, R13
-	BLE     by1_pixel0_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel0_2:
-	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
-	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V13.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by1_pixel0_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel0_1:
-	CMP     $3, R13
-	BLE     by1_pixel0_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel0_3:
-by1_row0:
-	CMP     $2, R12
-	BLE     by1_row2
-	MOVD    R8, R15
-	ADD     R9<<1, R15
-	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
-	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
-	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by1_pixel2_0
-	MOVD    R15, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel2_0:
-	CMP     $2, R13
-	BLE     by1_pixel2_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel2_2:
-	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
-	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V19.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by1_pixel2_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel2_1:
-	CMP     $3, R13
-	BLE     by1_pixel2_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel2_3:
-by1_row2:
-	MOVD    ZR, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22dec8 // fmul v8.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V8.S4
-	FMOVS   (R7)(R14), F14
-	VFMLA   V6.S4, V22.S4, V14.S4
-	VFMLA   V7.S4, V25.S4, V14.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22dec9 // fmul v9.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V9.S4
-	FMOVS   (R7)(R14), F15
-	VFMLA   V6.S4, V22.S4, V15.S4
-	VFMLA   V7.S4, V25.S4, V15.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22deca // fmul v10.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V10.S4
-	FMOVS   (R7)(R14), F16
-	VFMLA   V6.S4, V22.S4, V16.S4
-	VFMLA   V7.S4, V25.S4, V16.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decb // fmul v11.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V11.S4
-	FMOVS   (R7)(R14), F17
-	VFMLA   V6.S4, V22.S4, V17.S4
-	VFMLA   V7.S4, V25.S4, V17.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decc // fmul v12.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V12.S4
-	FMOVS   (R7)(R14), F18
-	VFMLA   V6.S4, V22.S4, V18.S4
-	VFMLA   V7.S4, V25.S4, V18.S4
-	ADD     R1, R14
-	FMOVS   (R3)(R14), F20
-	FMOVS   (R4)(R14), F21
-	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
-	FMOVS   (R5)(R14), F23
-	FMOVS   (R6)(R14), F24
-	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
-	WORD    $0x6e22decd // fmul v13.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V25.S4, V13.S4
-	FMOVS   (R7)(R14), F19
-	VFMLA   V6.S4, V22.S4, V19.S4
-	VFMLA   V7.S4, V25.S4, V19.S4
-	CMP     $1, R12
-	BLE     by1_row1
-	MOVD    R8, R15
-	ADD     R9, R15
-	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
-	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
-	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by1_pixel1_0
-	MOVD    R15, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel1_0:
-	CMP     $2, R13
-	BLE     by1_pixel1_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel1_2:
-	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
-	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V13.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by1_pixel1_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel1_1:
-	CMP     $3, R13
-	BLE     by1_pixel1_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel1_3:
-by1_row1:
-	CMP     $3, R12
-	BLE     by1_row3
-	MOVD    R8, R15
-	ADD     R9, R15
-	ADD     R9<<1, R15
-	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
-	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
-	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
-	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
-	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
-	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
-	BLE     by1_pixel3_0
-	MOVD    R15, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel3_0:
-	CMP     $2, R13
-	BLE     by1_pixel3_2
-	MOVD    R15, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel3_2:
-	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
-	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
-	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
-	VFMLA   V3.S4, V23.S4, V20.S4
-	VMOV    V19.B16, V21.B16
-	VFMLA   V6.S4, V22.S4, V21.S4
-	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
-	BLE     by1_pixel3_1
-	MOVD    R15, R16
-	ADD     R10, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
-	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
-	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V20.B16
-	FMOVS   F20, 0(R16)
-by1_pixel3_1:
-	CMP     $3, R13
-	BLE     by1_pixel3_3
-	MOVD    R15, R16
-	ADD     R10, R16
-	ADD     R10<<1, R16
-	FMOVS   0(R17), F24
-	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
-	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
-	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
-	VAND    V1.B16, V26.B16, V26.B16
-	VBIT    V25.B16, V26.B16, V21.B16
-	FMOVS   F21, 0(R16)
-by1_pixel3_3:
-by1_row3:
-	ADD     $4, R8
-	ADD     $4, R0
-	ADD     $4, R3
-	ADD     $4, R4
-	ADD     $4, R5
-	ADD     $4, R6
-	ADD     $4, R7
 	ADD     $4, R17
+	ADD     $4, R0
+	ADD     $4, R3
+	ADD     $4, R4
+	ADD     $4, R5
+	ADD     $4, R6
+	ADD     $4, R7
 done:
+	SUB     $4, R12
+	ADD     R10<<2, R8
+	SUBS    $1, R19
+	BNE     tile
 	RET
 
-// func outputGradNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, y *float32, slope float32)
-TEXT ·outputGradNEON(SB), NOSPLIT, $0-76
+// func outputBiasNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, bias *float32, slope float32)
+TEXT ·outputBiasNEON(SB), NOSPLIT, $0-84
 	MOVD    m+24(FP), R0
 	MOVD    stride+32(FP), R1
 	ADD     R1<<1, R1, R2
@@ -6662,28 +5390,30 @@ TEXT ·outputGradNEON(SB), NOSPLIT, $0-76
 	MOVD    x+0(FP), R8
 	MOVD    pitch+8(FP), R9
 	MOVD    step+16(FP), R10
-	MOVD    n+56(FP), R11
-	MOVD    rows+40(FP), R12
-	MOVD    cols+48(FP), R13
-	FMOVS   slope+72(FP), F0
+	MOVD    rows+40(FP), R11
+	MOVD    cols+48(FP), R12
+	FMOVS   slope+80(FP), F0
 	VDUP    V0.S[0], V0.S4
 	VSHL    $1, V0.S4, V1.S4
 	VCMTST  V1.S4, V1.S4, V1.S4
-	MOVD    y+64(FP), R17
-	SUB     R8, R17
-	MOVD    $0x3f200000, R19
-	VDUP    R19, V2.S4
-	MOVD    $0x3fc00000, R19
-	VDUP    R19, V3.S4
-	MOVD    $0x3ec80000, R19
-	VDUP    R19, V4.S4
-	MOVD    $0x40100000, R19
-	VDUP    R19, V5.S4
-	MOVD    $0x3e7a0000, R19
-	VDUP    R19, V6.S4
-	MOVD    $0x40580000, R19
-	VDUP    R19, V7.S4
-	SUBS    $4, R11
+	MOVD    $0x3f200000, R20
+	VDUP    R20, V2.S4
+	MOVD    $0x3fc00000, R20
+	VDUP    R20, V3.S4
+	MOVD    $0x3ec80000, R20
+	VDUP    R20, V4.S4
+	MOVD    $0x40100000, R20
+	VDUP    R20, V5.S4
+	MOVD    $0x3e7a0000, R20
+	VDUP    R20, V6.S4
+	MOVD    $0x40580000, R20
+	VDUP    R20, V7.S4
+	MOVD    tiles+64(FP), R20
+tile:
+	MOVD    n+56(FP), R13
+	MOVD    R8, R17
+	MOVD    bias+72(FP), R19
+	SUBS    $4, R13
 	BLT     tail
 loop4:
 	MOVD    ZR, R14
@@ -6758,30 +5488,1333 @@ loop4:
 	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
 	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V25.S4, V19.S4
-	CMP     $0, R12
+	CMP     $0, R11
 	BLE     by4_row0
-	MOVD    R8, R15
+	MOVD    R17, R15
 	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
 	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
 	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel0_0
 	MOVD    R15, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel0_0:
+	CMP     $2, R12
+	BLE     by4_pixel0_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel0_2:
+	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
+	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by4_pixel0_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel0_1:
+	CMP     $3, R12
+	BLE     by4_pixel0_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel0_3:
+by4_row0:
+	CMP     $2, R11
+	BLE     by4_row2
+	MOVD    R17, R15
+	ADD     R9<<1, R15
+	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
+	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
+	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by4_pixel2_0
+	MOVD    R15, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel2_0:
+	CMP     $2, R12
+	BLE     by4_pixel2_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel2_2:
+	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
+	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V19.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by4_pixel2_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel2_1:
+	CMP     $3, R12
+	BLE     by4_pixel2_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel2_3:
+by4_row2:
+	MOVD    ZR, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22dec8 // fmul v8.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V8.S4
+	WORD    $0x3cee68ee // ldr q14, [x7, x14]
+	VFMLA   V6.S4, V22.S4, V14.S4
+	VFMLA   V7.S4, V25.S4, V14.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22dec9 // fmul v9.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V9.S4
+	WORD    $0x3cee68ef // ldr q15, [x7, x14]
+	VFMLA   V6.S4, V22.S4, V15.S4
+	VFMLA   V7.S4, V25.S4, V15.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22deca // fmul v10.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V10.S4
+	WORD    $0x3cee68f0 // ldr q16, [x7, x14]
+	VFMLA   V6.S4, V22.S4, V16.S4
+	VFMLA   V7.S4, V25.S4, V16.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decb // fmul v11.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V11.S4
+	WORD    $0x3cee68f1 // ldr q17, [x7, x14]
+	VFMLA   V6.S4, V22.S4, V17.S4
+	VFMLA   V7.S4, V25.S4, V17.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decc // fmul v12.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V12.S4
+	WORD    $0x3cee68f2 // ldr q18, [x7, x14]
+	VFMLA   V6.S4, V22.S4, V18.S4
+	VFMLA   V7.S4, V25.S4, V18.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decd // fmul v13.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V13.S4
+	WORD    $0x3cee68f3 // ldr q19, [x7, x14]
+	VFMLA   V6.S4, V22.S4, V19.S4
+	VFMLA   V7.S4, V25.S4, V19.S4
+	CMP     $1, R11
+	BLE     by4_row1
+	MOVD    R17, R15
+	ADD     R9, R15
+	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
+	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
+	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by4_pixel1_0
+	MOVD    R15, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel1_0:
+	CMP     $2, R12
+	BLE     by4_pixel1_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel1_2:
+	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
+	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by4_pixel1_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel1_1:
+	CMP     $3, R12
+	BLE     by4_pixel1_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel1_3:
+by4_row1:
+	CMP     $3, R11
+	BLE     by4_row3
+	MOVD    R17, R15
+	ADD     R9, R15
+	ADD     R9<<1, R15
+	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
+	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
+	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by4_pixel3_0
+	MOVD    R15, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel3_0:
+	CMP     $2, R12
+	BLE     by4_pixel3_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel3_2:
+	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
+	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V19.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by4_pixel3_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVQ   F20, 0(R16)
+by4_pixel3_1:
+	CMP     $3, R12
+	BLE     by4_pixel3_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVQ   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVQ   F21, 0(R16)
+by4_pixel3_3:
+by4_row3:
+	ADD     $16, R17
+	ADD     $16, R0
+	ADD     $16, R3
+	ADD     $16, R4
+	ADD     $16, R5
+	ADD     $16, R6
+	ADD     $16, R7
+	ADD     $16, R19
+	SUBS    $4, R13
+	BGE     loop4
+tail:
+	ADD     $4, R13
+	TBZ     $1, R13, tail1
+	MOVD    ZR, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVD   (R0)(R14), F26
+	WORD    $0x4e36d748 // fadd v8.4s, v26.4s, v22.4s
+	WORD    $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD    $0x6e24dece // fmul v14.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V14.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVD   (R0)(R14), F26
+	WORD    $0x4e36d749 // fadd v9.4s, v26.4s, v22.4s
+	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD    $0x6e24decf // fmul v15.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V15.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVD   (R0)(R14), F26
+	WORD    $0x4e36d74a // fadd v10.4s, v26.4s, v22.4s
+	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD    $0x6e24ded0 // fmul v16.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V16.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVD   (R0)(R14), F26
+	WORD    $0x4e36d74b // fadd v11.4s, v26.4s, v22.4s
+	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD    $0x6e24ded1 // fmul v17.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V17.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVD   (R0)(R14), F26
+	WORD    $0x4e36d74c // fadd v12.4s, v26.4s, v22.4s
+	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD    $0x6e24ded2 // fmul v18.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V18.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVD   (R0)(R14), F26
+	WORD    $0x4e36d74d // fadd v13.4s, v26.4s, v22.4s
+	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V19.S4
+	CMP     $0, R11
+	BLE     by2_row0
+	MOVD    R17, R15
+	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
+	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
+	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by2_pixel0_0
+	MOVD    R15, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel0_0:
+	CMP     $2, R12
+	BLE     by2_pixel0_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel0_2:
+	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
+	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by2_pixel0_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel0_1:
+	CMP     $3, R12
+	BLE     by2_pixel0_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel0_3:
+by2_row0:
+	CMP     $2, R11
+	BLE     by2_row2
+	MOVD    R17, R15
+	ADD     R9<<1, R15
+	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
+	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
+	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by2_pixel2_0
+	MOVD    R15, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel2_0:
+	CMP     $2, R12
+	BLE     by2_pixel2_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel2_2:
+	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
+	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V19.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by2_pixel2_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel2_1:
+	CMP     $3, R12
+	BLE     by2_pixel2_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel2_3:
+by2_row2:
+	MOVD    ZR, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22dec8 // fmul v8.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V8.S4
+	FMOVD   (R7)(R14), F14
+	VFMLA   V6.S4, V22.S4, V14.S4
+	VFMLA   V7.S4, V25.S4, V14.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22dec9 // fmul v9.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V9.S4
+	FMOVD   (R7)(R14), F15
+	VFMLA   V6.S4, V22.S4, V15.S4
+	VFMLA   V7.S4, V25.S4, V15.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22deca // fmul v10.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V10.S4
+	FMOVD   (R7)(R14), F16
+	VFMLA   V6.S4, V22.S4, V16.S4
+	VFMLA   V7.S4, V25.S4, V16.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decb // fmul v11.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V11.S4
+	FMOVD   (R7)(R14), F17
+	VFMLA   V6.S4, V22.S4, V17.S4
+	VFMLA   V7.S4, V25.S4, V17.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decc // fmul v12.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V12.S4
+	FMOVD   (R7)(R14), F18
+	VFMLA   V6.S4, V22.S4, V18.S4
+	VFMLA   V7.S4, V25.S4, V18.S4
+	ADD     R1, R14
+	FMOVD   (R3)(R14), F20
+	FMOVD   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVD   (R5)(R14), F23
+	FMOVD   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decd // fmul v13.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V13.S4
+	FMOVD   (R7)(R14), F19
+	VFMLA   V6.S4, V22.S4, V19.S4
+	VFMLA   V7.S4, V25.S4, V19.S4
+	CMP     $1, R11
+	BLE     by2_row1
+	MOVD    R17, R15
+	ADD     R9, R15
+	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
+	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
+	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by2_pixel1_0
+	MOVD    R15, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel1_0:
+	CMP     $2, R12
+	BLE     by2_pixel1_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel1_2:
+	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
+	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by2_pixel1_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel1_1:
+	CMP     $3, R12
+	BLE     by2_pixel1_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel1_3:
+by2_row1:
+	CMP     $3, R11
+	BLE     by2_row3
+	MOVD    R17, R15
+	ADD     R9, R15
+	ADD     R9<<1, R15
+	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
+	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
+	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by2_pixel3_0
+	MOVD    R15, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel3_0:
+	CMP     $2, R12
+	BLE     by2_pixel3_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel3_2:
+	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
+	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V19.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by2_pixel3_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVD   F20, 0(R16)
+by2_pixel3_1:
+	CMP     $3, R12
+	BLE     by2_pixel3_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVD   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVD   F21, 0(R16)
+by2_pixel3_3:
+by2_row3:
+	ADD     $8, R17
+	ADD     $8, R0
+	ADD     $8, R3
+	ADD     $8, R4
+	ADD     $8, R5
+	ADD     $8, R6
+	ADD     $8, R7
+	ADD     $8, R19
+tail1:
+	TBZ     $0, R13, done
+	MOVD    ZR, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVS   (R0)(R14), F26
+	WORD    $0x4e36d748 // fadd v8.4s, v26.4s, v22.4s
+	WORD    $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD    $0x6e24dece // fmul v14.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V14.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVS   (R0)(R14), F26
+	WORD    $0x4e36d749 // fadd v9.4s, v26.4s, v22.4s
+	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD    $0x6e24decf // fmul v15.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V15.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVS   (R0)(R14), F26
+	WORD    $0x4e36d74a // fadd v10.4s, v26.4s, v22.4s
+	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD    $0x6e24ded0 // fmul v16.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V16.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVS   (R0)(R14), F26
+	WORD    $0x4e36d74b // fadd v11.4s, v26.4s, v22.4s
+	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD    $0x6e24ded1 // fmul v17.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V17.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVS   (R0)(R14), F26
+	WORD    $0x4e36d74c // fadd v12.4s, v26.4s, v22.4s
+	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD    $0x6e24ded2 // fmul v18.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V18.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	FMOVS   (R0)(R14), F26
+	WORD    $0x4e36d74d // fadd v13.4s, v26.4s, v22.4s
+	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V19.S4
+	CMP     $0, R11
+	BLE     by1_row0
+	MOVD    R17, R15
+	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
+	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
+	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by1_pixel0_0
+	MOVD    R15, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel0_0:
+	CMP     $2, R12
+	BLE     by1_pixel0_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel0_2:
+	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
+	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by1_pixel0_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel0_1:
+	CMP     $3, R12
+	BLE     by1_pixel0_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel0_3:
+by1_row0:
+	CMP     $2, R11
+	BLE     by1_row2
+	MOVD    R17, R15
+	ADD     R9<<1, R15
+	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
+	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
+	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by1_pixel2_0
+	MOVD    R15, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel2_0:
+	CMP     $2, R12
+	BLE     by1_pixel2_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel2_2:
+	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
+	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V19.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by1_pixel2_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel2_1:
+	CMP     $3, R12
+	BLE     by1_pixel2_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel2_3:
+by1_row2:
+	MOVD    ZR, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22dec8 // fmul v8.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V8.S4
+	FMOVS   (R7)(R14), F14
+	VFMLA   V6.S4, V22.S4, V14.S4
+	VFMLA   V7.S4, V25.S4, V14.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22dec9 // fmul v9.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V9.S4
+	FMOVS   (R7)(R14), F15
+	VFMLA   V6.S4, V22.S4, V15.S4
+	VFMLA   V7.S4, V25.S4, V15.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22deca // fmul v10.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V10.S4
+	FMOVS   (R7)(R14), F16
+	VFMLA   V6.S4, V22.S4, V16.S4
+	VFMLA   V7.S4, V25.S4, V16.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decb // fmul v11.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V11.S4
+	FMOVS   (R7)(R14), F17
+	VFMLA   V6.S4, V22.S4, V17.S4
+	VFMLA   V7.S4, V25.S4, V17.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decc // fmul v12.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V12.S4
+	FMOVS   (R7)(R14), F18
+	VFMLA   V6.S4, V22.S4, V18.S4
+	VFMLA   V7.S4, V25.S4, V18.S4
+	ADD     R1, R14
+	FMOVS   (R3)(R14), F20
+	FMOVS   (R4)(R14), F21
+	WORD    $0x4eb5d696 // fsub v22.4s, v20.4s, v21.4s
+	FMOVS   (R5)(R14), F23
+	FMOVS   (R6)(R14), F24
+	WORD    $0x4eb8d6f9 // fsub v25.4s, v23.4s, v24.4s
+	WORD    $0x6e22decd // fmul v13.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V25.S4, V13.S4
+	FMOVS   (R7)(R14), F19
+	VFMLA   V6.S4, V22.S4, V19.S4
+	VFMLA   V7.S4, V25.S4, V19.S4
+	CMP     $1, R11
+	BLE     by1_row1
+	MOVD    R17, R15
+	ADD     R9, R15
+	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
+	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
+	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by1_pixel1_0
+	MOVD    R15, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel1_0:
+	CMP     $2, R12
+	BLE     by1_pixel1_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel1_2:
+	WORD    $0x4eaad536 // fsub v22.4s, v9.4s, v10.4s
+	WORD    $0x4eacd577 // fsub v23.4s, v11.4s, v12.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V13.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by1_pixel1_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel1_1:
+	CMP     $3, R12
+	BLE     by1_pixel1_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel1_3:
+by1_row1:
+	CMP     $3, R11
+	BLE     by1_row3
+	MOVD    R17, R15
+	ADD     R9, R15
+	ADD     R9<<1, R15
+	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
+	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
+	WORD    $0x4e36d5d4 // fadd v20.4s, v14.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by1_pixel3_0
+	MOVD    R15, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel3_0:
+	CMP     $2, R12
+	BLE     by1_pixel3_2
+	MOVD    R15, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel3_2:
+	WORD    $0x4eb0d5f6 // fsub v22.4s, v15.4s, v16.4s
+	WORD    $0x4eb2d637 // fsub v23.4s, v17.4s, v18.4s
+	WORD    $0x6e22ded4 // fmul v20.4s, v22.4s, v2.4s
+	VFMLA   V3.S4, V23.S4, V20.S4
+	VMOV    V19.B16, V21.B16
+	VFMLA   V6.S4, V22.S4, V21.S4
+	VFMLA   V7.S4, V23.S4, V21.S4
+	CMP     $1, R12
+	BLE     by1_pixel3_1
+	MOVD    R15, R16
+	ADD     R10, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x6ea0da99 // fcmle v25.4s, v20.4s, #0.0
+	WORD    $0x6e20de9a // fmul v26.4s, v20.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V20.B16
+	FMOVS   F20, 0(R16)
+by1_pixel3_1:
+	CMP     $3, R12
+	BLE     by1_pixel3_3
+	MOVD    R15, R16
+	ADD     R10, R16
+	ADD     R10<<1, R16
+	FMOVS   0(R19), F24
+	WORD    $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	WORD    $0x6ea0dab9 // fcmle v25.4s, v21.4s, #0.0
+	WORD    $0x6e20deba // fmul v26.4s, v21.4s, v0.4s
+	VAND    V1.B16, V26.B16, V26.B16
+	VBIT    V25.B16, V26.B16, V21.B16
+	FMOVS   F21, 0(R16)
+by1_pixel3_3:
+by1_row3:
+	ADD     $4, R17
+	ADD     $4, R0
+	ADD     $4, R3
+	ADD     $4, R4
+	ADD     $4, R5
+	ADD     $4, R6
+	ADD     $4, R7
+	ADD     $4, R19
+done:
+	SUB     $4, R12
+	ADD     R10<<2, R8
+	SUBS    $1, R20
+	BNE     tile
+	RET
+
+// func outputGradNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, y *float32, slope float32)
+TEXT ·outputGradNEON(SB), NOSPLIT, $0-84
+	MOVD    m+24(FP), R0
+	MOVD    stride+32(FP), R1
+	ADD     R1<<1, R1, R2
+	LSL     $1, R2
+	ADD     R2, R0, R3
+	ADD     R2, R3, R4
+	ADD     R2, R4, R5
+	ADD     R2, R5, R6
+	ADD     R2, R6, R7
+	MOVD    x+0(FP), R8
+	MOVD    pitch+8(FP), R9
+	MOVD    step+16(FP), R10
+	MOVD    rows+40(FP), R11
+	MOVD    cols+48(FP), R12
+	FMOVS   slope+80(FP), F0
+	VDUP    V0.S[0], V0.S4
+	VSHL    $1, V0.S4, V1.S4
+	VCMTST  V1.S4, V1.S4, V1.S4
+	MOVD    y+72(FP), R19
+	SUB     R8, R19
+	MOVD    $0x3f200000, R20
+	VDUP    R20, V2.S4
+	MOVD    $0x3fc00000, R20
+	VDUP    R20, V3.S4
+	MOVD    $0x3ec80000, R20
+	VDUP    R20, V4.S4
+	MOVD    $0x40100000, R20
+	VDUP    R20, V5.S4
+	MOVD    $0x3e7a0000, R20
+	VDUP    R20, V6.S4
+	MOVD    $0x40580000, R20
+	VDUP    R20, V7.S4
+	MOVD    tiles+64(FP), R20
+tile:
+	MOVD    n+56(FP), R13
+	MOVD    R8, R17
+	SUBS    $4, R13
+	BLT     tail
+loop4:
+	MOVD    ZR, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	WORD    $0x3cee681a // ldr q26, [x0, x14]
+	WORD    $0x4e36d748 // fadd v8.4s, v26.4s, v22.4s
+	WORD    $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD    $0x6e24dece // fmul v14.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V14.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	WORD    $0x3cee681a // ldr q26, [x0, x14]
+	WORD    $0x4e36d749 // fadd v9.4s, v26.4s, v22.4s
+	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD    $0x6e24decf // fmul v15.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V15.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	WORD    $0x3cee681a // ldr q26, [x0, x14]
+	WORD    $0x4e36d74a // fadd v10.4s, v26.4s, v22.4s
+	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD    $0x6e24ded0 // fmul v16.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V16.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	WORD    $0x3cee681a // ldr q26, [x0, x14]
+	WORD    $0x4e36d74b // fadd v11.4s, v26.4s, v22.4s
+	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD    $0x6e24ded1 // fmul v17.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V17.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	WORD    $0x3cee681a // ldr q26, [x0, x14]
+	WORD    $0x4e36d74c // fadd v12.4s, v26.4s, v22.4s
+	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD    $0x6e24ded2 // fmul v18.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V18.S4
+	ADD     R1, R14
+	WORD    $0x3cee6874 // ldr q20, [x3, x14]
+	WORD    $0x3cee6895 // ldr q21, [x4, x14]
+	WORD    $0x4e35d696 // fadd v22.4s, v20.4s, v21.4s
+	WORD    $0x3cee68b7 // ldr q23, [x5, x14]
+	WORD    $0x3cee68d8 // ldr q24, [x6, x14]
+	WORD    $0x4e38d6f9 // fadd v25.4s, v23.4s, v24.4s
+	WORD    $0x3cee681a // ldr q26, [x0, x14]
+	WORD    $0x4e36d74d // fadd v13.4s, v26.4s, v22.4s
+	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V25.S4, V19.S4
+	CMP     $0, R11
+	BLE     by4_row0
+	MOVD    R17, R15
+	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
+	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
+	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
+	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
+	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
+	VFMLA   V5.S4, V23.S4, V21.S4
+	CMP     $0, R12
+	BLE     by4_pixel0_0
+	MOVD    R15, R16
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel0_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel0_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -6795,23 +6828,23 @@ by4_pixel0_2:
 	VMOV    V13.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel0_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel0_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel0_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -6819,9 +6852,9 @@ by4_pixel0_1:
 	FMOVQ   F25, 0(R16)
 by4_pixel0_3:
 by4_row0:
-	CMP     $2, R12
+	CMP     $2, R11
 	BLE     by4_row2
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
 	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
@@ -6829,21 +6862,21 @@ by4_row0:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel2_0
 	MOVD    R15, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel2_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel2_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -6857,23 +6890,23 @@ by4_pixel2_2:
 	VMOV    V19.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel2_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel2_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel2_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -6953,9 +6986,9 @@ by4_row2:
 	WORD    $0x3cee68f3 // ldr q19, [x7, x14]
 	VFMLA   V6.S4, V22.S4, V19.S4
 	VFMLA   V7.S4, V25.S4, V19.S4
-	CMP     $1, R12
+	CMP     $1, R11
 	BLE     by4_row1
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
 	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
@@ -6963,21 +6996,21 @@ by4_row2:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel1_0
 	MOVD    R15, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel1_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel1_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -6991,23 +7024,23 @@ by4_pixel1_2:
 	VMOV    V13.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel1_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel1_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel1_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7015,9 +7048,9 @@ by4_pixel1_1:
 	FMOVQ   F25, 0(R16)
 by4_pixel1_3:
 by4_row1:
-	CMP     $3, R12
+	CMP     $3, R11
 	BLE     by4_row3
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
@@ -7026,21 +7059,21 @@ by4_row1:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by4_pixel3_0
 	MOVD    R15, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel3_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by4_pixel3_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7054,23 +7087,23 @@ by4_pixel3_2:
 	VMOV    V19.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by4_pixel3_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVQ   F25, 0(R16)
 by4_pixel3_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by4_pixel3_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	WORD    $0x3cf16a18 // ldr q24, [x16, x17]
+	WORD    $0x3cf36a18 // ldr q24, [x16, x19]
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7078,18 +7111,18 @@ by4_pixel3_1:
 	FMOVQ   F25, 0(R16)
 by4_pixel3_3:
 by4_row3:
-	ADD     $16, R8
+	ADD     $16, R17
 	ADD     $16, R0
 	ADD     $16, R3
 	ADD     $16, R4
 	ADD     $16, R5
 	ADD     $16, R6
 	ADD     $16, R7
-	SUBS    $4, R11
+	SUBS    $4, R13
 	BGE     loop4
 tail:
-	ADD     $4, R11
-	TBZ     $1, R11, tail1
+	ADD     $4, R13
+	TBZ     $1, R13, tail1
 	MOVD    ZR, R14
 	FMOVD   (R3)(R14), F20
 	FMOVD   (R4)(R14), F21
@@ -7162,30 +7195,30 @@ tail:
 	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
 	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V25.S4, V19.S4
-	CMP     $0, R12
+	CMP     $0, R11
 	BLE     by2_row0
-	MOVD    R8, R15
+	MOVD    R17, R15
 	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
 	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
 	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel0_0
 	MOVD    R15, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel0_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel0_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7199,23 +7232,23 @@ by2_pixel0_2:
 	VMOV    V13.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel0_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel0_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel0_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7223,9 +7256,9 @@ by2_pixel0_1:
 	FMOVD   F25, 0(R16)
 by2_pixel0_3:
 by2_row0:
-	CMP     $2, R12
+	CMP     $2, R11
 	BLE     by2_row2
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
 	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
@@ -7233,21 +7266,21 @@ by2_row0:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel2_0
 	MOVD    R15, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel2_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel2_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7261,23 +7294,23 @@ by2_pixel2_2:
 	VMOV    V19.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel2_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel2_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel2_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7357,9 +7390,9 @@ by2_row2:
 	FMOVD   (R7)(R14), F19
 	VFMLA   V6.S4, V22.S4, V19.S4
 	VFMLA   V7.S4, V25.S4, V19.S4
-	CMP     $1, R12
+	CMP     $1, R11
 	BLE     by2_row1
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
 	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
@@ -7367,21 +7400,21 @@ by2_row2:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel1_0
 	MOVD    R15, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel1_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel1_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7395,23 +7428,23 @@ by2_pixel1_2:
 	VMOV    V13.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel1_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel1_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel1_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7419,9 +7452,9 @@ by2_pixel1_1:
 	FMOVD   F25, 0(R16)
 by2_pixel1_3:
 by2_row1:
-	CMP     $3, R12
+	CMP     $3, R11
 	BLE     by2_row3
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
@@ -7430,21 +7463,21 @@ by2_row1:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by2_pixel3_0
 	MOVD    R15, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel3_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by2_pixel3_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7458,23 +7491,23 @@ by2_pixel3_2:
 	VMOV    V19.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by2_pixel3_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVD   F25, 0(R16)
 by2_pixel3_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by2_pixel3_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVD   (R16)(R17), F24
+	FMOVD   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7482,7 +7515,7 @@ by2_pixel3_1:
 	FMOVD   F25, 0(R16)
 by2_pixel3_3:
 by2_row3:
-	ADD     $8, R8
+	ADD     $8, R17
 	ADD     $8, R0
 	ADD     $8, R3
 	ADD     $8, R4
@@ -7490,7 +7523,7 @@ by2_row3:
 	ADD     $8, R6
 	ADD     $8, R7
 tail1:
-	TBZ     $0, R11, done
+	TBZ     $0, R13, done
 	MOVD    ZR, R14
 	FMOVS   (R3)(R14), F20
 	FMOVS   (R4)(R14), F21
@@ -7563,30 +7596,30 @@ tail1:
 	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
 	WORD    $0x6e24ded3 // fmul v19.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V25.S4, V19.S4
-	CMP     $0, R12
+	CMP     $0, R11
 	BLE     by1_row0
-	MOVD    R8, R15
+	MOVD    R17, R15
 	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
 	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
 	WORD    $0x4e36d514 // fadd v20.4s, v8.4s, v22.4s
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel0_0
 	MOVD    R15, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel0_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel0_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7600,23 +7633,23 @@ by1_pixel0_2:
 	VMOV    V13.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel0_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel0_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel0_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7624,9 +7657,9 @@ by1_pixel0_1:
 	FMOVS   F25, 0(R16)
 by1_pixel0_3:
 by1_row0:
-	CMP     $2, R12
+	CMP     $2, R11
 	BLE     by1_row2
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
 	WORD    $0x4e32d637 // fadd v23.4s, v17.4s, v18.4s
@@ -7634,21 +7667,21 @@ by1_row0:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel2_0
 	MOVD    R15, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel2_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel2_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7662,23 +7695,23 @@ by1_pixel2_2:
 	VMOV    V19.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel2_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel2_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel2_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7758,9 +7791,9 @@ by1_row2:
 	FMOVS   (R7)(R14), F19
 	VFMLA   V6.S4, V22.S4, V19.S4
 	VFMLA   V7.S4, V25.S4, V19.S4
-	CMP     $1, R12
+	CMP     $1, R11
 	BLE     by1_row1
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	WORD    $0x4e2ad536 // fadd v22.4s, v9.4s, v10.4s
 	WORD    $0x4e2cd577 // fadd v23.4s, v11.4s, v12.4s
@@ -7768,21 +7801,21 @@ by1_row2:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel1_0
 	MOVD    R15, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel1_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel1_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7796,23 +7829,23 @@ by1_pixel1_2:
 	VMOV    V13.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel1_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel1_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel1_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7820,9 +7853,9 @@ by1_pixel1_1:
 	FMOVS   F25, 0(R16)
 by1_pixel1_3:
 by1_row1:
-	CMP     $3, R12
+	CMP     $3, R11
 	BLE     by1_row3
-	MOVD    R8, R15
+	MOVD    R17, R15
 	ADD     R9, R15
 	ADD     R9<<1, R15
 	WORD    $0x4e30d5f6 // fadd v22.4s, v15.4s, v16.4s
@@ -7831,21 +7864,21 @@ by1_row1:
 	WORD    $0x4e37d694 // fadd v20.4s, v20.4s, v23.4s
 	WORD    $0x6e24ded5 // fmul v21.4s, v22.4s, v4.4s
 	VFMLA   V5.S4, V23.S4, V21.S4
-	CMP     $0, R13
+	CMP     $0, R12
 	BLE     by1_pixel3_0
 	MOVD    R15, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel3_0:
-	CMP     $2, R13
+	CMP     $2, R12
 	BLE     by1_pixel3_2
 	MOVD    R15, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7859,23 +7892,23 @@ by1_pixel3_2:
 	VMOV    V19.B16, V21.B16
 	VFMLA   V6.S4, V22.S4, V21.S4
 	VFMLA   V7.S4, V23.S4, V21.S4
-	CMP     $1, R13
+	CMP     $1, R12
 	BLE     by1_pixel3_1
 	MOVD    R15, R16
 	ADD     R10, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20de99 // fmul v25.4s, v20.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
 	VBIT    V24.B16, V20.B16, V25.B16
 	FMOVS   F25, 0(R16)
 by1_pixel3_1:
-	CMP     $3, R13
+	CMP     $3, R12
 	BLE     by1_pixel3_3
 	MOVD    R15, R16
 	ADD     R10, R16
 	ADD     R10<<1, R16
-	FMOVS   (R16)(R17), F24
+	FMOVS   (R16)(R19), F24
 	WORD    $0x4ea0cb18 // fcmgt v24.4s, v24.4s, #0.0
 	WORD    $0x6e20deb9 // fmul v25.4s, v21.4s, v0.4s
 	VAND    V1.B16, V25.B16, V25.B16
@@ -7883,7 +7916,7 @@ by1_pixel3_1:
 	FMOVS   F25, 0(R16)
 by1_pixel3_3:
 by1_row3:
-	ADD     $4, R8
+	ADD     $4, R17
 	ADD     $4, R0
 	ADD     $4, R3
 	ADD     $4, R4
@@ -7891,4 +7924,8 @@ by1_row3:
 	ADD     $4, R6
 	ADD     $4, R7
 done:
+	SUB     $4, R12
+	ADD     R10<<2, R8
+	SUBS    $1, R20
+	BNE     tile
 	RET

@@ -4,15 +4,15 @@
 
 package winograd
 
-// inputNEON does V = Bᵀ·d·B for n channels of the pixels d of a tile; those whose bit is not set in rows and cols are zero. All distances are in bytes.
+// inputNEON does V = Bᵀ·d·B for n channels of the pixels d of neighbouring tiles; those whose bit is not set in rows or, for each tile, cols are zero. All distances are in bytes.
 //
 //go:noescape
-func inputNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
+func inputNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
 
-// gradientNEON does M = A·d·Aᵀ for n channels of the pixels d of a tile; those whose bit is not set in rows and cols are zero. All distances are in bytes.
+// gradientNEON does M = A·d·Aᵀ for n channels of the pixels d of neighbouring tiles; those whose bit is not set in rows or, for each tile, cols are zero. All distances are in bytes.
 //
 //go:noescape
-func gradientNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols int, n int)
+func gradientNEON(v *float32, stride int, x *float32, at int, pitch int, step int, zero *float32, rows int, cols *uint8, n int, tiles int)
 
 // filterNEON does U = G·w·Gᵀ for n channels of the taps w, the first of them at bytes behind w. All distances are in bytes.
 //
@@ -24,17 +24,17 @@ func filterNEON(u *float32, stride int, w *float32, at int, pitch int, step int,
 //go:noescape
 func filterGradNEON(w *float32, pitch int, step int, u *float32, stride int, n int, accumulate bool)
 
-// outputNEON does x = Aᵀ·M·A for n channels of the first rows and cols of a tile. All distances are in bytes.
+// outputNEON does x = Aᵀ·M·A for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape
-func outputNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int)
+func outputNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int)
 
-// outputBiasNEON does x = ReLU(Aᵀ·M·A + bias) for n channels of the first rows and cols of a tile. All distances are in bytes.
+// outputBiasNEON does x = ReLU(Aᵀ·M·A + bias) for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape
-func outputBiasNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, bias *float32, slope float32)
+func outputBiasNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, bias *float32, slope float32)
 
-// outputGradNEON does x = Aᵀ·M·A where y > 0, slope times that elsewhere, for n channels of the first rows and cols of a tile. All distances are in bytes.
+// outputGradNEON does x = Aᵀ·M·A where y > 0, slope times that elsewhere, for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape
-func outputGradNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, y *float32, slope float32)
+func outputGradNEON(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int, y *float32, slope float32)
