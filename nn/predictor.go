@@ -71,6 +71,18 @@ func (p *Predictor) Run(ctx context.Context, input *tensor.Dense) error {
 	return p.executable.Run(ctx)
 }
 
+// Profile is Run with the time of each Op. The error wraps backend.ErrUnsupported where
+// the backend cannot tell.
+func (p *Predictor) Profile(ctx context.Context, input *tensor.Dense) (backend.Profile, error) {
+	if p.executable == nil {
+		return backend.Profile{}, errPredictorClosed
+	}
+	if err := p.input.Write(input); err != nil {
+		return backend.Profile{}, err
+	}
+	return backend.ProfileOf(ctx, p.executable)
+}
+
 // Logits copies the last batch's raw outputs [N D] to the host.
 func (p *Predictor) Logits(to *tensor.Dense) error { return p.read(p.logits, to) }
 

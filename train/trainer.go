@@ -251,26 +251,49 @@ func correct(b *nn.Built) *graph.Node {
 // weights [N]. It may return before the device is done. Where ctx is cancelled it
 // returns the context's error, and nothing has been learnt.
 func (t *Trainer) Step(ctx context.Context, images, targets, weights *tensor.Dense) error {
-	if t.set != nil {
-		return fmt.Errorf("train: the trainer of model %q has the set %q in the backend's memory, expected StepRows instead of Step", t.net.Model.Name, t.set.set.Name())
-	}
-	if images == nil || images.Dims() == 0 {
-		return fmt.Errorf("train: %w: no images, expected a batch of them", backend.ErrShape)
-	}
-	s, err := t.step(images.Shape()[0])
+	s, err := t.write(images, targets, weights)
 	if err != nil {
 		return err
 	}
+	return t.run(ctx, s)
+}
+
+// Profile is Step with the time of each Op. The error wraps backend.ErrUnsupported where
+// the backend cannot tell.
+func (t *Trainer) Profile(ctx context.Context, images, targets, weights *tensor.Dense) (backend.Profile, error) {
+	s, err := t.write(images, targets, weights)
+	if err == nil {
+		err = t.writeCounters()
+	}
+	if err != nil {
+		return backend.Profile{}, err
+	}
+	p, err := backend.ProfileOf(ctx, s.executable)
+	if err == nil {
+		t.count()
+	}
+	return p, err
+}
+
+// write brings a batch to the backend and returns the step for it.
+func (t *Trainer) write(images, targets, weights *tensor.Dense) (*batchStep, error) {
+	if t.set != nil {
+		return nil, fmt.Errorf("train: the trainer of model %q has the set %q in the backend's memory, expected StepRows instead of Step", t.net.Model.Name, t.set.set.Name())
+	}
+	if images == nil || images.Dims() == 0 {
+		return nil, fmt.Errorf("train: %w: no images, expected a batch of them", backend.ErrShape)
+	}
+	s, err := t.step(images.Shape()[0])
+	if err != nil {
+		return nil, err
+	}
 	if err := s.input.Write(images); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.target.Write(targets); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.weights.Write(weights); err != nil {
-		return err
-	}
-	return t.run(ctx, s)
+	return s, s.weights.Write(weights)
 }
 
 // StepRows learns from the examples of the resident set that lie in these rows of its
@@ -292,21 +315,30 @@ func (t *Trainer) StepRows(ctx context.Context, rows []int32) error {
 
 // run makes a step on the batch that has been written.
 func (t *Trainer) run(ctx context.Context, s *batchStep) error {
+	if err := t.writeCounters(); err != nil {
+		return err
+	}
+	if err := s.executable.Run(ctx); err != nil {
+		return err
+	}
+	t.count()
+	return nil
+}
+
+// writeCounters brings those of the next step to the backend, and count counts it.
+func (t *Trainer) writeCounters() error {
 	draw := t.draw.Int32s()
 	draw[0], draw[1], draw[2] = int32(uint32(t.config.Seed)), int32(uint32(t.config.Seed>>32)), t.draws+1
 	if err := t.own[graph.DrawName].Write(t.draw); err != nil {
 		return err
 	}
 	t.update.Int32s()[0] = t.updates + 1
-	if err := t.own[graph.StepBuffer].Write(t.update); err != nil {
-		return err
-	}
-	if err := s.executable.Run(ctx); err != nil {
-		return err
-	}
+	return t.own[graph.StepBuffer].Write(t.update)
+}
+
+func (t *Trainer) count() {
 	t.draws++
 	t.updates++
-	return nil
 }
 
 // alive reports use after Close.

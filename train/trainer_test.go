@@ -85,6 +85,29 @@ func TestStepAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestProfileLearnsAsStepDoes takes every second step under measurement.
+func TestProfileLearnsAsStepDoes(t *testing.T) {
+	var arrays [2][]nn.Array
+	for i := range arrays {
+		s := newSteps(t, openBackend(t, "cpu", 2), small(3), patterns(t, "patterns", 40, 1), 8, nn.Adam(1e-2))
+		for step := range 4 {
+			if i == 0 || step%2 == 0 {
+				require.NoError(t, s.step(t.Context()))
+				continue
+			}
+			b, err := s.loader.Next()
+			require.NoError(t, err)
+			p, err := s.trainer.Profile(t.Context(), b.Images, b.Labels, b.Weights)
+			require.NoError(t, err)
+			assert.Equal(t, "OptimizerStep", p.Ops[len(p.Ops)-1].Kind)
+			assert.Positive(t, p.Total())
+		}
+		assert.Equal(t, 4, s.trainer.Updates())
+		arrays[i] = arraysOf(t, s.trainer.net)
+	}
+	assert.Equal(t, arrays[0], arrays[1])
+}
+
 func BenchmarkStep(b *testing.B) {
 	s := newSteps(b, openBackend(b, "cpu", 0), nn.LeNet5(10), largeDigits(b), 64, nn.Adam(1e-3))
 	for range s.loader.Batches() {

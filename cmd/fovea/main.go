@@ -4,6 +4,7 @@
 //	fovea train                                train LeNet-5 on the embedded digits
 //	fovea eval runs/digits-lenet5-1            measure it on data it has not seen
 //	fovea predict runs/digits-lenet5-1 7.png   let it look at a picture
+//	fovea profile runs/digits-lenet5-1         see where the time goes
 //
 // It exits with 0 when all went well, 1 when something failed, and 2 when it was
 // called wrongly.
@@ -97,7 +98,7 @@ func newRoot(c *console) *cobra.Command {
 	}
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	root.AddCommand(newTrain(c), newEval(c), newPredict(c), newDevices(c), newData(c))
+	root.AddCommand(newTrain(c), newEval(c), newPredict(c), newProfile(c), newDevices(c), newData(c))
 	return root
 }
 
