@@ -41,20 +41,23 @@ func (d *device) peak(j *job) float64 {
 	return d.rate(j, parts, parts*flop, func(int, int) { d.gemm.Peak(iterations) })
 }
 
-// streamed is what a measurement of bandwidth reads and what it writes, in bytes each:
-// more than caches hold.
+// streamed is what a measurement of bandwidth uses, in bytes: more than the last cache
+// of most machines holds, and little enough that the system hands it over in some 30 ms.
 const streamed = 64 << 20
 
 // bandwidth measures copies and sums of vectors; 0 if there is not enough memory.
 func (d *device) bandwidth(j *job) float64 {
-	memory, err := aligned(2 * streamed)
+	memory, err := aligned(streamed)
 	if err != nil {
 		return 0
 	}
-	const part = 1 << 20
-	from, to := memory[:streamed], memory[streamed:]
-	copies := d.rate(j, streamed/part, 2*streamed, func(i, _ int) { copy(to[i*part:(i+1)*part], from[i*part:]) })
-	sums := d.rate(j, streamed/part, streamed, func(i, _ int) { d.vec.Sum(as[float32](from[i*part : (i+1)*part])) })
+	const part = 1 << 19
+	block := func(i int) []byte { return memory[i*part : (i+1)*part] }
+	const blocks = streamed / part
+	// Pages that nobody has written share one page of zeros.
+	d.workers.do(j, blocks, func(i, _ int) { clear(block(i)) })
+	copies := d.rate(j, blocks/2, streamed, func(i, _ int) { copy(block(i+blocks/2), block(i)) })
+	sums := d.rate(j, blocks, streamed, func(i, _ int) { d.vec.Sum(as[float32](block(i))) })
 	return max(copies, sums)
 }
 
