@@ -148,8 +148,18 @@ func (p places) prepare(ctx context.Context, systems []string) error {
 		cmd.Stdout = log
 		err = errors.Join(cmd.Run(), log.Close())
 		if err != nil {
-			return fmt.Errorf("%s: %w, see %s", strings.Join(step.args, " "), err, step.log)
+			return fmt.Errorf("%s: %w\n%s", strings.Join(step.args, " "), err, tail(step.log))
 		}
 	}
 	return nil
+}
+
+// tail returns the end of a log.
+func tail(log string) string {
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }

@@ -96,11 +96,11 @@ func (w *worker) measure(ctx context.Context, t task, settings []string) (measur
 		settings = []string{}
 	}
 	if err := json.NewEncoder(w.in).Encode(request{t.name, w.seconds, settings}); err != nil {
-		return nil, fmt.Errorf("%s ended, see %s: %w", w.args[0], w.log, err)
+		return nil, fmt.Errorf("%s ended: %w\n%s", strings.Join(w.args, " "), err, tail(w.log))
 	}
 	line, err := w.out.ReadBytes('\n')
 	if err != nil {
-		return nil, fmt.Errorf("%s ended, see %s: %w", w.args[0], w.log, err)
+		return nil, fmt.Errorf("%s ended: %w\n%s", strings.Join(w.args, " "), err, tail(w.log))
 	}
 	if err := syscall.Kill(-w.cmd.Process.Pid, syscall.SIGSTOP); err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func (c command) once(ctx context.Context, t task, setting string, data float64)
 	lines.Scan()
 	kib, parseErr := strconv.ParseFloat(lines.Text(), 64)
 	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w, see %s", t.name, c.args[0], err, c.log)
+		return nil, fmt.Errorf("%s: %s: %w\n%s", t.name, c.args[0], err, tail(c.log))
 	}
 	if parseErr != nil {
 		return nil, fmt.Errorf("%s: %s told no peak of memory: %w", t.name, c.args[0], parseErr)

@@ -26,10 +26,10 @@ func TestWorkerAnswersAgainAndAgain(t *testing.T) {
 }
 
 func TestWorkerThatEndsIsAnError(t *testing.T) {
-	w := &worker{command: shell(t, "read -r line; exit 3"), seconds: 1}
+	w := &worker{command: shell(t, "read -r line; echo no memory >&2; exit 3"), seconds: 1}
 	t.Cleanup(w.close)
 	_, err := w.measure(t.Context(), task{"Training/vgg/64", 2}, nil)
-	assert.ErrorContains(t, err, w.log)
+	assert.ErrorContains(t, err, "no memory")
 }
 
 // TestInterruptEndsAWorkerAndItsChildren holds even while it is stopped.

@@ -10,9 +10,8 @@ import (
 
 const classes = 10
 
-// layer is a convolution with ReLU, a 2×2 max-pooling (filters and units are 0), or a
-// dense layer with ReLU unless it is the last. None has a bias, which Gorgonia would
-// have to add by an Op that is slower than its convolution: that favours it.
+// layer is a convolution with bias and ReLU, a 2×2 max-pooling (filters and units are
+// 0), or a dense layer with bias, and with ReLU unless it is the last.
 type layer struct {
 	filters, kernel, padding int
 	units                    int
@@ -73,12 +72,14 @@ func newTrainer(name string, batch int) (*trainer, error) {
 		switch {
 		case l.filters > 0:
 			w := weight(l.filters, x.Shape()[1], l.kernel, l.kernel)
-			x = Must(Rectify(Must(Conv2d(x, w, tensor.Shape{l.kernel, l.kernel}, []int{l.padding, l.padding}, []int{1, 1}, []int{1, 1}))))
+			x = Must(Conv2d(x, w, tensor.Shape{l.kernel, l.kernel}, []int{l.padding, l.padding}, []int{1, 1}, []int{1, 1}))
+			x = Must(Rectify(Must(BroadcastAdd(x, weight(1, l.filters, 1, 1), nil, []byte{0, 2, 3}))))
 		case l.units > 0:
 			if x.Dims() == 4 {
 				x = Must(Reshape(x, tensor.Shape{batch, x.Shape().TotalSize() / batch}))
 			}
 			x = Must(Mul(x, weight(x.Shape()[1], l.units)))
+			x = Must(BroadcastAdd(x, weight(1, l.units), nil, []byte{0}))
 			if i < len(n.layers)-1 {
 				x = Must(Rectify(x))
 			}

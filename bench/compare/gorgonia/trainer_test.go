@@ -23,3 +23,20 @@ func TestTrains(t *testing.T) {
 		t.Errorf("losses of one batch: %v", losses)
 	}
 }
+
+// TestParameters compares the networks with those of fovea's model zoo.
+func TestParameters(t *testing.T) {
+	for name, want := range map[string]int{"lenet5": 61706, "vgg": 221354} {
+		trainer, err := newTrainer(name, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := 0
+		for _, w := range trainer.weights {
+			count += w.Value().Shape().TotalSize()
+		}
+		if count != want {
+			t.Errorf("%s has %d parameters, expected %d", name, count, want)
+		}
+	}
+}
