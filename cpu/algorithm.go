@@ -41,9 +41,10 @@ func (c *compiler) convolutionWay(op backend.Op) (way algorithm, tiles *winograd
 	if possible && (forced == transformed || forced == cheapest && tiles.cheaper()) {
 		return transformed, tiles
 	}
-	o, ok := op.(*backend.Conv2DInputGrad)
-	if ok && (forced == scattered || forced != gathered && c.newInputScatter(o).cost() < c.gatherCost(o)) {
-		return scattered, tiles
+	if o, ok := op.(*backend.Conv2DInputGrad); ok && forced != gathered {
+		if s := c.newInputScatter(o); s != nil && (forced == scattered || s.cost() < c.gatherCost(o)) {
+			return scattered, tiles
+		}
 	}
 	return gathered, tiles
 }

@@ -5,21 +5,17 @@ import (
 	"fovea/cpu/internal/gemm"
 )
 
-// gatherCost estimates the work of gatherInputGrad in multiply-adds: for each
-// element of a patch one for each of its lanes, and some for packing.
+// gatherCost estimates the work of gatherInputGrad in multiply-adds. Half a tile takes
+// as long as a whole one.
 func (c *compiler) gatherCost(o *backend.Conv2DInputGrad) int {
 	if v := c.inputPlanes(o); v != nil {
 		return v.cost()
 	}
-	dx, w := o.DX.Shape, o.W.Shape
+	dx, w, k := o.DX.Shape, o.W.Shape, c.device.gemm
 	pixels := dx[0] * ceil(dx[1], o.StrideH) * ceil(dx[2], o.StrideW)
 	patch := w[0] * w[1] * w[2] // of all groups, and all phases together
-	return pixels * patch * (c.device.gemm.SizeB(w[3], 1) + packCost)
+	return pixels * patch * max(k.SizeB(w[3], 1), k.NR()/2)
 }
-
-// packCost is how many multiply-adds could be done in the time in which an element
-// is packed.
-const packCost = 5
 
 // gatherInputGrad computes each pixel of DX from all that it has contributed to.
 // With stride S, the pixels whose row and column have the same remainders modulo S

@@ -6,116 +6,158 @@ import (
 )
 
 // inputScatter computes the gradient of a convolution's input from the side of
-// the output: the product of DY with the filters is, for each output pixel, what
-// it sends to its patch; these contributions are added to DX, pixel by pixel in
-// order. It multiplies no padding, fills vectors where there are few input
-// channels, but pays for the additions.
+// the output. For a row of DX, the product of the rows of DY that reach it with rows of
+// the filters is what each column of DY sends to the pixels under a row of taps, whose
+// channels are the lanes; these contributions are then added up where they overlap. It
+// multiplies no padding, and fills vectors where there are few input channels.
 type inputScatter struct {
-	*patches        // of DX
-	kernel          *gemm.Kernel
-	groups, outputs int // output channels of a group
-	lines           int // rows of output that are multiplied at once
-	depth           int // output channels that are multiplied at once
+	kernel                   *gemm.Kernel
+	window                   backend.Window
+	high, wide               int // taps
+	images, height, width, c int // of DX
+	rows, cols, outputs      int // of DY
 }
 
+// newInputScatter returns the computation; nil if taps are not neighbours.
 func (c *compiler) newInputScatter(o *backend.Conv2DInputGrad) *inputScatter {
-	v := &inputScatter{
-		kernel: c.device.gemm, patches: forward(o.DX.Shape, o.W.Shape, o.DY.Shape, o.Window),
-		groups: o.Groups, outputs: o.W.Shape[0] / o.Groups,
+	dx, dy, w := o.DX.Shape, o.DY.Shape, o.W.Shape
+	if o.Groups > 1 || o.DilationH > 1 && w[1] > 1 || o.DilationW > 1 && w[2] > 1 {
+		return nil
 	}
-	v.lines = min(max(maxFrame/2/(v.cols*v.size()), 1), v.rows)
-	v.depth = v.kernel.Depth(v.outputs)
-	return v
+	return &inputScatter{
+		kernel: c.device.gemm, window: o.Window, high: w[1], wide: w[2],
+		images: dx[0], height: dx[1], width: dx[2], c: dx[3], rows: dy[1], cols: dy[2], outputs: dy[3],
+	}
 }
+
+// patch is the length of a row of taps.
+func (v *inputScatter) patch() int { return v.wide * v.c }
 
 // cost estimates the work in multiply-adds.
 func (v *inputScatter) cost() int {
-	// An addition to DX takes as long as sixteen of them.
-	patch := v.outputs*(v.kernel.SizeB(v.size(), 1)+packCost) + 16*v.size()
-	return v.images * v.rows * v.cols * v.groups * patch
+	// An addition to DX takes as long as eight of them.
+	products := v.rows * v.high * v.outputs * v.kernel.SizeB(v.patch(), 1)
+	return v.images * v.cols * (products + 8*v.height*v.patch())
 }
 
+// finishedAtOnce is about how many elements of DX are finished at once.
+const finishedAtOnce = 1 << 12
+
 func (v *inputScatter) plan(c *compiler, p *plan, o *backend.Conv2DInputGrad) {
-	k := v.kernel
+	k, line := v.kernel, v.width*v.c
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
-	group := k.SizeB(v.size(), v.outputs)
-	filters := p.floats(v.groups * group)
-	pixels := v.lines * v.cols
-	left := p.reserve(c.threads, k.SizeA(pixels, v.depth), 4)
-	products := p.reserve(c.threads, pixels*v.size(), 4)
+	packed := c.derive(p, o.W, v.high*v.outputs*k.SizeB(v.patch(), 1))
+	products := p.reserve(c.threads, v.cols*v.patch(), 4)
+	sums := p.reserve(c.threads, v.sums(), 4)
+	flop := 2 * v.cols * v.patch() * v.outputs * ceil(v.high, v.window.StrideH) // of a row of DX
 	p.bind = func(work []byte) {
 		epilogue.bind(c, work)
 		dx, dy, w := c.floats(o.DX), c.floats(o.DY), c.floats(o.W)
-		packed := in[float32](work, filters)
-		sources := make([]gemm.Strided, v.groups)
-		for g := range sources {
-			sources[g] = gemm.Right(w[g*v.outputs*v.size():], v.size(), false)
-		}
-		c.split(v.groups, grainFor(2*group), 1, func(lo, hi, _ int) {
-			for g := lo; g < hi; g++ {
-				for d := 0; d < v.outputs; d += v.depth {
-					depth := min(v.depth, v.outputs-d)
-					at := g*group + k.SizeB(v.size(), d)
-					k.PackB(packed[at:at+k.SizeB(v.size(), depth)], &sources[g], 0, v.size(), d, depth)
+		filters := packed.floats(work)
+		c.making(packed, func() {
+			c.split(v.phases(), 1, 1, func(lo, hi, _ int) {
+				for i := lo; i < hi; i++ {
+					f := scatteredFilters{v, w, v.first(i)}
+					depth := v.taps(i) * v.outputs
+					k.PackB(filters[v.before(i)*k.SizeB(v.patch(), v.outputs):], f, 0, v.patch(), 0, depth)
 				}
-			}
+			})
 		})
-		left, products := each[float32](work, left), each[float32](work, products)
-		gradients := make([]gemm.Strided, c.threads)
-		image := v.height * v.width * v.channels
-		c.split(v.images, ceil(flopGrain, 2*v.rows*v.cols*v.groups*v.outputs*v.size()), 1, func(lo, hi, worker int) {
-			for n := lo; n < hi; n++ {
-				g := dx[n*image : (n+1)*image]
-				clear(g)
-				for row := 0; row < v.rows; row += v.lines {
-					v.scatter(g, dy, packed, n, row, min(v.lines, v.rows-row), left[worker], products[worker], &gradients[worker], c)
+		products, sums := each[float32](work, products), each[float32](work, sums)
+		c.split(v.images*v.height, ceil(flopGrain, flop), 1, func(lo, hi, worker int) {
+			for from := lo; lo < hi; {
+				lo++
+				row := dx[(lo-1)*line : lo*line]
+				v.row(row, dy, filters, (lo-1)/v.height, (lo-1)%v.height, products[worker], sums[worker], c)
+				if lo == hi || (lo-from)*line >= finishedAtOnce {
+					epilogue.apply(dx[from*line:lo*line], from*line)
+					from = lo
 				}
-				epilogue.apply(g, n*image)
 			}
 		})
 	}
 }
 
-// scatter adds what some rows of output of image n send to its gradient g.
-func (v *inputScatter) scatter(g, dy, filters []float32, n, row, rows int, left, products []float32, gradients *gemm.Strided, c *compiler) {
-	k, channels, size := v.kernel, v.groups*v.outputs, v.size()
-	pixels := rows * v.cols
-	at := (n*v.rows + row) * v.cols * channels
-	for group := range v.groups {
-		*gradients = gemm.Left(dy[at+group*v.outputs:], channels, false)
-		for d := 0; d < v.outputs; d += v.depth {
-			depth := min(v.depth, v.outputs-d)
-			k.PackA(left, gradients, 0, pixels, d, depth)
-			k.Macro(pixels, size, depth, left, filters, products, size, d > 0)
-			filters = filters[k.SizeB(size, depth):]
-		}
-		for i := range rows {
-			for j := range v.cols {
-				patch := products[(i*v.cols+j)*size:][:size]
-				v.addPatch(c, g, patch, (row+i)*v.stepH, j*v.stepW, group*v.patches.depth)
-			}
-		}
+// Rows of DX whose numbers, counted from the padding on, have the same remainder modulo
+// the stride are a phase: they take the gradient through the same rows of taps, the
+// last of which is first(phase).
+
+func (v *inputScatter) phases() int { return min(v.window.StrideH, v.high) }
+
+func (v *inputScatter) taps(phase int) int { return ceil(v.high-phase, v.window.StrideH) }
+
+func (v *inputScatter) first(phase int) int { return phase + (v.taps(phase)-1)*v.window.StrideH }
+
+// before returns how many rows of taps the phases before have.
+func (v *inputScatter) before(phase int) int {
+	n := 0
+	for i := range phase {
+		n += v.taps(i)
+	}
+	return n
+}
+
+// sums is how many elements the sums of a row of DX take, with its padding; 0 if there
+// is none, so that they can be made in DX.
+func (v *inputScatter) sums() int {
+	covered := (v.cols-1)*v.window.StrideW + v.wide
+	if v.window.PadLeft == 0 && covered <= v.width {
+		return 0
+	}
+	return max(covered, v.window.PadLeft+v.width) * v.c
+}
+
+// row computes row h of image n of DX.
+func (v *inputScatter) row(dx, dy, filters []float32, n, h int, products, sums []float32, c *compiler) {
+	clear(dx)
+	// Row u of DY sends through the taps in row at−u·stride.
+	at, stride := h+v.window.PadTop, v.window.StrideH
+	phase := at % stride
+	lo, hi := max(ceil(at-v.high+1, stride), 0), min(at/stride, v.rows-1)
+	if lo > hi {
+		return
+	}
+	k, patch := v.kernel, v.patch()
+	skip := (v.first(phase) - (at - lo*stride)) / stride
+	filters = filters[v.before(phase)*k.SizeB(patch, v.outputs):]
+	from := (n*v.rows + lo) * v.cols * v.outputs
+	for j := 0; j < patch; {
+		width := k.PanelB(patch - j)
+		k.Block(&gemm.Block{
+			Rows: v.cols, Cols: min(width, patch-j), Depth: v.outputs, Runs: hi - lo + 1,
+			ARow: v.outputs, AStep: 1, ARun: v.cols * v.outputs, CRow: patch,
+		}, dy[from:], filters[(j*v.taps(phase)+skip*width)*v.outputs:], products[j:])
+		j += width
+	}
+	to := dx
+	if len(sums) > 0 {
+		clear(sums)
+		to = sums
+	}
+	c.device.vec.AddRows(to, products, v.cols, patch, v.window.StrideW*v.c, patch)
+	if len(sums) > 0 {
+		copy(dx, sums[v.window.PadLeft*v.c:])
 	}
 }
 
-// addPatch adds a patch to the pixels that it was taken from; what lies outside
-// the image is dropped. The filter's origin is at (y, x), first is the group's
-// first channel.
-func (v *inputScatter) addPatch(c *compiler, g, patch []float32, y, x, first int) {
-	for i := range v.runs {
-		r := &v.runs[i]
-		h, w := y+r.dy, x+r.dx
-		if h < 0 || h >= v.height {
-			continue
-		}
-		// The run covers pixels w to w+n−1, of which those inside count.
-		n := r.length / v.patches.depth
-		lo, hi := max(-w, 0), min(v.width-w, n)
-		if lo >= hi {
-			continue
-		}
-		from := patch[r.first+lo*v.patches.depth : r.first+hi*v.patches.depth]
-		to := g[(h*v.width+w+lo)*v.channels+first:][:len(from)]
-		c.device.vec.Add(to, to, from)
+// scatteredFilters are filters [O, KH, KW, C] as the right factor: a lane is a channel
+// of a tap in a row of them; the depth is, for the rows of a phase from the last on, the
+// output channels.
+type scatteredFilters struct {
+	*inputScatter
+	w     []float32
+	first int
+}
+
+// Pack implements gemm.Source.
+func (s scatteredFilters) Pack(dst []float32, width, lane, lanes, p, depth int) {
+	if lanes < width {
+		gemm.ZeroLanes(dst[lanes:], width, width-lanes, depth)
+	}
+	for q := 0; q < depth; {
+		row, output := s.first-(p+q)/s.outputs*s.window.StrideH, (p+q)%s.outputs
+		n := min(s.outputs-output, depth-q)
+		gemm.CopyLanes(dst[q*width:], width, s.w[(output*s.high+row)*s.patch()+lane:], s.high*s.patch(), lanes, n)
+		q += n
 	}
 }
