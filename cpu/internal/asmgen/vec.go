@@ -14,6 +14,7 @@ func (s *isa) writeVec() {
 	if s.masked() {
 		s.declareIota()
 	}
+	p := s.newPhilox()
 	s.arithmetic()
 	s.reductions()
 	s.maximum(m)
@@ -21,6 +22,7 @@ func (s *isa) writeVec() {
 	s.optimizers()
 	s.softmax(m)
 	s.normalization()
+	s.dropout(p)
 	s.moves()
 	s.pooling()
 }

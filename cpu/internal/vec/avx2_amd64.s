@@ -314,6 +314,32 @@ DATA c3f000000<>+24(SB)/4, $0x3f000000
 DATA c3f000000<>+28(SB)/4, $0x3f000000
 GLOBL c3f000000<>(SB), RODATA|NOPTR, $32
 
+DATA cd2511f53<>+0(SB)/4, $0xd2511f53
+DATA cd2511f53<>+4(SB)/4, $0xd2511f53
+DATA cd2511f53<>+8(SB)/4, $0xd2511f53
+DATA cd2511f53<>+12(SB)/4, $0xd2511f53
+DATA cd2511f53<>+16(SB)/4, $0xd2511f53
+DATA cd2511f53<>+20(SB)/4, $0xd2511f53
+DATA cd2511f53<>+24(SB)/4, $0xd2511f53
+DATA cd2511f53<>+28(SB)/4, $0xd2511f53
+GLOBL cd2511f53<>(SB), RODATA|NOPTR, $32
+
+DATA ccd9e8d57<>+0(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+4(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+8(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+12(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+16(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+20(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+24(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+28(SB)/4, $0xcd9e8d57
+GLOBL ccd9e8d57<>(SB), RODATA|NOPTR, $32
+
+DATA lanes<>+0(SB)/8, $0x0000000000000000
+DATA lanes<>+8(SB)/8, $0x0000000000000001
+DATA lanes<>+16(SB)/8, $0x0000000000000002
+DATA lanes<>+24(SB)/8, $0x0000000000000003
+GLOBL lanes<>(SB), RODATA|NOPTR, $32
+
 // func subAVX2(dst []float32, x []float32, y []float32)
 // Requires: AVX, AVX2
 TEXT ·subAVX2(SB), NOSPLIT, $0-72
@@ -2511,6 +2537,367 @@ tail:
 	VADDPS       Y6, Y2, Y2
 	VMULPS       Y7, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (CX)(R11*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func dropoutAVX2(y []float32, x []float32, block uint64, stream uint32, step uint32, key0 uint32, key1 uint32, threshold int32, factor float32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·dropoutAVX2(SB), NOSPLIT, $80-80
+	MOVQ         y_len+8(FP), AX
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVL         key0+64(FP), BX
+	MOVL         key1+68(FP), SI
+	MOVL         BX, (SP)
+	MOVL         SI, 4(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 8(SP)
+	MOVL         SI, 12(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 16(SP)
+	MOVL         SI, 20(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 24(SP)
+	MOVL         SI, 28(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 32(SP)
+	MOVL         SI, 36(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 40(SP)
+	MOVL         SI, 44(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 48(SP)
+	MOVL         SI, 52(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 56(SP)
+	MOVL         SI, 60(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 64(SP)
+	MOVL         SI, 68(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 72(SP)
+	MOVL         SI, 76(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         stream+56(FP), BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         step+60(FP), BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         threshold+72(FP), BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	VBROADCASTSS factor+76(FP), Y3
+	MOVQ         block+48(FP), BX
+	VMOVQ        BX, X4
+	VPBROADCASTQ X4, Y4
+	VPADDQ       lanes<>+0(SB), Y4, Y4
+	MOVQ         $0x00000004, BX
+	VMOVQ        BX, X5
+	VPBROADCASTQ X5, Y5
+	VMOVUPS      cd2511f53<>+0(SB), Y6
+	VMOVUPS      ccd9e8d57<>+0(SB), Y7
+	SUBQ         $0x10, AX
+	JL           tail
+
+loop:
+	VMOVAPS      Y4, Y8
+	VPSRLQ       $0x20, Y4, Y9
+	VMOVAPS      Y0, Y10
+	VMOVAPS      Y1, Y11
+	VPMULUDQ     Y6, Y8, Y12
+	VPMULUDQ     Y7, Y10, Y13
+	VPSRLQ       $0x20, Y13, Y8
+	VPBROADCASTD (SP), Y10
+	VPXOR        Y9, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y12, Y10
+	VPBROADCASTD 4(SP), Y9
+	VPXOR        Y11, Y10, Y10
+	VPXOR        Y9, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y9
+	VPMULUDQ     Y7, Y10, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 8(SP), Y10
+	VPXOR        Y13, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y9, Y10
+	VPBROADCASTD 12(SP), Y13
+	VPXOR        Y12, Y10, Y10
+	VPXOR        Y13, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y12
+	VPMULUDQ     Y7, Y10, Y13
+	VPSRLQ       $0x20, Y13, Y8
+	VPBROADCASTD 16(SP), Y10
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y12, Y10
+	VPBROADCASTD 20(SP), Y11
+	VPXOR        Y9, Y10, Y10
+	VPXOR        Y11, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y9
+	VPMULUDQ     Y7, Y10, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 24(SP), Y10
+	VPXOR        Y13, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y9, Y10
+	VPBROADCASTD 28(SP), Y13
+	VPXOR        Y12, Y10, Y10
+	VPXOR        Y13, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y12
+	VPMULUDQ     Y7, Y10, Y13
+	VPSRLQ       $0x20, Y13, Y8
+	VPBROADCASTD 32(SP), Y10
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y12, Y10
+	VPBROADCASTD 36(SP), Y11
+	VPXOR        Y9, Y10, Y10
+	VPXOR        Y11, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y9
+	VPMULUDQ     Y7, Y10, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 40(SP), Y10
+	VPXOR        Y13, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y9, Y10
+	VPBROADCASTD 44(SP), Y13
+	VPXOR        Y12, Y10, Y10
+	VPXOR        Y13, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y12
+	VPMULUDQ     Y7, Y10, Y13
+	VPSRLQ       $0x20, Y13, Y8
+	VPBROADCASTD 48(SP), Y10
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y12, Y10
+	VPBROADCASTD 52(SP), Y11
+	VPXOR        Y9, Y10, Y10
+	VPXOR        Y11, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y9
+	VPMULUDQ     Y7, Y10, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 56(SP), Y10
+	VPXOR        Y13, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y9, Y10
+	VPBROADCASTD 60(SP), Y13
+	VPXOR        Y12, Y10, Y10
+	VPXOR        Y13, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y12
+	VPMULUDQ     Y7, Y10, Y13
+	VPSRLQ       $0x20, Y13, Y8
+	VPBROADCASTD 64(SP), Y10
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y12, Y10
+	VPBROADCASTD 68(SP), Y11
+	VPXOR        Y9, Y10, Y10
+	VPXOR        Y11, Y10, Y10
+	VPMULUDQ     Y6, Y8, Y9
+	VPMULUDQ     Y7, Y10, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 72(SP), Y10
+	VPXOR        Y13, Y8, Y8
+	VPXOR        Y10, Y8, Y8
+	VPSRLQ       $0x20, Y9, Y10
+	VPBROADCASTD 76(SP), Y13
+	VPXOR        Y12, Y10, Y10
+	VPXOR        Y13, Y10, Y10
+	VPADDQ       Y5, Y4, Y4
+	VPSLLQ       $0x20, Y11, Y11
+	VPSLLQ       $0x20, Y8, Y8
+	VPSRLQ       $0x20, Y8, Y8
+	VORPS        Y8, Y11, Y11
+	VPSLLQ       $0x20, Y9, Y9
+	VPSLLQ       $0x20, Y10, Y10
+	VPSRLQ       $0x20, Y10, Y10
+	VORPS        Y10, Y9, Y9
+	VPUNPCKLQDQ  Y9, Y11, Y8
+	VPUNPCKHQDQ  Y9, Y11, Y9
+	VPERM2I128   $0x20, Y9, Y8, Y10
+	VPERM2I128   $0x31, Y9, Y8, Y8
+	VPSRLD       $0x08, Y10, Y10
+	VMOVUPS      (DX), Y9
+	VMULPS       Y3, Y9, Y9
+	VPCMPGTD     Y10, Y2, Y10
+	VPCMPEQD     Y11, Y11, Y11
+	VPXOR        Y11, Y10, Y10
+	VANDPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (CX)
+	VPSRLD       $0x08, Y8, Y8
+	VMOVUPS      32(DX), Y9
+	VMULPS       Y3, Y9, Y9
+	VPCMPGTD     Y8, Y2, Y8
+	VPCMPEQD     Y10, Y10, Y10
+	VPXOR        Y10, Y8, Y8
+	VANDPS       Y8, Y9, Y8
+	VMOVUPS      Y8, 32(CX)
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, AX
+	JGE          loop
+
+tail:
+	ADDQ         $0x10, AX
+	JZ           done
+	VMOVAPS      Y4, Y8
+	VPSRLQ       $0x20, Y4, Y9
+	VMOVAPS      Y0, Y0
+	VMOVAPS      Y1, Y1
+	VPMULUDQ     Y6, Y8, Y10
+	VPMULUDQ     Y7, Y0, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD (SP), Y0
+	VPXOR        Y9, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y10, Y0
+	VPBROADCASTD 4(SP), Y9
+	VPXOR        Y1, Y0, Y0
+	VPXOR        Y9, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y1
+	VPMULUDQ     Y7, Y0, Y9
+	VPSRLQ       $0x20, Y9, Y8
+	VPBROADCASTD 8(SP), Y0
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y1, Y0
+	VPBROADCASTD 12(SP), Y11
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y11, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y10
+	VPMULUDQ     Y7, Y0, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 16(SP), Y0
+	VPXOR        Y9, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y10, Y0
+	VPBROADCASTD 20(SP), Y9
+	VPXOR        Y1, Y0, Y0
+	VPXOR        Y9, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y1
+	VPMULUDQ     Y7, Y0, Y9
+	VPSRLQ       $0x20, Y9, Y8
+	VPBROADCASTD 24(SP), Y0
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y1, Y0
+	VPBROADCASTD 28(SP), Y11
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y11, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y10
+	VPMULUDQ     Y7, Y0, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 32(SP), Y0
+	VPXOR        Y9, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y10, Y0
+	VPBROADCASTD 36(SP), Y9
+	VPXOR        Y1, Y0, Y0
+	VPXOR        Y9, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y1
+	VPMULUDQ     Y7, Y0, Y9
+	VPSRLQ       $0x20, Y9, Y8
+	VPBROADCASTD 40(SP), Y0
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y1, Y0
+	VPBROADCASTD 44(SP), Y11
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y11, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y10
+	VPMULUDQ     Y7, Y0, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 48(SP), Y0
+	VPXOR        Y9, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y10, Y0
+	VPBROADCASTD 52(SP), Y9
+	VPXOR        Y1, Y0, Y0
+	VPXOR        Y9, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y1
+	VPMULUDQ     Y7, Y0, Y9
+	VPSRLQ       $0x20, Y9, Y8
+	VPBROADCASTD 56(SP), Y0
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y1, Y0
+	VPBROADCASTD 60(SP), Y11
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y11, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y10
+	VPMULUDQ     Y7, Y0, Y11
+	VPSRLQ       $0x20, Y11, Y8
+	VPBROADCASTD 64(SP), Y0
+	VPXOR        Y9, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y10, Y0
+	VPBROADCASTD 68(SP), Y9
+	VPXOR        Y1, Y0, Y0
+	VPXOR        Y9, Y0, Y0
+	VPMULUDQ     Y6, Y8, Y1
+	VPMULUDQ     Y7, Y0, Y6
+	VPSRLQ       $0x20, Y6, Y8
+	VPBROADCASTD 72(SP), Y0
+	VPXOR        Y11, Y8, Y8
+	VPXOR        Y0, Y8, Y8
+	VPSRLQ       $0x20, Y1, Y0
+	VPBROADCASTD 76(SP), Y7
+	VPXOR        Y10, Y0, Y0
+	VPXOR        Y7, Y0, Y0
+	VPADDQ       Y5, Y4, Y4
+	VPSLLQ       $0x20, Y6, Y6
+	VPSLLQ       $0x20, Y8, Y8
+	VPSRLQ       $0x20, Y8, Y8
+	VORPS        Y8, Y6, Y6
+	VPSLLQ       $0x20, Y1, Y1
+	VPSLLQ       $0x20, Y0, Y0
+	VPSRLQ       $0x20, Y0, Y0
+	VORPS        Y0, Y1, Y1
+	VPUNPCKLQDQ  Y1, Y6, Y0
+	VPUNPCKHQDQ  Y1, Y6, Y1
+	VPERM2I128   $0x20, Y1, Y0, Y4
+	VPERM2I128   $0x31, Y1, Y0, Y0
+	MOVQ         $0x00000008, BX
+	CMPQ         AX, BX
+	CMOVQLT      AX, BX
+	VMOVQ        BX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     iota<>+0(SB), Y1, Y1
+	VPSRLD       $0x08, Y4, Y4
+	VMASKMOVPS   (DX), Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VPCMPGTD     Y4, Y2, Y4
+	VPCMPEQD     Y6, Y6, Y6
+	VPXOR        Y6, Y4, Y4
+	VANDPS       Y4, Y5, Y4
+	VMASKMOVPS   Y4, Y1, (CX)
+	SUBQ         $0x08, AX
+	JLE          done
+	VMOVQ        AX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     iota<>+0(SB), Y1, Y1
+	VPSRLD       $0x08, Y0, Y0
+	VMASKMOVPS   32(DX), Y1, Y4
+	VMULPS       Y3, Y4, Y4
+	VPCMPGTD     Y0, Y2, Y0
+	VPCMPEQD     Y2, Y2, Y2
+	VPXOR        Y2, Y0, Y0
+	VANDPS       Y0, Y4, Y0
+	VMASKMOVPS   Y0, Y1, 32(CX)
 
 done:
 	VZEROUPPER

@@ -562,6 +562,72 @@ DATA iota<>+56(SB)/4, $0x0000000e
 DATA iota<>+60(SB)/4, $0x0000000f
 GLOBL iota<>(SB), RODATA|NOPTR, $64
 
+DATA cd2511f53<>+0(SB)/4, $0xd2511f53
+DATA cd2511f53<>+4(SB)/4, $0xd2511f53
+DATA cd2511f53<>+8(SB)/4, $0xd2511f53
+DATA cd2511f53<>+12(SB)/4, $0xd2511f53
+DATA cd2511f53<>+16(SB)/4, $0xd2511f53
+DATA cd2511f53<>+20(SB)/4, $0xd2511f53
+DATA cd2511f53<>+24(SB)/4, $0xd2511f53
+DATA cd2511f53<>+28(SB)/4, $0xd2511f53
+DATA cd2511f53<>+32(SB)/4, $0xd2511f53
+DATA cd2511f53<>+36(SB)/4, $0xd2511f53
+DATA cd2511f53<>+40(SB)/4, $0xd2511f53
+DATA cd2511f53<>+44(SB)/4, $0xd2511f53
+DATA cd2511f53<>+48(SB)/4, $0xd2511f53
+DATA cd2511f53<>+52(SB)/4, $0xd2511f53
+DATA cd2511f53<>+56(SB)/4, $0xd2511f53
+DATA cd2511f53<>+60(SB)/4, $0xd2511f53
+GLOBL cd2511f53<>(SB), RODATA|NOPTR, $64
+
+DATA ccd9e8d57<>+0(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+4(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+8(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+12(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+16(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+20(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+24(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+28(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+32(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+36(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+40(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+44(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+48(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+52(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+56(SB)/4, $0xcd9e8d57
+DATA ccd9e8d57<>+60(SB)/4, $0xcd9e8d57
+GLOBL ccd9e8d57<>(SB), RODATA|NOPTR, $64
+
+DATA lanes<>+0(SB)/8, $0x0000000000000000
+DATA lanes<>+8(SB)/8, $0x0000000000000001
+DATA lanes<>+16(SB)/8, $0x0000000000000002
+DATA lanes<>+24(SB)/8, $0x0000000000000003
+DATA lanes<>+32(SB)/8, $0x0000000000000004
+DATA lanes<>+40(SB)/8, $0x0000000000000005
+DATA lanes<>+48(SB)/8, $0x0000000000000006
+DATA lanes<>+56(SB)/8, $0x0000000000000007
+GLOBL lanes<>(SB), RODATA|NOPTR, $64
+
+DATA interleaveLow<>+0(SB)/8, $0x0000000000000000
+DATA interleaveLow<>+8(SB)/8, $0x0000000000000008
+DATA interleaveLow<>+16(SB)/8, $0x0000000000000001
+DATA interleaveLow<>+24(SB)/8, $0x0000000000000009
+DATA interleaveLow<>+32(SB)/8, $0x0000000000000002
+DATA interleaveLow<>+40(SB)/8, $0x000000000000000a
+DATA interleaveLow<>+48(SB)/8, $0x0000000000000003
+DATA interleaveLow<>+56(SB)/8, $0x000000000000000b
+GLOBL interleaveLow<>(SB), RODATA|NOPTR, $64
+
+DATA interleaveHigh<>+0(SB)/8, $0x0000000000000004
+DATA interleaveHigh<>+8(SB)/8, $0x000000000000000c
+DATA interleaveHigh<>+16(SB)/8, $0x0000000000000005
+DATA interleaveHigh<>+24(SB)/8, $0x000000000000000d
+DATA interleaveHigh<>+32(SB)/8, $0x0000000000000006
+DATA interleaveHigh<>+40(SB)/8, $0x000000000000000e
+DATA interleaveHigh<>+48(SB)/8, $0x0000000000000007
+DATA interleaveHigh<>+56(SB)/8, $0x000000000000000f
+GLOBL interleaveHigh<>(SB), RODATA|NOPTR, $64
+
 // func subAVX512(dst []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·subAVX512(SB), NOSPLIT, $0-72
@@ -2718,6 +2784,279 @@ tail:
 	VADDPS      Z5, Z1, Z1
 	VMULPS      Z6, Z1, Z1
 	VMOVUPS     Z1, K1, (CX)(R11*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func dropoutAVX512(y []float32, x []float32, block uint64, stream uint32, step uint32, key0 uint32, key1 uint32, threshold int32, factor float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
+TEXT ·dropoutAVX512(SB), NOSPLIT, $80-80
+	MOVQ         y_len+8(FP), AX
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVL         key0+64(FP), BX
+	MOVL         key1+68(FP), SI
+	MOVL         BX, (SP)
+	MOVL         SI, 4(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 8(SP)
+	MOVL         SI, 12(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 16(SP)
+	MOVL         SI, 20(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 24(SP)
+	MOVL         SI, 28(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 32(SP)
+	MOVL         SI, 36(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 40(SP)
+	MOVL         SI, 44(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 48(SP)
+	MOVL         SI, 52(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 56(SP)
+	MOVL         SI, 60(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 64(SP)
+	MOVL         SI, 68(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         BX, 72(SP)
+	MOVL         SI, 76(SP)
+	ADDL         $0x9e3779b9, BX
+	ADDL         $0xbb67ae85, SI
+	MOVL         stream+56(FP), BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Z0
+	MOVL         step+60(FP), BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Z1
+	MOVL         threshold+72(FP), BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Z2
+	VBROADCASTSS factor+76(FP), Z3
+	MOVQ         block+48(FP), BX
+	VMOVQ        BX, X4
+	VPBROADCASTQ X4, Z4
+	VPADDQ       lanes<>+0(SB), Z4, Z4
+	MOVQ         $0x00000008, BX
+	VMOVQ        BX, X5
+	VPBROADCASTQ X5, Z5
+	VMOVUPS      cd2511f53<>+0(SB), Z6
+	VMOVUPS      ccd9e8d57<>+0(SB), Z7
+	SUBQ         $0x20, AX
+	JL           tail
+
+loop:
+	VMOVAPS         Z4, Z8
+	VPSRLQ          $0x20, Z4, Z9
+	VMOVAPS         Z0, Z10
+	VMOVAPS         Z1, Z11
+	VPMULUDQ        Z6, Z8, Z12
+	VPMULUDQ        Z7, Z10, Z13
+	VPSRLQ          $0x20, Z13, Z8
+	VPTERNLOGD.BCST $0x96, (SP), Z9, Z8
+	VPSRLQ          $0x20, Z12, Z10
+	VPTERNLOGD.BCST $0x96, 4(SP), Z11, Z10
+	VPMULUDQ        Z6, Z8, Z9
+	VPMULUDQ        Z7, Z10, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 8(SP), Z13, Z8
+	VPSRLQ          $0x20, Z9, Z10
+	VPTERNLOGD.BCST $0x96, 12(SP), Z12, Z10
+	VPMULUDQ        Z6, Z8, Z12
+	VPMULUDQ        Z7, Z10, Z13
+	VPSRLQ          $0x20, Z13, Z8
+	VPTERNLOGD.BCST $0x96, 16(SP), Z11, Z8
+	VPSRLQ          $0x20, Z12, Z10
+	VPTERNLOGD.BCST $0x96, 20(SP), Z9, Z10
+	VPMULUDQ        Z6, Z8, Z9
+	VPMULUDQ        Z7, Z10, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 24(SP), Z13, Z8
+	VPSRLQ          $0x20, Z9, Z10
+	VPTERNLOGD.BCST $0x96, 28(SP), Z12, Z10
+	VPMULUDQ        Z6, Z8, Z12
+	VPMULUDQ        Z7, Z10, Z13
+	VPSRLQ          $0x20, Z13, Z8
+	VPTERNLOGD.BCST $0x96, 32(SP), Z11, Z8
+	VPSRLQ          $0x20, Z12, Z10
+	VPTERNLOGD.BCST $0x96, 36(SP), Z9, Z10
+	VPMULUDQ        Z6, Z8, Z9
+	VPMULUDQ        Z7, Z10, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 40(SP), Z13, Z8
+	VPSRLQ          $0x20, Z9, Z10
+	VPTERNLOGD.BCST $0x96, 44(SP), Z12, Z10
+	VPMULUDQ        Z6, Z8, Z12
+	VPMULUDQ        Z7, Z10, Z13
+	VPSRLQ          $0x20, Z13, Z8
+	VPTERNLOGD.BCST $0x96, 48(SP), Z11, Z8
+	VPSRLQ          $0x20, Z12, Z10
+	VPTERNLOGD.BCST $0x96, 52(SP), Z9, Z10
+	VPMULUDQ        Z6, Z8, Z9
+	VPMULUDQ        Z7, Z10, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 56(SP), Z13, Z8
+	VPSRLQ          $0x20, Z9, Z10
+	VPTERNLOGD.BCST $0x96, 60(SP), Z12, Z10
+	VPMULUDQ        Z6, Z8, Z12
+	VPMULUDQ        Z7, Z10, Z13
+	VPSRLQ          $0x20, Z13, Z8
+	VPTERNLOGD.BCST $0x96, 64(SP), Z11, Z8
+	VPSRLQ          $0x20, Z12, Z10
+	VPTERNLOGD.BCST $0x96, 68(SP), Z9, Z10
+	VPMULUDQ        Z6, Z8, Z9
+	VPMULUDQ        Z7, Z10, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 72(SP), Z13, Z8
+	VPSRLQ          $0x20, Z9, Z10
+	VPTERNLOGD.BCST $0x96, 76(SP), Z12, Z10
+	VPADDQ          Z5, Z4, Z4
+	VPSLLQ          $0x20, Z11, Z11
+	VPSLLQ          $0x20, Z8, Z8
+	VPSRLQ          $0x20, Z8, Z8
+	VORPS           Z8, Z11, Z11
+	VPSLLQ          $0x20, Z9, Z9
+	VPSLLQ          $0x20, Z10, Z10
+	VPSRLQ          $0x20, Z10, Z10
+	VORPS           Z10, Z9, Z9
+	VMOVUPS         interleaveLow<>+0(SB), Z8
+	VMOVUPS         interleaveHigh<>+0(SB), Z10
+	VPERMI2Q        Z9, Z11, Z8
+	VPERMI2Q        Z9, Z11, Z10
+	VPSRLD          $0x08, Z8, Z8
+	VMOVUPS         (DX), Z9
+	VMULPS          Z3, Z9, Z9
+	VPCMPD          $0x05, Z2, Z8, K1
+	VMOVAPS.Z       Z9, K1, Z8
+	VMOVUPS         Z8, (CX)
+	VPSRLD          $0x08, Z10, Z10
+	VMOVUPS         64(DX), Z8
+	VMULPS          Z3, Z8, Z8
+	VPCMPD          $0x05, Z2, Z10, K1
+	VMOVAPS.Z       Z8, K1, Z8
+	VMOVUPS         Z8, 64(CX)
+	ADDQ            $0x80, DX
+	ADDQ            $0x80, CX
+	SUBQ            $0x20, AX
+	JGE             loop
+
+tail:
+	ADDQ            $0x20, AX
+	JZ              done
+	VMOVAPS         Z4, Z8
+	VPSRLQ          $0x20, Z4, Z9
+	VMOVAPS         Z0, Z0
+	VMOVAPS         Z1, Z1
+	VPMULUDQ        Z6, Z8, Z10
+	VPMULUDQ        Z7, Z0, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, (SP), Z9, Z8
+	VPSRLQ          $0x20, Z10, Z0
+	VPTERNLOGD.BCST $0x96, 4(SP), Z1, Z0
+	VPMULUDQ        Z6, Z8, Z1
+	VPMULUDQ        Z7, Z0, Z9
+	VPSRLQ          $0x20, Z9, Z8
+	VPTERNLOGD.BCST $0x96, 8(SP), Z11, Z8
+	VPSRLQ          $0x20, Z1, Z0
+	VPTERNLOGD.BCST $0x96, 12(SP), Z10, Z0
+	VPMULUDQ        Z6, Z8, Z10
+	VPMULUDQ        Z7, Z0, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 16(SP), Z9, Z8
+	VPSRLQ          $0x20, Z10, Z0
+	VPTERNLOGD.BCST $0x96, 20(SP), Z1, Z0
+	VPMULUDQ        Z6, Z8, Z1
+	VPMULUDQ        Z7, Z0, Z9
+	VPSRLQ          $0x20, Z9, Z8
+	VPTERNLOGD.BCST $0x96, 24(SP), Z11, Z8
+	VPSRLQ          $0x20, Z1, Z0
+	VPTERNLOGD.BCST $0x96, 28(SP), Z10, Z0
+	VPMULUDQ        Z6, Z8, Z10
+	VPMULUDQ        Z7, Z0, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 32(SP), Z9, Z8
+	VPSRLQ          $0x20, Z10, Z0
+	VPTERNLOGD.BCST $0x96, 36(SP), Z1, Z0
+	VPMULUDQ        Z6, Z8, Z1
+	VPMULUDQ        Z7, Z0, Z9
+	VPSRLQ          $0x20, Z9, Z8
+	VPTERNLOGD.BCST $0x96, 40(SP), Z11, Z8
+	VPSRLQ          $0x20, Z1, Z0
+	VPTERNLOGD.BCST $0x96, 44(SP), Z10, Z0
+	VPMULUDQ        Z6, Z8, Z10
+	VPMULUDQ        Z7, Z0, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 48(SP), Z9, Z8
+	VPSRLQ          $0x20, Z10, Z0
+	VPTERNLOGD.BCST $0x96, 52(SP), Z1, Z0
+	VPMULUDQ        Z6, Z8, Z1
+	VPMULUDQ        Z7, Z0, Z9
+	VPSRLQ          $0x20, Z9, Z8
+	VPTERNLOGD.BCST $0x96, 56(SP), Z11, Z8
+	VPSRLQ          $0x20, Z1, Z0
+	VPTERNLOGD.BCST $0x96, 60(SP), Z10, Z0
+	VPMULUDQ        Z6, Z8, Z10
+	VPMULUDQ        Z7, Z0, Z11
+	VPSRLQ          $0x20, Z11, Z8
+	VPTERNLOGD.BCST $0x96, 64(SP), Z9, Z8
+	VPSRLQ          $0x20, Z10, Z0
+	VPTERNLOGD.BCST $0x96, 68(SP), Z1, Z0
+	VPMULUDQ        Z6, Z8, Z1
+	VPMULUDQ        Z7, Z0, Z6
+	VPSRLQ          $0x20, Z6, Z8
+	VPTERNLOGD.BCST $0x96, 72(SP), Z11, Z8
+	VPSRLQ          $0x20, Z1, Z0
+	VPTERNLOGD.BCST $0x96, 76(SP), Z10, Z0
+	VPADDQ          Z5, Z4, Z4
+	VPSLLQ          $0x20, Z6, Z6
+	VPSLLQ          $0x20, Z8, Z8
+	VPSRLQ          $0x20, Z8, Z8
+	VORPS           Z8, Z6, Z6
+	VPSLLQ          $0x20, Z1, Z1
+	VPSLLQ          $0x20, Z0, Z0
+	VPSRLQ          $0x20, Z0, Z0
+	VORPS           Z0, Z1, Z1
+	VMOVUPS         interleaveLow<>+0(SB), Z0
+	VMOVUPS         interleaveHigh<>+0(SB), Z4
+	VPERMI2Q        Z1, Z6, Z0
+	VPERMI2Q        Z1, Z6, Z4
+	MOVQ            $0x00000010, BX
+	CMPQ            AX, BX
+	CMOVQLT         AX, BX
+	MOVQ            $-1, SI
+	BZHIQ           BX, SI, SI
+	KMOVW           SI, K1
+	VPSRLD          $0x08, Z0, Z0
+	VMOVUPS.Z       (DX), K1, Z1
+	VMULPS          Z3, Z1, Z1
+	VPCMPD          $0x05, Z2, Z0, K2
+	VMOVAPS.Z       Z1, K2, Z0
+	VMOVUPS         Z0, K1, (CX)
+	SUBQ            $0x10, AX
+	JLE             done
+	MOVQ            $-1, BX
+	BZHIQ           AX, BX, BX
+	KMOVW           BX, K1
+	VPSRLD          $0x08, Z4, Z4
+	VMOVUPS.Z       64(DX), K1, Z0
+	VMULPS          Z3, Z0, Z0
+	VPCMPD          $0x05, Z2, Z4, K2
+	VMOVAPS.Z       Z0, K2, Z0
+	VMOVUPS         Z0, K1, 64(CX)
 
 done:
 	VZEROUPPER

@@ -32,6 +32,8 @@ type Kernel struct {
 	momentum    func(w, v, g []float32, s *Momentum)
 	adam        func(w, m, v, g []float32, s *Adam)
 
+	dropout func(y, x []float32, block uint64, stream, step, key0, key1 uint32, threshold int32, factor float32)
+
 	expRows    func(dst, maxima, sums, x []float32, cols int)
 	affineRows func(dst, x, factors, offsets []float32, cols int)
 

@@ -35,6 +35,8 @@ var portable = Kernel{
 	momentum:    momentumPortable,
 	adam:        adamPortable,
 
+	dropout: dropoutPortable,
+
 	expRows:    expRowsPortable,
 	affineRows: affineRowsPortable,
 
