@@ -77,6 +77,7 @@ record: ## ten rounds of the benchmarks, kept in bench/results; DEVICE names the
 ROUNDS        ?= 10
 ONLY          ?= .
 THREADS       ?= $(shell nproc)
+SECONDS       ?= 0.2
 SKIP          ?=
 OUT           ?= bin/compare/results
 VENV          ?= bin/compare/venv
@@ -84,9 +85,9 @@ DEBIAN_PYTHON ?= /usr/bin/python3
 RIVALS        := $(if $(findstring torch113,$(SKIP)),,bin/compare/openblas/libblas.so.3) $(if $(filter bin/%,$(VENV)),$(VENV)/installed)
 
 .PHONY: bench-compare
-bench-compare: $(RIVALS) ## fovea beside PyTorch, ONNX Runtime, OpenBLAS and Gorgonia; ROUNDS, ONLY=regexp, THREADS, SKIP=systems, OUT, VENV
+bench-compare: $(RIVALS) ## fovea beside PyTorch, ONNX Runtime, OpenBLAS and Gorgonia; ROUNDS, ONLY=regexp, THREADS, SECONDS, SKIP=systems, OUT, VENV
 	cd $(COMPARE) && $(GO) build -o $(CURDIR)/bin/compare/compare .
-	@bin/compare/compare -rounds $(ROUNDS) -only '$(ONLY)' -threads $(THREADS) -skip '$(SKIP)' -out $(OUT) \
+	@bin/compare/compare -rounds $(ROUNDS) -only '$(ONLY)' -threads $(THREADS) -seconds $(SECONDS) -skip '$(SKIP)' -out $(OUT) \
 		-python $(abspath $(VENV))/bin/python -debian-python $(DEBIAN_PYTHON)
 
 $(VENV)/installed: $(COMPARE)/requirements.txt

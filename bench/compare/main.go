@@ -94,6 +94,10 @@ func compare(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	load := busy()
+	if load > 0.5 {
+		fmt.Fprintf(os.Stderr, "compare: the machine is not quiet (load %.1f): figures of this run are not to be quoted\n", load)
+	}
 	table, err := os.Open(filepath.Join(p.root, "bench", "layers.tsv"))
 	if err != nil {
 		return err
@@ -127,7 +131,7 @@ func compare(ctx context.Context, o options) error {
 	if o.out == "" {
 		o.out = filepath.Join(p.build, "results")
 	}
-	about := describe(p, o, versions, time.Since(begin))
+	about := describe(p, o, versions, load, time.Since(begin))
 	if err := write(os.Stdout, o.out, about, evaluate(rows, c.samples), c.samples); err != nil {
 		return err
 	}
@@ -164,8 +168,17 @@ func newPlaces(o options) (p places, err error) {
 	return p, os.MkdirAll(p.logs, 0o755)
 }
 
+// busy returns how many processes ran on average in the last minute, 0 where the
+// system does not tell.
+func busy() (load float64) {
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		_, _ = fmt.Sscan(string(text), &load) // stays 0
+	}
+	return load
+}
+
 // describe tells what the figures are of, in the head lines of recorded results.
-func describe(p places, o options, versions map[string]string, took time.Duration) string {
+func describe(p places, o options, versions map[string]string, load float64, took time.Duration) string {
 	var b strings.Builder
 	add := func(key, format string, args ...any) { fmt.Fprintf(&b, "%s: %s\n", key, fmt.Sprintf(format, args...)) }
 	output := func(name string, args ...string) string {
@@ -181,7 +194,7 @@ func describe(p places, o options, versions map[string]string, took time.Duratio
 	add("commit", "%s", output("git", "describe", "--always", "--dirty"))
 	add("go", "%s", output("go", "env", "GOVERSION"))
 	add("device", "%s, %d processors", output("sed", "-n", "s/^model name[^:]*: //p;T;q", "/proc/cpuinfo"), runtime.NumCPU())
-	add("system", "%s", output("uname", "-srm"))
+	add("system", "%s, load %.1f before", output("uname", "-srm"), load)
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
 		add(name, "%s", versions[name])
 	}
