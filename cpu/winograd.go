@@ -21,7 +21,6 @@ type winogradTiles struct {
 	tilesHigh, tilesWide int
 	tiles                int     // of all images
 	columns              []uint8 // of the pieces, see winograd.Columns
-	direct               int     // multiply-adds of the direct algorithm
 	filters              bool
 }
 
@@ -47,7 +46,6 @@ func (c *compiler) winogradOf(op backend.Op) (v *winogradTiles, possible bool) {
 		return nil, false
 	}
 	v.top, v.left = win.PadTop, win.PadLeft
-	v.direct = y.Elements() * 9 * x[3]
 	if _, ok := op.(*backend.Conv2DInputGrad); ok {
 		x, y = y, x
 		v.top, v.left = 2-v.top, 2-v.left
@@ -63,10 +61,30 @@ func (c *compiler) winogradOf(op backend.Op) (v *winogradTiles, possible bool) {
 // products is how many multiply-adds the products take.
 func (v *winogradTiles) products() int { return winograd.Elements * v.tiles * v.inputs * v.outputs }
 
+// What takes as long as how many multiply-adds, by measurement: to transform an
+// element of an input, of an output and of a filter, and to begin and end an element of
+// a product.
+const (
+	inputCost   = 6
+	outputCost  = 6
+	filterCost  = 6
+	productCost = 4
+)
+
 // cheaper reports whether the algorithm is estimated to take less time than the direct
-// one.
+// one. The numbers are multiply-adds for each of the filters' elements.
 func (v *winogradTiles) cheaper() bool {
-	return v.inputs >= 16 && v.outputs >= 16
+	rows, lanes := v.inputs, v.gemm.SizeB(v.outputs, 1)
+	direct := lanes * (9*rows + productCost)
+	if v.filters {
+		rows, lanes = v.outputs, v.gemm.SizeB(v.inputs, 1)
+		direct = min(lanes*(9*rows+productCost), 9*v.inputs*v.gemm.SizeB(v.outputs, 1)) // whichever has the lanes
+	}
+	direct *= v.images * v.outHeight * v.outWidth
+	products := v.tiles * lanes * (rows + productCost)
+	transforms := v.tiles * (inputCost*ceil(v.inputs, 16) + outputCost*ceil(v.outputs, 16)) * 16
+	filters := filterCost * v.inputs * v.outputs
+	return winograd.Elements*(products+transforms+filters) < direct
 }
 
 // place returns the image of a tile, and its row and column among the tiles of that.
@@ -132,23 +150,31 @@ type winogradConvolution struct {
 	scratch            region // of the transformed filters before they are packed
 }
 
-// Parts of a Winograd convolution have about this many multiply-adds at least, since
-// they transform their input anew for each range of outputs.
+// parts returns how a convolution is cut: into blocks of tiles and, where these are few,
+// ranges of outputs. Every range transforms the inputs anew.
+func (v *winogradTiles) parts() (block, lanes int) {
+	block, lanes = v.blockOf(v.inputs+v.outputs), v.outputs
+	wanted := min(max(v.products()/winogradGrain, 1), 8)
+	if v.tiles/block < wanted {
+		block = max(ceil(v.tiles, wanted), min(v.gemm.MR(), v.tiles))
+	}
+	if blocks := ceil(v.tiles, block); blocks < wanted {
+		nr := v.gemm.NR()
+		lanes = min(ceil(ceil(v.outputs, ceil(wanted, blocks)), nr)*nr, v.outputs)
+	}
+	return block, lanes
+}
+
+// winogradGrain is how many multiply-adds are worth a part.
 const winogradGrain = 1 << 20
 
 func (c *compiler) newWinogradConvolution(p *plan, t *winogradTiles, w backend.View) *winogradConvolution {
-	v := &winogradConvolution{winogradTiles: t, lanes: t.outputs}
-	v.block = v.blockOf(v.inputs + v.outputs)
-	// One block of few tiles is cut by outputs instead.
-	if blocks := ceil(v.tiles, v.block); blocks < 4 {
-		parts := min(max(v.products()/winogradGrain/blocks, 1), ceil(8, blocks))
-		nr := v.gemm.NR()
-		v.lanes = ceil(ceil(v.outputs, parts), nr) * nr
-	}
+	v := &winogradConvolution{winogradTiles: t}
+	v.block, v.lanes = v.parts()
 	v.panels = spread(v.gemm.SizeB(v.outputs, v.inputs))
 	v.filters = c.derive(p, w, winograd.Elements*v.panels)
 	v.values = p.reserve(c.threads, transformedSize(v.block*v.inputs), 4)
-	v.sums = p.reserve(c.threads, transformedSize(v.block*min(v.lanes, v.outputs)), 4)
+	v.sums = p.reserve(c.threads, transformedSize(v.block*v.lanes), 4)
 	v.zero = p.reserve(c.threads, winograd.Piece*v.inputs, 4)
 	p.algorithm, p.executed = transformed.String(), int64(2*v.products())
 	return v

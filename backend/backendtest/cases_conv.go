@@ -44,6 +44,17 @@ func (g *generator) geometries() []geometry {
 		{1, 6, 6, 3, 12, 3, 3, 3, window(1, 1, 0)}, // depthwise with a multiplier
 		{1, 5, 5, 8, 4, 1, 1, 4, window(2, 1, 0)},  // pointwise, strided, grouped
 		{17, 3, 3, 2, 3, 2, 2, 1, window(1, 1, 0)}, // many small images
+		// 3×3 without strides, for which there are algorithms of their own
+		{1, 1, 1, 20, 33, 3, 3, 1, window(1, 1, 2)},
+		{2, 2, 2, 1, 1, 3, 3, 1, window(1, 1, 1)},
+		{1, 3, 3, 7, 5, 3, 3, 1, window(1, 1, 0)}, // one pixel of output
+		{1, 6, 5, 16, 17, 3, 3, 1, window(1, 1, 0)},
+		{2, 4, 4, 17, 16, 3, 3, 1, window(1, 1, 1)},
+		{1, 9, 13, 15, 1, 3, 3, 1, window(1, 1, 2)},
+		{3, 7, 7, 33, 31, 3, 3, 1, window(1, 1, 1)},
+		{1, 13, 7, 24, 40, 3, 3, 1, backend.Window{StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, PadTop: 0, PadBottom: 2, PadLeft: 1, PadRight: 2}},
+		{1, 6, 7, 130, 70, 3, 3, 1, window(1, 1, 1)},
+		{1, 8, 8, 64, 64, 3, 3, 1, window(1, 1, 3)}, // more padding than they can do
 	}
 	for _, c := range widths {
 		all = append(all,

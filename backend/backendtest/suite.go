@@ -17,6 +17,7 @@
 package backendtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,6 +68,17 @@ func RunKinds(t *testing.T, open func(t testing.TB) backend.Backend, c Config, k
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) { runKind(t, open(t), kind, c) })
 	}
+}
+
+// Check certifies a backend on one Op, whose operands have types and shapes but no
+// place, for inputs drawn by the seed.
+func Check(b backend.Backend, op backend.Op, c Config) (err error) {
+	ref, err := backend.Open("reference", backend.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ref.Close()) }()
+	return c.certify(b, ref, Case{Op: op}, random(c.Seed, op.Kind(), 0))
 }
 
 func runContract(t *testing.T, open func(t testing.TB) backend.Backend, c Config) {
