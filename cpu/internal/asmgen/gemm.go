@@ -67,7 +67,7 @@ func (t tile) write(c *build.Context, edge edge) {
 	c.Function(t.name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
-	c.SignatureExpr("func(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)")
+	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)")
 	c.Doc(fmt.Sprintf("%s is the microKernel for %d×%d tiles.", t.name, t.rows, t.vectors*t.lanes))
 
 	cols := c.Load(c.Param("cols"), c.GP64())
@@ -77,34 +77,29 @@ func (t tile) write(c *build.Context, edge edge) {
 
 // operands are the registers of a micro-kernel.
 type operands struct {
+	first reg.GPVirtual   // row of A in the tile
+	out   reg.GPVirtual   // C's tile
 	a     []reg.GPVirtual // every third row of A
 	aRow  reg.Register
 	aStep reg.Register
 	b     reg.GPVirtual
 	bStep reg.Register
 	runs  reg.Register
-	near  reg.GPVirtual // the depth, counted down, at which C is prefetched; nil if never
 	sums  [][]vecOp
 }
 
-// begin writes how the operands are found and the sums begin.
-func (t tile) begin(c *build.Context) *operands {
-	o := &operands{}
-	o.a, o.aRow = t.rowPointers(c)
+// begin writes how the operands of a tile are found and its sums begin.
+func (t tile) begin(c *build.Context, prefix string) *operands {
+	o := &operands{first: c.GP64(), out: c.GP64()}
+	c.Load(c.Param("a"), o.first)
+	c.Load(c.Param("c"), o.out)
+	c.Label(prefix + "tile_loop")
+	o.a, o.aRow = t.rowPointers(c, o.first)
 	o.aStep = c.Load(c.Param("aStep"), c.GP64())
 	o.b = c.GP64()
 	c.Load(c.Param("b"), o.b)
 	o.bStep = c.Load(c.Param("bStep"), c.GP64())
 	o.runs = c.Load(c.Param("runs"), c.GP64())
-	if t.prefetches() {
-		accumulate := c.Load(c.Param("accumulate"), c.GP8())
-		o.near = c.GP64()
-		c.MOVQ(operand.U32(prefetchDepth), o.near)
-		c.TESTB(accumulate, accumulate)
-		never := c.GP64()
-		c.MOVQ(operand.I32(-1), never)
-		c.CMOVQEQ(never, o.near)
-	}
 	o.sums = make([][]vecOp, t.rows)
 	for i := range o.sums {
 		for range t.vectors {
@@ -147,38 +142,52 @@ func (t tile) addUp(c *build.Context, o *operands, prefix string, load func(v in
 	}
 	c.ADDQ(o.bStep, o.b)
 	if t.prefetches() {
-		c.CMPQ(depth, o.near)
+		c.CMPQ(depth, operand.Imm(prefetchDepth))
 		c.JNE(operand.LabelRef(prefix + "next"))
-		t.prefetch(c)
+		c.CMPB(parameter(c, "accumulate"), operand.Imm(0))
+		c.JEQ(operand.LabelRef(prefix + "next"))
+		t.prefetch(c, o)
 		c.Label(prefix + "next")
 	}
 	c.DECQ(depth)
 	c.JNZ(operand.LabelRef(prefix + "depth_loop"))
-	jump := func(name string) operand.Mem {
-		p, err := c.Param(name).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		return p.Addr
-	}
 	for _, p := range o.a {
-		c.ADDQ(jump("aJump"), p)
+		c.ADDQ(parameter(c, "aJump"), p)
 	}
-	c.ADDQ(jump("bJump"), o.b)
+	c.ADDQ(parameter(c, "bJump"), o.b)
 	c.DECQ(o.runs)
 	c.JNZ(operand.LabelRef(prefix + "run_loop"))
 }
 
-// finish writes how the sums get to C.
+// parameter returns where in memory a parameter of the function lies.
+func parameter(c *build.Context, name string) operand.Mem {
+	p, err := c.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
+}
+
+// finish writes how the sums get to C, and goes on to the next tile. The parameter tiles is how many are left.
 func (t tile) finish(c *build.Context, o *operands, prefix string, store, add func(v int, sum vecOp, at operand.Mem)) {
-	out := c.Load(c.Param("c"), c.GP64())
 	cRow := c.Load(c.Param("cRow"), c.GP64())
 	accumulate := c.Load(c.Param("accumulate"), c.GP8())
 	c.TESTB(accumulate, accumulate)
 	c.JNZ(operand.LabelRef(prefix + "add"))
-	t.rowByRow(c, o.sums, out, cRow, store)
+	t.rowByRow(c, o.sums, o.out, cRow, store)
+	c.Label(prefix + "next_tile")
+	c.CMPQ(parameter(c, "tiles"), operand.Imm(1))
+	c.JEQ(operand.LabelRef(prefix + "done"))
+	c.DECQ(parameter(c, "tiles"))
+	c.ADDQ(parameter(c, "aTile"), o.first)
+	c.JMP(operand.LabelRef(prefix + "tile_loop"))
+	c.Label(prefix + "done")
+	c.VZEROUPPER()
+	c.RET()
+
 	c.Label(prefix + "add")
-	t.rowByRow(c, o.sums, out, cRow, add)
+	t.rowByRow(c, o.sums, o.out, cRow, add)
+	c.JMP(operand.LabelRef(prefix + "next_tile"))
 }
 
 // prefetchDepth is how many steps before the end of a run the tile of C is brought near, if it will be read: as late as memory allows, for the operands
@@ -188,24 +197,24 @@ const prefetchDepth = 48
 // prefetches reports whether the tile does that. Those that large products are made of do.
 func (t tile) prefetches() bool { return t.lanes == 16 && t.vectors == 2 && t.rows >= 8 }
 
-func (t tile) prefetch(c *build.Context) {
-	out := c.Load(c.Param("c"), c.GP64())
-	cRow := c.Load(c.Param("cRow"), c.GP64())
+func (t tile) prefetch(c *build.Context, o *operands) {
+	out := c.GP64()
+	c.MOVQ(o.out, out)
 	for i := range t.rows {
 		for v := range t.vectors {
 			c.PREFETCHT0(operand.Mem{Base: out, Disp: 4 * t.lanes * v})
 		}
 		if i < t.rows-1 {
-			c.ADDQ(cRow, out)
+			c.ADDQ(parameter(c, "cRow"), out)
 		}
 	}
 }
 
 // rowPointers returns pointers to every third row of A, and the distance of two rows: an address can add it once or twice.
-func (t tile) rowPointers(c *build.Context) (a []reg.GPVirtual, aRow reg.Register) {
+func (t tile) rowPointers(c *build.Context, first reg.Register) (a []reg.GPVirtual, aRow reg.Register) {
 	aRow = c.Load(c.Param("aRow"), c.GP64())
 	a = append(a, c.GP64())
-	c.Load(c.Param("a"), a[0])
+	c.MOVQ(first, a[0])
 	for i := 3; i < t.rows; i += 3 {
 		p := c.GP64()
 		c.LEAQ(operand.Mem{Base: a[len(a)-1], Index: aRow, Scale: 2}, p)
@@ -215,18 +224,14 @@ func (t tile) rowPointers(c *build.Context) (a []reg.GPVirtual, aRow reg.Registe
 	return a, aRow
 }
 
-// rowByRow writes f for every register, and returns.
+// rowByRow writes f for every register. In the end, out points to the row after the tile.
 func (t tile) rowByRow(c *build.Context, sums [][]vecOp, out, cRow reg.Register, f func(v int, sum vecOp, at operand.Mem)) {
 	for i := range sums {
 		for v, s := range sums[i] {
 			f(v, s, operand.Mem{Base: out, Disp: 4 * t.lanes * v})
 		}
-		if i < len(sums)-1 {
-			c.ADDQ(cRow, out)
-		}
+		c.ADDQ(cRow, out)
 	}
-	c.VZEROUPPER()
-	c.RET()
 }
 
 // edge reads of B and writes to C the columns that a tile has.
@@ -263,7 +268,7 @@ func (m *maskRegisters) prepare(cols reg.Register, vectors, lanes int) {
 }
 
 func (m *maskRegisters) variants(t tile, cols reg.Register) {
-	o := t.begin(m.c)
+	o := t.begin(m.c, "")
 	m.c.CMPQ(cols, operand.Imm(uint64(t.vectors*t.lanes)))
 	m.c.JNE(operand.LabelRef("edge_run_loop"))
 	t.addUp(m.c, o, "", func(_ int, at operand.Mem) vecOp {
@@ -299,7 +304,7 @@ func (m *maskVectors) prepare(cols reg.Register, vectors, lanes int) {
 }
 
 func (m *maskVectors) variants(t tile, cols reg.Register) {
-	o := t.begin(m.c)
+	o := t.begin(m.c, "")
 	t.addUp(m.c, o, "", func(_ int, at operand.Mem) vecOp {
 		r := m.c.YMM()
 		m.c.VMOVUPS(at, r)
@@ -327,7 +332,7 @@ func (m *maskVectors) variants(t tile, cols reg.Register) {
 		m.c.VMASKMOVPS(at, r, r)
 		return r
 	}
-	o = t.begin(m.c)
+	o = t.begin(m.c, "edge_")
 	t.addUp(m.c, o, "edge_", load)
 	t.finish(m.c, o, "edge_",
 		func(v int, sum vecOp, at operand.Mem) { m.c.VMASKMOVPS(sum, mask(v), at) },

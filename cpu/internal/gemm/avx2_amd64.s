@@ -38,470 +38,578 @@ DATA ones<>+120(SB)/4, $0x00000000
 DATA ones<>+124(SB)/4, $0x00000000
 GLOBL ones<>(SB), RODATA|NOPTR, $128
 
-// func microAVX2x1x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x10
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), AX
-	MOVQ   aStep+32(FP), CX
-	MOVQ   b+48(FP), DX
-	MOVQ   bStep+56(FP), BX
-	MOVQ   runs+8(FP), SI
+TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x10
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+72(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 run_loop:
-	MOVQ depth+0(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y2
-	VMOVUPS      32(DX), Y3
-	VBROADCASTSS (AX), Y4
+	VMOVUPS      (SI), Y2
+	VMOVUPS      32(SI), Y3
+	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), AX
-	ADDQ         bJump+64(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+80(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), CL
-	TESTB        CL, CL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VADDPS  32(AX), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), AX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 edge_run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   (BX), Y2, Y2
+	VMASKMOVPS   (DI), Y2, Y2
 	VMOVUPS      32(CX), Y3
-	VMASKMOVPS   32(BX), Y3, Y3
-	VBROADCASTSS (AX), Y4
+	VMASKMOVPS   32(DI), Y3, Y3
+	VBROADCASTSS (BX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), AX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   Y0, Y2, (AX)
+	VMASKMOVPS   Y0, Y2, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(AX)
+	VMASKMOVPS   Y1, Y0, 32(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y2
-	VMASKMOVPS (AX), Y2, Y2
+	VMASKMOVPS (DX), Y2, Y2
 	VADDPS     Y2, Y0, Y0
 	VMOVUPS    (CX), Y2
-	VMASKMOVPS Y0, Y2, (AX)
+	VMASKMOVPS Y0, Y2, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x1x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x08
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), AX
-	MOVQ   aStep+32(FP), CX
-	MOVQ   b+48(FP), DX
-	MOVQ   bStep+56(FP), BX
-	MOVQ   runs+8(FP), SI
+TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x08
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+72(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 
 run_loop:
-	MOVQ depth+0(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y1
-	VBROADCASTSS (AX), Y2
+	VMOVUPS      (SI), Y1
+	VBROADCASTSS (DX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), AX
-	ADDQ         bJump+64(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+80(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), CL
-	TESTB        CL, CL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), AX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 
 edge_run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y1
-	VMASKMOVPS   (BX), Y1, Y1
-	VBROADCASTSS (AX), Y2
+	VMASKMOVPS   (DI), Y1, Y1
+	VBROADCASTSS (BX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), AX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y1
-	VMASKMOVPS   Y0, Y1, (AX)
+	VMASKMOVPS   Y0, Y1, (DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y1
-	VMASKMOVPS (AX), Y1, Y1
+	VMASKMOVPS (DX), Y1, Y1
 	VADDPS     Y1, Y0, Y0
 	VMOVUPS    (CX), Y1
-	VMASKMOVPS Y0, Y1, (AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y0, Y1, (DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x2x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x10
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x10
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y4
-	VMOVUPS      32(BX), Y5
-	VBROADCASTSS (CX), Y6
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VBROADCASTSS (BX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (CX)(AX*1), Y6
+	VBROADCASTSS (BX)(DX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VADDPS  32(AX), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	VADDPS  32(AX), Y3, Y3
-	VMOVUPS Y3, 32(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(CX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 edge_run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (SI), Y4, Y4
+	VMASKMOVPS   (R8), Y4, Y4
 	VMOVUPS      32(CX), Y5
-	VMASKMOVPS   32(SI), Y5, Y5
-	VBROADCASTSS (DX), Y6
+	VMASKMOVPS   32(R8), Y5, Y5
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (DX)(AX*1), Y6
+	VBROADCASTSS (SI)(BX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   Y0, Y4, (AX)
+	VMASKMOVPS   Y0, Y4, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   Y2, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(AX)
+	VMASKMOVPS   Y3, Y0, 32(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS (AX), Y4, Y4
+	VMASKMOVPS (DX), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS Y0, Y4, (AX)
+	VMASKMOVPS Y0, Y4, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS Y2, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x2x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x08
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x08
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y2
-	VBROADCASTSS (CX), Y3
+	VMOVUPS      (DI), Y2
+	VBROADCASTSS (BX), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (CX)(AX*1), Y3
+	VBROADCASTSS (BX)(DX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y1, (CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, Y1
-	VMOVUPS Y1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 edge_run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   (SI), Y2, Y2
-	VBROADCASTSS (DX), Y3
+	VMASKMOVPS   (R8), Y2, Y2
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (DX)(AX*1), Y3
+	VBROADCASTSS (SI)(BX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   Y0, Y2, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y0, Y2, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (AX)
+	VMASKMOVPS   Y1, Y0, (DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y2
-	VMASKMOVPS (AX), Y2, Y2
+	VMASKMOVPS (DX), Y2, Y2
 	VADDPS     Y2, Y0, Y0
 	VMOVUPS    (CX), Y2
-	VMASKMOVPS Y0, Y2, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y2, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x3x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x10
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x10
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -510,72 +618,85 @@ TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-97
 	VXORPS Y5, Y5, Y5
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	VBROADCASTSS (CX), Y8
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VBROADCASTSS (BX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (CX)(AX*1), Y8
+	VBROADCASTSS (BX)(DX*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (CX)(AX*2), Y8
+	VBROADCASTSS (BX)(DX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
-	VMOVUPS      Y5, 32(AX)
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VADDPS  32(AX), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	VADDPS  32(AX), Y3, Y3
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, Y4
-	VMOVUPS Y4, (AX)
-	VADDPS  32(AX), Y5, Y5
-	VMOVUPS Y5, 32(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(CX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(CX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -584,233 +705,272 @@ edge:
 	VXORPS Y5, Y5, Y5
 
 edge_run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (SI), Y6, Y6
+	VMASKMOVPS   (R8), Y6, Y6
 	VMOVUPS      32(CX), Y7
-	VMASKMOVPS   32(SI), Y7, Y7
-	VBROADCASTSS (DX), Y8
+	VMASKMOVPS   32(R8), Y7, Y7
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (DX)(AX*1), Y8
+	VBROADCASTSS (SI)(BX*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (DX)(AX*2), Y8
+	VBROADCASTSS (SI)(BX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   Y0, Y6, (AX)
+	VMASKMOVPS   Y0, Y6, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   Y2, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y3, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (AX)
+	VMASKMOVPS   Y4, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(AX)
+	VMASKMOVPS   Y5, Y0, 32(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS (AX), Y6, Y6
+	VMASKMOVPS (DX), Y6, Y6
 	VADDPS     Y6, Y0, Y0
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS Y0, Y6, (AX)
+	VMASKMOVPS Y0, Y6, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS Y2, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y4, Y4
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
+	VMASKMOVPS Y4, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x3x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x08
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x08
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 
 run_loop:
-	MOVQ depth+0(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y3
-	VBROADCASTSS (CX), Y4
+	VMOVUPS      (DI), Y3
+	VBROADCASTSS (BX), Y4
 	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (CX)(AX*1), Y4
+	VBROADCASTSS (BX)(DX*1), Y4
 	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (CX)(AX*2), Y4
+	VBROADCASTSS (BX)(DX*2), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y1, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, Y1
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 
 edge_run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   (SI), Y3, Y3
-	VBROADCASTSS (DX), Y4
+	VMASKMOVPS   (R8), Y3, Y3
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (DX)(AX*1), Y4
+	VBROADCASTSS (SI)(BX*1), Y4
 	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (DX)(AX*2), Y4
+	VBROADCASTSS (SI)(BX*2), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   Y0, Y3, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y0, Y3, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   Y2, Y0, (DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y3
-	VMASKMOVPS (AX), Y3, Y3
+	VMASKMOVPS (DX), Y3, Y3
 	VADDPS     Y3, Y0, Y0
 	VMOVUPS    (CX), Y3
-	VMASKMOVPS Y0, Y3, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y3, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x4x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x10
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x10
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -821,87 +981,100 @@ TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-97
 	VXORPS Y7, Y7, Y7
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y8
-	VMOVUPS      32(SI), Y9
-	VBROADCASTSS (CX), Y10
+	VMOVUPS      (R8), Y8
+	VMOVUPS      32(R8), Y9
+	VBROADCASTSS (BX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (CX)(AX*1), Y10
+	VBROADCASTSS (BX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (CX)(AX*2), Y10
+	VBROADCASTSS (BX)(DX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (DX), Y10
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
-	VMOVUPS      Y5, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y6, (AX)
-	VMOVUPS      Y7, 32(AX)
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VADDPS  32(AX), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	VADDPS  32(AX), Y3, Y3
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, Y4
-	VMOVUPS Y4, (AX)
-	VADDPS  32(AX), Y5, Y5
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, Y6
-	VMOVUPS Y6, (AX)
-	VADDPS  32(AX), Y7, Y7
-	VMOVUPS Y7, 32(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(CX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(CX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS  32(CX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -912,282 +1085,321 @@ edge:
 	VXORPS Y7, Y7, Y7
 
 edge_run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y8
-	VMASKMOVPS   (DI), Y8, Y8
+	VMASKMOVPS   (R9), Y8, Y8
 	VMOVUPS      32(CX), Y9
-	VMASKMOVPS   32(DI), Y9, Y9
-	VBROADCASTSS (DX), Y10
+	VMASKMOVPS   32(R9), Y9, Y9
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DX)(AX*1), Y10
+	VBROADCASTSS (SI)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (DX)(AX*2), Y10
+	VBROADCASTSS (SI)(BX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (BX), Y10
+	VBROADCASTSS (DI), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y8
-	VMASKMOVPS   Y0, Y8, (AX)
+	VMASKMOVPS   Y0, Y8, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   Y2, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y3, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (AX)
+	VMASKMOVPS   Y4, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y5, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y6, Y0, (AX)
+	VMASKMOVPS   Y6, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y7, Y0, 32(AX)
+	VMASKMOVPS   Y7, Y0, 32(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y8
-	VMASKMOVPS (AX), Y8, Y8
+	VMASKMOVPS (DX), Y8, Y8
 	VADDPS     Y8, Y0, Y0
 	VMOVUPS    (CX), Y8
-	VMASKMOVPS Y0, Y8, (AX)
+	VMASKMOVPS Y0, Y8, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS Y2, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y4, Y4
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
+	VMASKMOVPS Y4, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y6, Y6
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (AX)
+	VMASKMOVPS Y6, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y7, Y7
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y7, Y0, 32(AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x4x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x08
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x08
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y4
-	VBROADCASTSS (CX), Y5
+	VMOVUPS      (R8), Y4
+	VBROADCASTSS (BX), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (CX)(AX*1), Y5
+	VBROADCASTSS (BX)(DX*1), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (CX)(AX*2), Y5
+	VBROADCASTSS (BX)(DX*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (DX), Y5
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y3, (AX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y1, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y3, (CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, Y1
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, Y3
-	VMOVUPS Y3, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 edge_run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (DI), Y4, Y4
-	VBROADCASTSS (DX), Y5
+	VMASKMOVPS   (R9), Y4, Y4
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (DX)(AX*1), Y5
+	VBROADCASTSS (SI)(BX*1), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (DX)(AX*2), Y5
+	VBROADCASTSS (SI)(BX*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (BX), Y5
+	VBROADCASTSS (DI), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   Y0, Y4, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y0, Y4, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y2, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, (AX)
+	VMASKMOVPS   Y3, Y0, (DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS (AX), Y4, Y4
+	VMASKMOVPS (DX), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS Y0, Y4, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y4, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x5x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x10
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x10
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1200,98 +1412,111 @@ TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-97
 	VXORPS Y9, Y9, Y9
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y10
-	VMOVUPS      32(SI), Y11
-	VBROADCASTSS (CX), Y12
+	VMOVUPS      (R8), Y10
+	VMOVUPS      32(R8), Y11
+	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (CX)(AX*1), Y12
+	VBROADCASTSS (BX)(DX*1), Y12
 	VFMADD231PS  Y10, Y12, Y2
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (CX)(AX*2), Y12
+	VBROADCASTSS (BX)(DX*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (DX), Y12
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (DX)(AX*1), Y12
+	VBROADCASTSS (SI)(DX*1), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
-	VMOVUPS      Y5, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y6, (AX)
-	VMOVUPS      Y7, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y8, (AX)
-	VMOVUPS      Y9, 32(AX)
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VADDPS  32(AX), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	VADDPS  32(AX), Y3, Y3
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, Y4
-	VMOVUPS Y4, (AX)
-	VADDPS  32(AX), Y5, Y5
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, Y6
-	VMOVUPS Y6, (AX)
-	VADDPS  32(AX), Y7, Y7
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, Y8
-	VMOVUPS Y8, (AX)
-	VADDPS  32(AX), Y9, Y9
-	VMOVUPS Y9, 32(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(CX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(CX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS  32(CX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS  32(CX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1304,142 +1529,155 @@ edge:
 	VXORPS Y9, Y9, Y9
 
 edge_run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y10
-	VMASKMOVPS   (DI), Y10, Y10
+	VMASKMOVPS   (R9), Y10, Y10
 	VMOVUPS      32(CX), Y11
-	VMASKMOVPS   32(DI), Y11, Y11
-	VBROADCASTSS (DX), Y12
+	VMASKMOVPS   32(R9), Y11, Y11
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (DX)(AX*1), Y12
+	VBROADCASTSS (SI)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y2
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (DX)(AX*2), Y12
+	VBROADCASTSS (SI)(BX*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (BX), Y12
+	VBROADCASTSS (DI), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (BX)(AX*1), Y12
+	VBROADCASTSS (DI)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y10
-	VMASKMOVPS   Y0, Y10, (AX)
+	VMASKMOVPS   Y0, Y10, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   Y2, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y3, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (AX)
+	VMASKMOVPS   Y4, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y5, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y6, Y0, (AX)
+	VMASKMOVPS   Y6, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y7, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y7, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y8, Y0, (AX)
+	VMASKMOVPS   Y8, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y9, Y0, 32(AX)
+	VMASKMOVPS   Y9, Y0, 32(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS (AX), Y10, Y10
+	VMASKMOVPS (DX), Y10, Y10
 	VADDPS     Y10, Y0, Y0
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS Y0, Y10, (AX)
+	VMASKMOVPS Y0, Y10, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS Y2, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y4, Y4
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
+	VMASKMOVPS Y4, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y6, Y6
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (AX)
+	VMASKMOVPS Y6, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y7, Y7
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y7, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y8, Y8
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y8, Y0, (AX)
+	VMASKMOVPS Y8, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y9, Y9
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y9, Y0, 32(AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y9, Y0, 32(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x5x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x08
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x08
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1447,77 +1685,90 @@ TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-97
 	VXORPS Y4, Y4, Y4
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y5
-	VBROADCASTSS (CX), Y6
+	VMOVUPS      (R8), Y5
+	VBROADCASTSS (BX), Y6
 	VFMADD231PS  Y5, Y6, Y0
-	VBROADCASTSS (CX)(AX*1), Y6
+	VBROADCASTSS (BX)(DX*1), Y6
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (CX)(AX*2), Y6
+	VBROADCASTSS (BX)(DX*2), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (DX), Y6
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y5, Y6, Y3
-	VBROADCASTSS (DX)(AX*1), Y6
+	VBROADCASTSS (SI)(DX*1), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y3, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y1, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y3, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y4, (CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, Y1
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, Y3
-	VMOVUPS Y3, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, Y4
-	VMOVUPS Y4, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1525,100 +1776,113 @@ edge:
 	VXORPS Y4, Y4, Y4
 
 edge_run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   (DI), Y5, Y5
-	VBROADCASTSS (DX), Y6
+	VMASKMOVPS   (R9), Y5, Y5
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y5, Y6, Y0
-	VBROADCASTSS (DX)(AX*1), Y6
+	VBROADCASTSS (SI)(BX*1), Y6
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (DX)(AX*2), Y6
+	VBROADCASTSS (SI)(BX*2), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (BX), Y6
+	VBROADCASTSS (DI), Y6
 	VFMADD231PS  Y5, Y6, Y3
-	VBROADCASTSS (BX)(AX*1), Y6
+	VBROADCASTSS (DI)(BX*1), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   Y0, Y5, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y0, Y5, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y2, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y3, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (AX)
+	VMASKMOVPS   Y4, Y0, (DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y5
-	VMASKMOVPS (AX), Y5, Y5
+	VMASKMOVPS (DX), Y5, Y5
 	VADDPS     Y5, Y0, Y0
 	VMOVUPS    (CX), Y5
-	VMASKMOVPS Y0, Y5, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y5, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y4, Y4
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y4, Y0, (DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x6x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x10
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x10
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1633,109 +1897,122 @@ TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-97
 	VXORPS Y11, Y11, Y11
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y12
-	VMOVUPS      32(SI), Y13
-	VBROADCASTSS (CX), Y14
+	VMOVUPS      (R8), Y12
+	VMOVUPS      32(R8), Y13
+	VBROADCASTSS (BX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (CX)(AX*1), Y14
+	VBROADCASTSS (BX)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (CX)(AX*2), Y14
+	VBROADCASTSS (BX)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (DX), Y14
+	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (DX)(AX*1), Y14
+	VBROADCASTSS (SI)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (DX)(AX*2), Y14
+	VBROADCASTSS (SI)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
-	VMOVUPS      Y5, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y6, (AX)
-	VMOVUPS      Y7, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y8, (AX)
-	VMOVUPS      Y9, 32(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y10, (AX)
-	VMOVUPS      Y11, 32(AX)
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y10, (CX)
+	VMOVUPS      Y11, 32(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	VADDPS  32(AX), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	VADDPS  32(AX), Y3, Y3
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, Y4
-	VMOVUPS Y4, (AX)
-	VADDPS  32(AX), Y5, Y5
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, Y6
-	VMOVUPS Y6, (AX)
-	VADDPS  32(AX), Y7, Y7
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, Y8
-	VMOVUPS Y8, (AX)
-	VADDPS  32(AX), Y9, Y9
-	VMOVUPS Y9, 32(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y10, Y10
-	VMOVUPS Y10, (AX)
-	VADDPS  32(AX), Y11, Y11
-	VMOVUPS Y11, 32(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(CX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(CX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS  32(CX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS  32(CX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	VADDPS  32(CX), Y11, Y11
+	VMOVUPS Y11, 32(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1750,161 +2027,174 @@ edge:
 	VXORPS Y11, Y11, Y11
 
 edge_run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y12
-	VMASKMOVPS   (DI), Y12, Y12
+	VMASKMOVPS   (R9), Y12, Y12
 	VMOVUPS      32(CX), Y13
-	VMASKMOVPS   32(DI), Y13, Y13
-	VBROADCASTSS (DX), Y14
+	VMASKMOVPS   32(R9), Y13, Y13
+	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(AX*1), Y14
+	VBROADCASTSS (SI)(BX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (DX)(AX*2), Y14
+	VBROADCASTSS (SI)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (BX), Y14
+	VBROADCASTSS (DI), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (BX)(AX*1), Y14
+	VBROADCASTSS (DI)(BX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (BX)(AX*2), Y14
+	VBROADCASTSS (DI)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y12
-	VMASKMOVPS   Y0, Y12, (AX)
+	VMASKMOVPS   Y0, Y12, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   Y2, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y3, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (AX)
+	VMASKMOVPS   Y4, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y5, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y6, Y0, (AX)
+	VMASKMOVPS   Y6, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y7, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y7, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y8, Y0, (AX)
+	VMASKMOVPS   Y8, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y9, Y0, 32(AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y9, Y0, 32(DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y10, Y0, (AX)
+	VMASKMOVPS   Y10, Y0, (DX)
 	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y11, Y0, 32(AX)
+	VMASKMOVPS   Y11, Y0, 32(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS (AX), Y12, Y12
+	VMASKMOVPS (DX), Y12, Y12
 	VADDPS     Y12, Y0, Y0
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS Y0, Y12, (AX)
+	VMASKMOVPS Y0, Y12, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS Y2, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y4, Y4
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
+	VMASKMOVPS Y4, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y6, Y6
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (AX)
+	VMASKMOVPS Y6, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y7, Y7
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y7, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y8, Y8
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y8, Y0, (AX)
+	VMASKMOVPS Y8, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y9, Y9
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y9, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y9, Y0, 32(DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y10, Y10
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y10, Y0, (AX)
+	VMASKMOVPS Y10, Y0, (DX)
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS 32(AX), Y0, Y0
+	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y11, Y11
 	VMOVUPS    32(CX), Y0
-	VMASKMOVPS Y11, Y0, 32(AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y11, Y0, 32(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
-// func microAVX2x6x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	CMPQ   AX, $0x08
-	JNE    edge
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-113
+	MOVQ cols+104(FP), AX
+	CMPQ AX, $0x08
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1913,84 +2203,97 @@ TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-97
 	VXORPS Y5, Y5, Y5
 
 run_loop:
-	MOVQ depth+0(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y6
-	VBROADCASTSS (CX), Y7
+	VMOVUPS      (R8), Y6
+	VBROADCASTSS (BX), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (CX)(AX*1), Y7
+	VBROADCASTSS (BX)(DX*1), Y7
 	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (CX)(AX*2), Y7
+	VBROADCASTSS (BX)(DX*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (DX), Y7
+	VBROADCASTSS (SI), Y7
 	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (DX)(AX*1), Y7
+	VBROADCASTSS (SI)(DX*1), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (DX)(AX*2), Y7
+	VBROADCASTSS (SI)(DX*2), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), CX
-	MOVB         accumulate+96(FP), DL
-	TESTB        DL, DL
+	MOVQ         cRow+96(FP), DX
+	MOVB         accumulate+112(FP), BL
+	TESTB        BL, BL
 	JNZ          add
-	VMOVUPS      Y0, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y1, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y3, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
-	ADDQ         CX, AX
-	VMOVUPS      Y5, (AX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y1, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y2, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y3, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y4, (CX)
+	ADDQ         DX, CX
+	VMOVUPS      Y5, (CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, Y1
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, Y2
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, Y3
-	VMOVUPS Y3, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, Y4
-	VMOVUPS Y4, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, Y5
-	VMOVUPS Y5, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    DX, CX
+	VADDPS  (CX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    DX, CX
+	JMP     next_tile
 
 edge:
-	LEAQ   ones<>+64(SB), CX
-	SHLQ   $0x02, AX
-	SUBQ   AX, CX
-	MOVQ   aRow+24(FP), AX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+	LEAQ ones<>+64(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+88(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1999,96 +2302,105 @@ edge:
 	VXORPS Y5, Y5, Y5
 
 edge_run_loop:
-	MOVQ depth+0(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (DI), Y6, Y6
-	VBROADCASTSS (DX), Y7
+	VMASKMOVPS   (R9), Y6, Y6
+	VBROADCASTSS (SI), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (DX)(AX*1), Y7
+	VBROADCASTSS (SI)(BX*1), Y7
 	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (DX)(AX*2), Y7
+	VBROADCASTSS (SI)(BX*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (BX), Y7
+	VBROADCASTSS (DI), Y7
 	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (BX)(AX*1), Y7
+	VBROADCASTSS (DI)(BX*1), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (BX)(AX*2), Y7
+	VBROADCASTSS (DI)(BX*2), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+72(FP), AX
-	MOVQ         cRow+80(FP), DX
-	MOVB         accumulate+96(FP), BL
-	TESTB        BL, BL
+	MOVQ         cRow+96(FP), BX
+	MOVB         accumulate+112(FP), SI
+	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   Y0, Y6, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y0, Y6, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y1, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y2, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y3, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (AX)
-	ADDQ         DX, AX
+	VMASKMOVPS   Y4, Y0, (DX)
+	ADDQ         BX, DX
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y5, Y0, (AX)
+	VMASKMOVPS   Y5, Y0, (DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	JMP  edge_tile_loop
+
+edge_done:
 	VZEROUPPER
 	RET
 
 edge_add:
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS (AX), Y6, Y6
+	VMASKMOVPS (DX), Y6, Y6
 	VADDPS     Y6, Y0, Y0
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS Y0, Y6, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y6, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y2, Y2
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y4, Y4
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y4, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (AX), Y0, Y0
+	VMASKMOVPS (DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, (AX)
-	VZEROUPPER
-	RET
+	VMASKMOVPS Y5, Y0, (DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
 
 // func peakAVX2(iterations int)
 // Requires: AVX, FMA3

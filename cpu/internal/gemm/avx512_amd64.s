@@ -4,225 +4,268 @@
 
 #include "textflag.h"
 
-// func microAVX512x1x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	CMPQ   AX, $0x20
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Z2
-	VMOVUPS      64(BX), Z3
-	VBROADCASTSS (CX), Z4
+	VMOVUPS      (DI), Z2
+	VMOVUPS      64(DI), Z3
+	VBROADCASTSS (BX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), CL
-	TESTB   CL, CL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z    (BX), K1, Z2
-	VMOVUPS.Z    64(BX), K2, Z3
-	VBROADCASTSS (CX), Z4
+	VMOVUPS.Z    (DI), K1, Z2
+	VMOVUPS.Z    64(DI), K2, Z3
+	VBROADCASTSS (BX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         AX
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), CX
-	ADDQ         bJump+64(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+80(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	CMPQ   AX, $0x10
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (BX), Z1
-	VFMADD231PS.BCST (CX), Z1, Z0
-	ADDQ             DX, CX
+	VMOVUPS          (DI), Z1
+	VFMADD231PS.BCST (BX), Z1, Z0
 	ADDQ             SI, BX
-	DECQ             AX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+80(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), CL
-	TESTB   CL, CL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (BX), K1, Z1
-	VFMADD231PS.BCST (CX), Z1, Z0
-	ADDQ             DX, CX
+	VMOVUPS.Z        (DI), K1, Z1
+	VFMADD231PS.BCST (BX), Z1, Z0
 	ADDQ             SI, BX
-	DECQ             AX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+80(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), CX
-	MOVQ   aStep+32(FP), DX
-	MOVQ   b+48(FP), BX
-	MOVQ   bStep+56(FP), SI
-	MOVQ   runs+8(FP), DI
+TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+72(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	CMPQ   AX, $0x08
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (BX), Y1
-	VFMADD231PS.BCST (CX), Y1, Y0
-	ADDQ             DX, CX
+	VMOVUPS          (DI), Y1
+	VFMADD231PS.BCST (BX), Y1, Y0
 	ADDQ             SI, BX
-	DECQ             AX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+80(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), CL
-	TESTB   CL, CL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (BX), K1, Y1
-	VFMADD231PS.BCST (CX), Y1, Y0
-	ADDQ             DX, CX
+	VMOVUPS.Z        (DI), K1, Y1
+	VFMADD231PS.BCST (BX), Y1, Y0
 	ADDQ             SI, BX
-	DECQ             AX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), CX
-	ADDQ             bJump+64(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+80(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -231,234 +274,273 @@ TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	VBROADCASTSS (DX), Z6
+	VMOVUPS      (R8), Z4
+	VMOVUPS      64(R8), Z5
+	VBROADCASTSS (SI), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (DX)(CX*1), Z6
+	VBROADCASTSS (SI)(BX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         AX
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z    (SI), K1, Z4
-	VMOVUPS.Z    64(SI), K2, Z5
-	VBROADCASTSS (DX), Z6
+	VMOVUPS.Z    (R8), K1, Z4
+	VMOVUPS.Z    64(R8), K2, Z5
+	VBROADCASTSS (SI), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (DX)(CX*1), Z6
+	VBROADCASTSS (SI)(BX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         AX
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x2x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	CMPQ   AX, $0x10
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (SI), Z2
-	VFMADD231PS.BCST (DX), Z2, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
-	ADDQ             BX, DX
+	VMOVUPS          (R8), Z2
+	VFMADD231PS.BCST (SI), Z2, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z2, Z1
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Z2
-	VFMADD231PS.BCST (DX), Z2, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
-	ADDQ             BX, DX
+	VMOVUPS.Z        (R8), K1, Z2
+	VFMADD231PS.BCST (SI), Z2, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z2, Z1
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	CMPQ   AX, $0x08
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (SI), Y2
-	VFMADD231PS.BCST (DX), Y2, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
-	ADDQ             BX, DX
+	VMOVUPS          (R8), Y2
+	VFMADD231PS.BCST (SI), Y2, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y2, Y1
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Y2
-	VFMADD231PS.BCST (DX), Y2, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
-	ADDQ             BX, DX
+	VMOVUPS.Z        (R8), K1, Y2
+	VFMADD231PS.BCST (SI), Y2, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y2, Y1
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -469,102 +551,115 @@ TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Z6
-	VMOVUPS      64(SI), Z7
-	VBROADCASTSS (DX), Z8
+	VMOVUPS      (R8), Z6
+	VMOVUPS      64(R8), Z7
+	VBROADCASTSS (SI), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (DX)(CX*1), Z8
+	VBROADCASTSS (SI)(BX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (DX)(CX*2), Z8
+	VBROADCASTSS (SI)(BX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         AX
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z    (SI), K1, Z6
-	VMOVUPS.Z    64(SI), K2, Z7
-	VBROADCASTSS (DX), Z8
+	VMOVUPS.Z    (R8), K1, Z6
+	VMOVUPS.Z    64(R8), K2, Z7
+	VBROADCASTSS (SI), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (DX)(CX*1), Z8
+	VBROADCASTSS (SI)(BX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (DX)(CX*2), Z8
+	VBROADCASTSS (SI)(BX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         AX
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         bJump+64(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+80(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x3x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -572,79 +667,92 @@ TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (SI), Z3
-	VFMADD231PS.BCST (DX), Z3, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
-	ADDQ             BX, DX
+	VMOVUPS          (R8), Z3
+	VFMADD231PS.BCST (SI), Z3, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z3, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z3, Z2
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Z3
-	VFMADD231PS.BCST (DX), Z3, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
-	ADDQ             BX, DX
+	VMOVUPS.Z        (R8), K1, Z3
+	VFMADD231PS.BCST (SI), Z3, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z3, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z3, Z2
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	MOVQ   aStep+32(FP), BX
-	MOVQ   b+48(FP), SI
-	MOVQ   bStep+56(FP), DI
-	MOVQ   runs+8(FP), R8
+TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+64(FP), R8
+	MOVQ   bStep+72(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -652,83 +760,96 @@ TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (SI), Y3
-	VFMADD231PS.BCST (DX), Y3, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
-	ADDQ             BX, DX
+	VMOVUPS          (R8), Y3
+	VFMADD231PS.BCST (SI), Y3, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y3, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y3, Y2
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Y3
-	VFMADD231PS.BCST (DX), Y3, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
-	ADDQ             BX, DX
+	VMOVUPS.Z        (R8), K1, Y3
+	VFMADD231PS.BCST (SI), Y3, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y3, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y3, Y2
 	ADDQ             DI, SI
-	DECQ             AX
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             bJump+64(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+80(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -741,122 +862,135 @@ TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VBROADCASTSS (DX), Z10
+	VMOVUPS      (R9), Z8
+	VMOVUPS      64(R9), Z9
+	VBROADCASTSS (SI), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (DX)(CX*1), Z10
+	VBROADCASTSS (SI)(BX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (DX)(CX*2), Z10
+	VBROADCASTSS (SI)(BX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (BX), Z10
+	VBROADCASTSS (DI), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         AX
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z    (DI), K1, Z8
-	VMOVUPS.Z    64(DI), K2, Z9
-	VBROADCASTSS (DX), Z10
+	VMOVUPS.Z    (R9), K1, Z8
+	VMOVUPS.Z    64(R9), K2, Z9
+	VBROADCASTSS (SI), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (DX)(CX*1), Z10
+	VBROADCASTSS (SI)(BX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (DX)(CX*2), Z10
+	VBROADCASTSS (SI)(BX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (BX), Z10
+	VBROADCASTSS (DI), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         AX
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x4x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -865,92 +999,105 @@ TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (DI), Z4
-	VFMADD231PS.BCST (DX), Z4, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
-	VFMADD231PS.BCST (BX), Z4, Z3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS          (R9), Z4
+	VFMADD231PS.BCST (SI), Z4, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z4, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z4, Z2
+	VFMADD231PS.BCST (DI), Z4, Z3
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Z4
-	VFMADD231PS.BCST (DX), Z4, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
-	VFMADD231PS.BCST (BX), Z4, Z3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS.Z        (R9), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z4, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z4, Z2
+	VFMADD231PS.BCST (DI), Z4, Z3
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -959,94 +1106,107 @@ TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (DI), Y4
-	VFMADD231PS.BCST (DX), Y4, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
-	VFMADD231PS.BCST (BX), Y4, Y3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS          (R9), Y4
+	VFMADD231PS.BCST (SI), Y4, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y4, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y4, Y2
+	VFMADD231PS.BCST (DI), Y4, Y3
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Y4
-	VFMADD231PS.BCST (DX), Y4, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
-	VFMADD231PS.BCST (BX), Y4, Y3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS.Z        (R9), K1, Y4
+	VFMADD231PS.BCST (SI), Y4, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y4, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y4, Y2
+	VFMADD231PS.BCST (DI), Y4, Y3
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1061,136 +1221,149 @@ TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS      (DI), Z10
-	VMOVUPS      64(DI), Z11
-	VBROADCASTSS (DX), Z12
+	VMOVUPS      (R9), Z10
+	VMOVUPS      64(R9), Z11
+	VBROADCASTSS (SI), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (DX)(CX*1), Z12
+	VBROADCASTSS (SI)(BX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (DX)(CX*2), Z12
+	VBROADCASTSS (SI)(BX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (BX), Z12
+	VBROADCASTSS (DI), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (BX)(CX*1), Z12
+	VBROADCASTSS (DI)(BX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         AX
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z    (DI), K1, Z10
-	VMOVUPS.Z    64(DI), K2, Z11
-	VBROADCASTSS (DX), Z12
+	VMOVUPS.Z    (R9), K1, Z10
+	VMOVUPS.Z    64(R9), K2, Z11
+	VBROADCASTSS (SI), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (DX)(CX*1), Z12
+	VBROADCASTSS (SI)(BX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (DX)(CX*2), Z12
+	VBROADCASTSS (SI)(BX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (BX), Z12
+	VBROADCASTSS (DI), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (BX)(CX*1), Z12
+	VBROADCASTSS (DI)(BX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         AX
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x5x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1200,99 +1373,112 @@ TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (DI), Z5
-	VFMADD231PS.BCST (DX), Z5, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
-	VFMADD231PS.BCST (BX), Z5, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS          (R9), Z5
+	VFMADD231PS.BCST (SI), Z5, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z5, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z5, Z2
+	VFMADD231PS.BCST (DI), Z5, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z5, Z4
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Z5
-	VFMADD231PS.BCST (DX), Z5, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
-	VFMADD231PS.BCST (BX), Z5, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS.Z        (R9), K1, Z5
+	VFMADD231PS.BCST (SI), Z5, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z5, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z5, Z2
+	VFMADD231PS.BCST (DI), Z5, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z5, Z4
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1302,101 +1488,114 @@ TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (DI), Y5
-	VFMADD231PS.BCST (DX), Y5, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
-	VFMADD231PS.BCST (BX), Y5, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS          (R9), Y5
+	VFMADD231PS.BCST (SI), Y5, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y5, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y5, Y2
+	VFMADD231PS.BCST (DI), Y5, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y5, Y4
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Y5
-	VFMADD231PS.BCST (DX), Y5, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
-	VFMADD231PS.BCST (BX), Y5, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS.Z        (R9), K1, Y5
+	VFMADD231PS.BCST (SI), Y5, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y5, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y5, Y2
+	VFMADD231PS.BCST (DI), Y5, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y5, Y4
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1413,150 +1612,163 @@ TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VBROADCASTSS (DX), Z14
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VBROADCASTSS (SI), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (DX)(CX*1), Z14
+	VBROADCASTSS (SI)(BX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (DX)(CX*2), Z14
+	VBROADCASTSS (SI)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (BX), Z14
+	VBROADCASTSS (DI), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (BX)(CX*1), Z14
+	VBROADCASTSS (DI)(BX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (BX)(CX*2), Z14
+	VBROADCASTSS (DI)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         AX
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z    (DI), K1, Z12
-	VMOVUPS.Z    64(DI), K2, Z13
-	VBROADCASTSS (DX), Z14
+	VMOVUPS.Z    (R9), K1, Z12
+	VMOVUPS.Z    64(R9), K2, Z13
+	VBROADCASTSS (SI), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (DX)(CX*1), Z14
+	VBROADCASTSS (SI)(BX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (DX)(CX*2), Z14
+	VBROADCASTSS (SI)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (BX), Z14
+	VBROADCASTSS (DI), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (BX)(CX*1), Z14
+	VBROADCASTSS (DI)(BX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (BX)(CX*2), Z14
+	VBROADCASTSS (DI)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         AX
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         bJump+64(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+80(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x6x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1567,106 +1779,119 @@ TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (DI), Z6
-	VFMADD231PS.BCST (DX), Z6, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
-	VFMADD231PS.BCST (BX), Z6, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS          (R9), Z6
+	VFMADD231PS.BCST (SI), Z6, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z6, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z6, Z2
+	VFMADD231PS.BCST (DI), Z6, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z6, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z6, Z5
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Z6
-	VFMADD231PS.BCST (DX), Z6, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
-	VFMADD231PS.BCST (BX), Z6, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS.Z        (R9), K1, Z6
+	VFMADD231PS.BCST (SI), Z6, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z6, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z6, Z2
+	VFMADD231PS.BCST (DI), Z6, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z6, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z6, Z5
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   b+48(FP), DI
-	MOVQ   bStep+56(FP), R8
-	MOVQ   runs+8(FP), R9
+TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+64(FP), R9
+	MOVQ   bStep+72(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1677,110 +1902,123 @@ TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (DI), Y6
-	VFMADD231PS.BCST (DX), Y6, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
-	VFMADD231PS.BCST (BX), Y6, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS          (R9), Y6
+	VFMADD231PS.BCST (SI), Y6, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y6, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y6, Y2
+	VFMADD231PS.BCST (DI), Y6, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y6, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y6, Y5
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Y6
-	VFMADD231PS.BCST (DX), Y6, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
-	VFMADD231PS.BCST (BX), Y6, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
+	VMOVUPS.Z        (R9), K1, Y6
+	VFMADD231PS.BCST (SI), Y6, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y6, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y6, Y2
+	VFMADD231PS.BCST (DI), Y6, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y6, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y6, Y5
+	ADDQ             R8, SI
 	ADDQ             R8, DI
-	DECQ             AX
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             bJump+64(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+80(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	SHRQ   $0x10, CX
-	KMOVW  CX, K2
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1799,170 +2037,183 @@ TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS      (R8), Z14
-	VMOVUPS      64(R8), Z15
-	VBROADCASTSS (DX), Z16
+	VMOVUPS      (R10), Z14
+	VMOVUPS      64(R10), Z15
+	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (DX)(CX*1), Z16
+	VBROADCASTSS (SI)(BX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (DX)(CX*2), Z16
+	VBROADCASTSS (SI)(BX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (BX), Z16
+	VBROADCASTSS (DI), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (BX)(CX*1), Z16
+	VBROADCASTSS (DI)(BX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (BX)(CX*2), Z16
+	VBROADCASTSS (DI)(BX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (SI), Z16
+	VBROADCASTSS (R8), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
+	ADDQ         R9, SI
+	ADDQ         R9, DI
 	ADDQ         R9, R8
-	DECQ         AX
+	ADDQ         R11, R10
+	DECQ         R13
 	JNZ          depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         aJump+40(FP), SI
-	ADDQ         bJump+64(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         aJump+56(FP), R8
+	ADDQ         bJump+80(FP), R10
+	DECQ         R12
 	JNZ          run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z    (R8), K1, Z14
-	VMOVUPS.Z    64(R8), K2, Z15
-	VBROADCASTSS (DX), Z16
+	VMOVUPS.Z    (R10), K1, Z14
+	VMOVUPS.Z    64(R10), K2, Z15
+	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (DX)(CX*1), Z16
+	VBROADCASTSS (SI)(BX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (DX)(CX*2), Z16
+	VBROADCASTSS (SI)(BX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (BX), Z16
+	VBROADCASTSS (DI), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (BX)(CX*1), Z16
+	VBROADCASTSS (DI)(BX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (BX)(CX*2), Z16
+	VBROADCASTSS (DI)(BX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (SI), Z16
+	VBROADCASTSS (R8), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
+	ADDQ         R9, SI
+	ADDQ         R9, DI
 	ADDQ         R9, R8
-	DECQ         AX
+	ADDQ         R11, R10
+	DECQ         R13
 	JNZ          edge_depth_loop
-	ADDQ         aJump+40(FP), DX
-	ADDQ         aJump+40(FP), BX
-	ADDQ         aJump+40(FP), SI
-	ADDQ         bJump+64(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         aJump+56(FP), R8
+	ADDQ         bJump+80(FP), R10
+	DECQ         R12
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x7x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1974,119 +2225,132 @@ TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R8), Z7
-	VFMADD231PS.BCST (DX), Z7, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
-	VFMADD231PS.BCST (BX), Z7, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
-	VFMADD231PS.BCST (SI), Z7, Z6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS          (R10), Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z7, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z7, Z2
+	VFMADD231PS.BCST (DI), Z7, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z7, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z7, Z5
+	VFMADD231PS.BCST (R8), Z7, Z6
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z7
-	VFMADD231PS.BCST (DX), Z7, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
-	VFMADD231PS.BCST (BX), Z7, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
-	VFMADD231PS.BCST (SI), Z7, Z6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS.Z        (R10), K1, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z7, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z7, Z2
+	VFMADD231PS.BCST (DI), Z7, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z7, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z7, Z5
+	VFMADD231PS.BCST (R8), Z7, Z6
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2098,382 +2362,405 @@ TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R8), Y7
-	VFMADD231PS.BCST (DX), Y7, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
-	VFMADD231PS.BCST (BX), Y7, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
-	VFMADD231PS.BCST (SI), Y7, Y6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS          (R10), Y7
+	VFMADD231PS.BCST (SI), Y7, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y7, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y7, Y2
+	VFMADD231PS.BCST (DI), Y7, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y7, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y7, Y5
+	VFMADD231PS.BCST (R8), Y7, Y6
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y7
-	VFMADD231PS.BCST (DX), Y7, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
-	VFMADD231PS.BCST (BX), Y7, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
-	VFMADD231PS.BCST (SI), Y7, Y6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS.Z        (R10), K1, Y7
+	VFMADD231PS.BCST (SI), Y7, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y7, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y7, Y2
+	VFMADD231PS.BCST (DI), Y7, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y7, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y7, Y5
+	VFMADD231PS.BCST (R8), Y7, Y6
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-97
-	MOVQ    cols+88(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	SHRQ    $0x10, CX
-	KMOVW   CX, K2
-	MOVQ    aRow+24(FP), CX
-	MOVQ    a+16(FP), DX
-	LEAQ    (DX)(CX*2), BX
-	ADDQ    CX, BX
-	LEAQ    (BX)(CX*2), SI
-	ADDQ    CX, SI
-	MOVQ    aStep+32(FP), DI
-	MOVQ    b+48(FP), R8
-	MOVQ    bStep+56(FP), R9
-	MOVQ    runs+8(FP), R10
-	MOVB    accumulate+96(FP), R11
-	MOVQ    $0x00000030, R12
-	TESTB   R11, R11
-	MOVQ    $-1, R11
-	CMOVQEQ R11, R12
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	CMPQ    AX, $0x20
-	JNE     edge_run_loop
+// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS      (R8), Z16
-	VMOVUPS      64(R8), Z17
-	VBROADCASTSS (DX), Z18
+	VMOVUPS      (R10), Z16
+	VMOVUPS      64(R10), Z17
+	VBROADCASTSS (SI), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DX)(CX*1), Z18
+	VBROADCASTSS (SI)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (DX)(CX*2), Z18
+	VBROADCASTSS (SI)(BX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (BX), Z18
+	VBROADCASTSS (DI), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (BX)(CX*1), Z18
+	VBROADCASTSS (DI)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (BX)(CX*2), Z18
+	VBROADCASTSS (DI)(BX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (SI), Z18
+	VBROADCASTSS (R8), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (SI)(CX*1), Z18
+	VBROADCASTSS (R8)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
+	ADDQ         R9, SI
+	ADDQ         R9, DI
 	ADDQ         R9, R8
-	CMPQ         AX, R12
+	ADDQ         R11, R10
+	CMPQ         R13, $0x30
 	JNE          next
-	MOVQ         c+72(FP), R11
-	MOVQ         cRow+80(FP), R13
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          next
+	MOVQ         DX, R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 next:
-	DECQ AX
+	DECQ R13
 	JNZ  depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ bJump+64(FP), R8
-	DECQ R10
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+80(FP), R10
+	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, K1, (AX)
-	VMOVUPS Z15, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z14, K1, (DX)
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (AX)
-	VADDPS  64(AX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (DX)
+	VADDPS  64(DX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z    (R8), K1, Z16
-	VMOVUPS.Z    64(R8), K2, Z17
-	VBROADCASTSS (DX), Z18
+	VMOVUPS.Z    (R10), K1, Z16
+	VMOVUPS.Z    64(R10), K2, Z17
+	VBROADCASTSS (SI), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DX)(CX*1), Z18
+	VBROADCASTSS (SI)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (DX)(CX*2), Z18
+	VBROADCASTSS (SI)(BX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (BX), Z18
+	VBROADCASTSS (DI), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (BX)(CX*1), Z18
+	VBROADCASTSS (DI)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (BX)(CX*2), Z18
+	VBROADCASTSS (DI)(BX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (SI), Z18
+	VBROADCASTSS (R8), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (SI)(CX*1), Z18
+	VBROADCASTSS (R8)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
+	ADDQ         R9, SI
+	ADDQ         R9, DI
 	ADDQ         R9, R8
-	CMPQ         AX, R12
+	ADDQ         R11, R10
+	CMPQ         R13, $0x30
 	JNE          edge_next
-	MOVQ         c+72(FP), R11
-	MOVQ         cRow+80(FP), R13
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 edge_next:
-	DECQ AX
+	DECQ R13
 	JNZ  edge_depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ bJump+64(FP), R8
-	DECQ R10
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+80(FP), R10
+	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x8x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2486,126 +2773,139 @@ TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R8), Z8
-	VFMADD231PS.BCST (DX), Z8, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
-	VFMADD231PS.BCST (BX), Z8, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
-	VFMADD231PS.BCST (SI), Z8, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS          (R10), Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z8, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z8, Z2
+	VFMADD231PS.BCST (DI), Z8, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z8, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z8, Z5
+	VFMADD231PS.BCST (R8), Z8, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z8, Z7
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z8
-	VFMADD231PS.BCST (DX), Z8, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
-	VFMADD231PS.BCST (BX), Z8, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
-	VFMADD231PS.BCST (SI), Z8, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS.Z        (R10), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z8, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z8, Z2
+	VFMADD231PS.BCST (DI), Z8, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z8, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z8, Z5
+	VFMADD231PS.BCST (R8), Z8, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z8, Z7
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2618,411 +2918,434 @@ TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R8), Y8
-	VFMADD231PS.BCST (DX), Y8, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
-	VFMADD231PS.BCST (BX), Y8, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
-	VFMADD231PS.BCST (SI), Y8, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS          (R10), Y8
+	VFMADD231PS.BCST (SI), Y8, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y8, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y8, Y2
+	VFMADD231PS.BCST (DI), Y8, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y8, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y8, Y5
+	VFMADD231PS.BCST (R8), Y8, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y8, Y7
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y7, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y8
-	VFMADD231PS.BCST (DX), Y8, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
-	VFMADD231PS.BCST (BX), Y8, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
-	VFMADD231PS.BCST (SI), Y8, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS.Z        (R10), K1, Y8
+	VFMADD231PS.BCST (SI), Y8, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y8, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y8, Y2
+	VFMADD231PS.BCST (DI), Y8, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y8, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y8, Y5
+	VFMADD231PS.BCST (R8), Y8, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y8, Y7
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-97
-	MOVQ    cols+88(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	SHRQ    $0x10, CX
-	KMOVW   CX, K2
-	MOVQ    aRow+24(FP), CX
-	MOVQ    a+16(FP), DX
-	LEAQ    (DX)(CX*2), BX
-	ADDQ    CX, BX
-	LEAQ    (BX)(CX*2), SI
-	ADDQ    CX, SI
-	MOVQ    aStep+32(FP), DI
-	MOVQ    b+48(FP), R8
-	MOVQ    bStep+56(FP), R9
-	MOVQ    runs+8(FP), R10
-	MOVB    accumulate+96(FP), R11
-	MOVQ    $0x00000030, R12
-	TESTB   R11, R11
-	MOVQ    $-1, R11
-	CMOVQEQ R11, R12
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	VXORPS  Z16, Z16, Z16
-	VXORPS  Z17, Z17, Z17
-	CMPQ    AX, $0x20
-	JNE     edge_run_loop
+// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS      (R8), Z18
-	VMOVUPS      64(R8), Z19
-	VBROADCASTSS (DX), Z20
+	VMOVUPS      (R10), Z18
+	VMOVUPS      64(R10), Z19
+	VBROADCASTSS (SI), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (DX)(CX*1), Z20
+	VBROADCASTSS (SI)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (DX)(CX*2), Z20
+	VBROADCASTSS (SI)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (BX), Z20
+	VBROADCASTSS (DI), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (BX)(CX*1), Z20
+	VBROADCASTSS (DI)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (BX)(CX*2), Z20
+	VBROADCASTSS (DI)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (SI), Z20
+	VBROADCASTSS (R8), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (SI)(CX*1), Z20
+	VBROADCASTSS (R8)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (SI)(CX*2), Z20
+	VBROADCASTSS (R8)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
+	ADDQ         R9, SI
+	ADDQ         R9, DI
 	ADDQ         R9, R8
-	CMPQ         AX, R12
+	ADDQ         R11, R10
+	CMPQ         R13, $0x30
 	JNE          next
-	MOVQ         c+72(FP), R11
-	MOVQ         cRow+80(FP), R13
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          next
+	MOVQ         DX, R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 next:
-	DECQ AX
+	DECQ R13
 	JNZ  depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ bJump+64(FP), R8
-	DECQ R10
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+80(FP), R10
+	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, K1, (AX)
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, K1, (AX)
-	VMOVUPS Z17, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z14, K1, (DX)
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z16, K1, (DX)
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (AX)
-	VADDPS  64(AX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (AX)
-	VADDPS  64(AX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (DX)
+	VADDPS  64(DX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (DX)
+	VADDPS  64(DX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z    (R8), K1, Z18
-	VMOVUPS.Z    64(R8), K2, Z19
-	VBROADCASTSS (DX), Z20
+	VMOVUPS.Z    (R10), K1, Z18
+	VMOVUPS.Z    64(R10), K2, Z19
+	VBROADCASTSS (SI), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (DX)(CX*1), Z20
+	VBROADCASTSS (SI)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (DX)(CX*2), Z20
+	VBROADCASTSS (SI)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (BX), Z20
+	VBROADCASTSS (DI), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (BX)(CX*1), Z20
+	VBROADCASTSS (DI)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (BX)(CX*2), Z20
+	VBROADCASTSS (DI)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (SI), Z20
+	VBROADCASTSS (R8), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (SI)(CX*1), Z20
+	VBROADCASTSS (R8)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (SI)(CX*2), Z20
+	VBROADCASTSS (R8)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
+	ADDQ         R9, SI
+	ADDQ         R9, DI
 	ADDQ         R9, R8
-	CMPQ         AX, R12
+	ADDQ         R11, R10
+	CMPQ         R13, $0x30
 	JNE          edge_next
-	MOVQ         c+72(FP), R11
-	MOVQ         cRow+80(FP), R13
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
-	ADDQ         R13, R11
-	PREFETCHT0   (R11)
-	PREFETCHT0   64(R11)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+96(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 edge_next:
-	DECQ AX
+	DECQ R13
 	JNZ  edge_depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ bJump+64(FP), R8
-	DECQ R10
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+80(FP), R10
+	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x9x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3036,133 +3359,146 @@ TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R8), Z9
-	VFMADD231PS.BCST (DX), Z9, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
-	VFMADD231PS.BCST (BX), Z9, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
-	VFMADD231PS.BCST (SI), Z9, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS          (R10), Z9
+	VFMADD231PS.BCST (SI), Z9, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z9, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z9, Z2
+	VFMADD231PS.BCST (DI), Z9, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z9, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z9, Z5
+	VFMADD231PS.BCST (R8), Z9, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z9, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z9, Z8
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z9
-	VFMADD231PS.BCST (DX), Z9, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
-	VFMADD231PS.BCST (BX), Z9, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
-	VFMADD231PS.BCST (SI), Z9, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS.Z        (R10), K1, Z9
+	VFMADD231PS.BCST (SI), Z9, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z9, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z9, Z2
+	VFMADD231PS.BCST (DI), Z9, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z9, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z9, Z5
+	VFMADD231PS.BCST (R8), Z9, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z9, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z9, Z8
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+32(FP), DI
-	MOVQ   b+48(FP), R8
-	MOVQ   bStep+56(FP), R9
-	MOVQ   runs+8(FP), R10
+TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+64(FP), R10
+	MOVQ   bStep+72(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3176,448 +3512,471 @@ TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R8), Y9
-	VFMADD231PS.BCST (DX), Y9, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
-	VFMADD231PS.BCST (BX), Y9, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
-	VFMADD231PS.BCST (SI), Y9, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS          (R10), Y9
+	VFMADD231PS.BCST (SI), Y9, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y9, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y9, Y2
+	VFMADD231PS.BCST (DI), Y9, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y9, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y9, Y5
+	VFMADD231PS.BCST (R8), Y9, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y9, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y9, Y8
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y9
-	VFMADD231PS.BCST (DX), Y9, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
-	VFMADD231PS.BCST (BX), Y9, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
-	VFMADD231PS.BCST (SI), Y9, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
+	VMOVUPS.Z        (R10), K1, Y9
+	VFMADD231PS.BCST (SI), Y9, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y9, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y9, Y2
+	VFMADD231PS.BCST (DI), Y9, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y9, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y9, Y5
+	VFMADD231PS.BCST (R8), Y9, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y9, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y9, Y8
+	ADDQ             R9, SI
+	ADDQ             R9, DI
 	ADDQ             R9, R8
-	DECQ             AX
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             bJump+64(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+80(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-97
-	MOVQ    cols+88(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	SHRQ    $0x10, CX
-	KMOVW   CX, K2
-	MOVQ    aRow+24(FP), CX
-	MOVQ    a+16(FP), DX
-	LEAQ    (DX)(CX*2), BX
-	ADDQ    CX, BX
-	LEAQ    (BX)(CX*2), SI
-	ADDQ    CX, SI
-	LEAQ    (SI)(CX*2), DI
-	ADDQ    CX, DI
-	MOVQ    aStep+32(FP), R8
-	MOVQ    b+48(FP), R9
-	MOVQ    bStep+56(FP), R10
-	MOVQ    runs+8(FP), R11
-	MOVB    accumulate+96(FP), R12
-	MOVQ    $0x00000030, R13
-	TESTB   R12, R12
-	MOVQ    $-1, R12
-	CMOVQEQ R12, R13
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	VXORPS  Z16, Z16, Z16
-	VXORPS  Z17, Z17, Z17
-	VXORPS  Z18, Z18, Z18
-	VXORPS  Z19, Z19, Z19
-	CMPQ    AX, $0x20
-	JNE     edge_run_loop
+// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS      (R9), Z20
-	VMOVUPS      64(R9), Z21
-	VBROADCASTSS (DX), Z22
+	VMOVUPS      (R11), Z20
+	VMOVUPS      64(R11), Z21
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (DX)(CX*1), Z22
+	VBROADCASTSS (SI)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (DX)(CX*2), Z22
+	VBROADCASTSS (SI)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (BX), Z22
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (BX)(CX*1), Z22
+	VBROADCASTSS (DI)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (BX)(CX*2), Z22
+	VBROADCASTSS (DI)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (SI), Z22
+	VBROADCASTSS (R8), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (SI)(CX*1), Z22
+	VBROADCASTSS (R8)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (SI)(CX*2), Z22
+	VBROADCASTSS (R8)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (DI), Z22
+	VBROADCASTSS (R9), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
 	ADDQ         R10, R9
-	CMPQ         AX, R13
+	ADDQ         R12, R11
+	CMPQ         R14, $0x30
 	JNE          next
-	MOVQ         c+72(FP), R12
-	MOVQ         cRow+80(FP), R14
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          next
+	MOVQ         DX, R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 next:
-	DECQ AX
+	DECQ R14
 	JNZ  depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ bJump+64(FP), R9
-	DECQ R11
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+80(FP), R11
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, K1, (AX)
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, K1, (AX)
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, K1, (AX)
-	VMOVUPS Z19, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z14, K1, (DX)
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z16, K1, (DX)
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z18, K1, (DX)
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (AX)
-	VADDPS  64(AX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (AX)
-	VADDPS  64(AX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (AX)
-	VADDPS  64(AX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (DX)
+	VADDPS  64(DX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (DX)
+	VADDPS  64(DX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (DX)
+	VADDPS  64(DX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z    (R9), K1, Z20
-	VMOVUPS.Z    64(R9), K2, Z21
-	VBROADCASTSS (DX), Z22
+	VMOVUPS.Z    (R11), K1, Z20
+	VMOVUPS.Z    64(R11), K2, Z21
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (DX)(CX*1), Z22
+	VBROADCASTSS (SI)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (DX)(CX*2), Z22
+	VBROADCASTSS (SI)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (BX), Z22
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (BX)(CX*1), Z22
+	VBROADCASTSS (DI)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (BX)(CX*2), Z22
+	VBROADCASTSS (DI)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (SI), Z22
+	VBROADCASTSS (R8), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (SI)(CX*1), Z22
+	VBROADCASTSS (R8)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (SI)(CX*2), Z22
+	VBROADCASTSS (R8)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (DI), Z22
+	VBROADCASTSS (R9), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
 	ADDQ         R10, R9
-	CMPQ         AX, R13
+	ADDQ         R12, R11
+	CMPQ         R14, $0x30
 	JNE          edge_next
-	MOVQ         c+72(FP), R12
-	MOVQ         cRow+80(FP), R14
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 edge_next:
-	DECQ AX
+	DECQ R14
 	JNZ  edge_depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ bJump+64(FP), R9
-	DECQ R11
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+80(FP), R11
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x10x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3632,146 +3991,159 @@ TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R9), Z10
-	VFMADD231PS.BCST (DX), Z10, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
-	VFMADD231PS.BCST (BX), Z10, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
-	VFMADD231PS.BCST (SI), Z10, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
-	VFMADD231PS.BCST (DI), Z10, Z9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS          (R11), Z10
+	VFMADD231PS.BCST (SI), Z10, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z10, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z10, Z2
+	VFMADD231PS.BCST (DI), Z10, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z10, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z10, Z5
+	VFMADD231PS.BCST (R8), Z10, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z10, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z10, Z8
+	VFMADD231PS.BCST (R9), Z10, Z9
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z10
-	VFMADD231PS.BCST (DX), Z10, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
-	VFMADD231PS.BCST (BX), Z10, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
-	VFMADD231PS.BCST (SI), Z10, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
-	VFMADD231PS.BCST (DI), Z10, Z9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS.Z        (R11), K1, Z10
+	VFMADD231PS.BCST (SI), Z10, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z10, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z10, Z2
+	VFMADD231PS.BCST (DI), Z10, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z10, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z10, Z5
+	VFMADD231PS.BCST (R8), Z10, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z10, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z10, Z8
+	VFMADD231PS.BCST (R9), Z10, Z9
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3786,481 +4158,504 @@ TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R9), Y10
-	VFMADD231PS.BCST (DX), Y10, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
-	VFMADD231PS.BCST (BX), Y10, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
-	VFMADD231PS.BCST (SI), Y10, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
-	VFMADD231PS.BCST (DI), Y10, Y9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS          (R11), Y10
+	VFMADD231PS.BCST (SI), Y10, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y10, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y10, Y2
+	VFMADD231PS.BCST (DI), Y10, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y10, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y10, Y5
+	VFMADD231PS.BCST (R8), Y10, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y10, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y10, Y8
+	VFMADD231PS.BCST (R9), Y10, Y9
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y9, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y10
-	VFMADD231PS.BCST (DX), Y10, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
-	VFMADD231PS.BCST (BX), Y10, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
-	VFMADD231PS.BCST (SI), Y10, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
-	VFMADD231PS.BCST (DI), Y10, Y9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS.Z        (R11), K1, Y10
+	VFMADD231PS.BCST (SI), Y10, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y10, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y10, Y2
+	VFMADD231PS.BCST (DI), Y10, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y10, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y10, Y5
+	VFMADD231PS.BCST (R8), Y10, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y10, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y10, Y8
+	VFMADD231PS.BCST (R9), Y10, Y9
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-97
-	MOVQ    cols+88(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	SHRQ    $0x10, CX
-	KMOVW   CX, K2
-	MOVQ    aRow+24(FP), CX
-	MOVQ    a+16(FP), DX
-	LEAQ    (DX)(CX*2), BX
-	ADDQ    CX, BX
-	LEAQ    (BX)(CX*2), SI
-	ADDQ    CX, SI
-	LEAQ    (SI)(CX*2), DI
-	ADDQ    CX, DI
-	MOVQ    aStep+32(FP), R8
-	MOVQ    b+48(FP), R9
-	MOVQ    bStep+56(FP), R10
-	MOVQ    runs+8(FP), R11
-	MOVB    accumulate+96(FP), R12
-	MOVQ    $0x00000030, R13
-	TESTB   R12, R12
-	MOVQ    $-1, R12
-	CMOVQEQ R12, R13
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	VXORPS  Z16, Z16, Z16
-	VXORPS  Z17, Z17, Z17
-	VXORPS  Z18, Z18, Z18
-	VXORPS  Z19, Z19, Z19
-	VXORPS  Z20, Z20, Z20
-	VXORPS  Z21, Z21, Z21
-	CMPQ    AX, $0x20
-	JNE     edge_run_loop
+// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS      (R9), Z22
-	VMOVUPS      64(R9), Z23
-	VBROADCASTSS (DX), Z24
+	VMOVUPS      (R11), Z22
+	VMOVUPS      64(R11), Z23
+	VBROADCASTSS (SI), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (DX)(CX*1), Z24
+	VBROADCASTSS (SI)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (DX)(CX*2), Z24
+	VBROADCASTSS (SI)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (BX), Z24
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (BX)(CX*1), Z24
+	VBROADCASTSS (DI)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (BX)(CX*2), Z24
+	VBROADCASTSS (DI)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (SI), Z24
+	VBROADCASTSS (R8), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (SI)(CX*1), Z24
+	VBROADCASTSS (R8)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (SI)(CX*2), Z24
+	VBROADCASTSS (R8)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (DI), Z24
+	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (DI)(CX*1), Z24
+	VBROADCASTSS (R9)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
 	ADDQ         R10, R9
-	CMPQ         AX, R13
+	ADDQ         R12, R11
+	CMPQ         R14, $0x30
 	JNE          next
-	MOVQ         c+72(FP), R12
-	MOVQ         cRow+80(FP), R14
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          next
+	MOVQ         DX, R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 next:
-	DECQ AX
+	DECQ R14
 	JNZ  depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ bJump+64(FP), R9
-	DECQ R11
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+80(FP), R11
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, K1, (AX)
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, K1, (AX)
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, K1, (AX)
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z20, K1, (AX)
-	VMOVUPS Z21, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z14, K1, (DX)
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z16, K1, (DX)
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z18, K1, (DX)
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z20, K1, (DX)
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (AX)
-	VADDPS  64(AX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (AX)
-	VADDPS  64(AX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (AX)
-	VADDPS  64(AX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z20, K1, Z20
-	VMOVUPS Z20, K1, (AX)
-	VADDPS  64(AX), Z21, K2, Z21
-	VMOVUPS Z21, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (DX)
+	VADDPS  64(DX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (DX)
+	VADDPS  64(DX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (DX)
+	VADDPS  64(DX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (DX)
+	VADDPS  64(DX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z    (R9), K1, Z22
-	VMOVUPS.Z    64(R9), K2, Z23
-	VBROADCASTSS (DX), Z24
+	VMOVUPS.Z    (R11), K1, Z22
+	VMOVUPS.Z    64(R11), K2, Z23
+	VBROADCASTSS (SI), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (DX)(CX*1), Z24
+	VBROADCASTSS (SI)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (DX)(CX*2), Z24
+	VBROADCASTSS (SI)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (BX), Z24
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (BX)(CX*1), Z24
+	VBROADCASTSS (DI)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (BX)(CX*2), Z24
+	VBROADCASTSS (DI)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (SI), Z24
+	VBROADCASTSS (R8), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (SI)(CX*1), Z24
+	VBROADCASTSS (R8)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (SI)(CX*2), Z24
+	VBROADCASTSS (R8)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (DI), Z24
+	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (DI)(CX*1), Z24
+	VBROADCASTSS (R9)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
 	ADDQ         R10, R9
-	CMPQ         AX, R13
+	ADDQ         R12, R11
+	CMPQ         R14, $0x30
 	JNE          edge_next
-	MOVQ         c+72(FP), R12
-	MOVQ         cRow+80(FP), R14
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 edge_next:
-	DECQ AX
+	DECQ R14
 	JNZ  edge_depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ bJump+64(FP), R9
-	DECQ R11
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+80(FP), R11
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x11x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -4276,153 +4671,166 @@ TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R9), Z11
-	VFMADD231PS.BCST (DX), Z11, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
-	VFMADD231PS.BCST (BX), Z11, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
-	VFMADD231PS.BCST (SI), Z11, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
-	VFMADD231PS.BCST (DI), Z11, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS          (R11), Z11
+	VFMADD231PS.BCST (SI), Z11, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z11, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z11, Z2
+	VFMADD231PS.BCST (DI), Z11, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z11, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z11, Z5
+	VFMADD231PS.BCST (R8), Z11, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z11, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z11, Z8
+	VFMADD231PS.BCST (R9), Z11, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z11, Z10
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z11
-	VFMADD231PS.BCST (DX), Z11, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
-	VFMADD231PS.BCST (BX), Z11, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
-	VFMADD231PS.BCST (SI), Z11, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
-	VFMADD231PS.BCST (DI), Z11, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS.Z        (R11), K1, Z11
+	VFMADD231PS.BCST (SI), Z11, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z11, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z11, Z2
+	VFMADD231PS.BCST (DI), Z11, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z11, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z11, Z5
+	VFMADD231PS.BCST (R8), Z11, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z11, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z11, Z8
+	VFMADD231PS.BCST (R9), Z11, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z11, Z10
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4438,510 +4846,533 @@ TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R9), Y11
-	VFMADD231PS.BCST (DX), Y11, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
-	VFMADD231PS.BCST (BX), Y11, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
-	VFMADD231PS.BCST (SI), Y11, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
-	VFMADD231PS.BCST (DI), Y11, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS          (R11), Y11
+	VFMADD231PS.BCST (SI), Y11, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y11, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y11, Y2
+	VFMADD231PS.BCST (DI), Y11, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y11, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y11, Y5
+	VFMADD231PS.BCST (R8), Y11, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y11, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y11, Y8
+	VFMADD231PS.BCST (R9), Y11, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y11, Y10
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y10, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y11
-	VFMADD231PS.BCST (DX), Y11, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
-	VFMADD231PS.BCST (BX), Y11, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
-	VFMADD231PS.BCST (SI), Y11, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
-	VFMADD231PS.BCST (DI), Y11, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS.Z        (R11), K1, Y11
+	VFMADD231PS.BCST (SI), Y11, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y11, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y11, Y2
+	VFMADD231PS.BCST (DI), Y11, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y11, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y11, Y5
+	VFMADD231PS.BCST (R8), Y11, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y11, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y11, Y8
+	VFMADD231PS.BCST (R9), Y11, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y11, Y10
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-97
-	MOVQ    cols+88(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	SHRQ    $0x10, CX
-	KMOVW   CX, K2
-	MOVQ    aRow+24(FP), CX
-	MOVQ    a+16(FP), DX
-	LEAQ    (DX)(CX*2), BX
-	ADDQ    CX, BX
-	LEAQ    (BX)(CX*2), SI
-	ADDQ    CX, SI
-	LEAQ    (SI)(CX*2), DI
-	ADDQ    CX, DI
-	MOVQ    aStep+32(FP), R8
-	MOVQ    b+48(FP), R9
-	MOVQ    bStep+56(FP), R10
-	MOVQ    runs+8(FP), R11
-	MOVB    accumulate+96(FP), R12
-	MOVQ    $0x00000030, R13
-	TESTB   R12, R12
-	MOVQ    $-1, R12
-	CMOVQEQ R12, R13
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	VXORPS  Z16, Z16, Z16
-	VXORPS  Z17, Z17, Z17
-	VXORPS  Z18, Z18, Z18
-	VXORPS  Z19, Z19, Z19
-	VXORPS  Z20, Z20, Z20
-	VXORPS  Z21, Z21, Z21
-	VXORPS  Z22, Z22, Z22
-	VXORPS  Z23, Z23, Z23
-	CMPQ    AX, $0x20
-	JNE     edge_run_loop
+// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS      (R9), Z24
-	VMOVUPS      64(R9), Z25
-	VBROADCASTSS (DX), Z26
+	VMOVUPS      (R11), Z24
+	VMOVUPS      64(R11), Z25
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(CX*1), Z26
+	VBROADCASTSS (SI)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (DX)(CX*2), Z26
+	VBROADCASTSS (SI)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (BX), Z26
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (BX)(CX*1), Z26
+	VBROADCASTSS (DI)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (BX)(CX*2), Z26
+	VBROADCASTSS (DI)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (SI), Z26
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (SI)(CX*1), Z26
+	VBROADCASTSS (R8)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (SI)(CX*2), Z26
+	VBROADCASTSS (R8)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (DI)(CX*1), Z26
+	VBROADCASTSS (R9)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (DI)(CX*2), Z26
+	VBROADCASTSS (R9)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
 	ADDQ         R10, R9
-	CMPQ         AX, R13
+	ADDQ         R12, R11
+	CMPQ         R14, $0x30
 	JNE          next
-	MOVQ         c+72(FP), R12
-	MOVQ         cRow+80(FP), R14
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          next
+	MOVQ         DX, R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 next:
-	DECQ AX
+	DECQ R14
 	JNZ  depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ bJump+64(FP), R9
-	DECQ R11
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+80(FP), R11
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, K1, (AX)
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, K1, (AX)
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, K1, (AX)
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z20, K1, (AX)
-	VMOVUPS Z21, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z22, K1, (AX)
-	VMOVUPS Z23, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z14, K1, (DX)
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z16, K1, (DX)
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z18, K1, (DX)
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z20, K1, (DX)
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z22, K1, (DX)
+	VMOVUPS Z23, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (AX)
-	VADDPS  64(AX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (AX)
-	VADDPS  64(AX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (AX)
-	VADDPS  64(AX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z20, K1, Z20
-	VMOVUPS Z20, K1, (AX)
-	VADDPS  64(AX), Z21, K2, Z21
-	VMOVUPS Z21, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z22, K1, Z22
-	VMOVUPS Z22, K1, (AX)
-	VADDPS  64(AX), Z23, K2, Z23
-	VMOVUPS Z23, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (DX)
+	VADDPS  64(DX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (DX)
+	VADDPS  64(DX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (DX)
+	VADDPS  64(DX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (DX)
+	VADDPS  64(DX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z22, K1, Z22
+	VMOVUPS Z22, K1, (DX)
+	VADDPS  64(DX), Z23, K2, Z23
+	VMOVUPS Z23, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z    (R9), K1, Z24
-	VMOVUPS.Z    64(R9), K2, Z25
-	VBROADCASTSS (DX), Z26
+	VMOVUPS.Z    (R11), K1, Z24
+	VMOVUPS.Z    64(R11), K2, Z25
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(CX*1), Z26
+	VBROADCASTSS (SI)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (DX)(CX*2), Z26
+	VBROADCASTSS (SI)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (BX), Z26
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (BX)(CX*1), Z26
+	VBROADCASTSS (DI)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (BX)(CX*2), Z26
+	VBROADCASTSS (DI)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (SI), Z26
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (SI)(CX*1), Z26
+	VBROADCASTSS (R8)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (SI)(CX*2), Z26
+	VBROADCASTSS (R8)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (DI)(CX*1), Z26
+	VBROADCASTSS (R9)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (DI)(CX*2), Z26
+	VBROADCASTSS (R9)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
 	ADDQ         R10, R9
-	CMPQ         AX, R13
+	ADDQ         R12, R11
+	CMPQ         R14, $0x30
 	JNE          edge_next
-	MOVQ         c+72(FP), R12
-	MOVQ         cRow+80(FP), R14
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
-	ADDQ         R14, R12
-	PREFETCHT0   (R12)
-	PREFETCHT0   64(R12)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+96(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 edge_next:
-	DECQ AX
+	DECQ R14
 	JNZ  edge_depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ bJump+64(FP), R9
-	DECQ R11
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+80(FP), R11
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x12x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -4958,160 +5389,173 @@ TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R9), Z12
-	VFMADD231PS.BCST (DX), Z12, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
-	VFMADD231PS.BCST (BX), Z12, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
-	VFMADD231PS.BCST (SI), Z12, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
-	VFMADD231PS.BCST (DI), Z12, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS          (R11), Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z12, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z12, Z2
+	VFMADD231PS.BCST (DI), Z12, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z12, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z12, Z5
+	VFMADD231PS.BCST (R8), Z12, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z12, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z12, Z8
+	VFMADD231PS.BCST (R9), Z12, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z12, Z10
+	VFMADD231PS.BCST (R9)(BX*2), Z12, Z11
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z11, K1, Z11
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z12
-	VFMADD231PS.BCST (DX), Z12, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
-	VFMADD231PS.BCST (BX), Z12, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
-	VFMADD231PS.BCST (SI), Z12, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
-	VFMADD231PS.BCST (DI), Z12, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS.Z        (R11), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z12, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z12, Z2
+	VFMADD231PS.BCST (DI), Z12, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z12, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z12, Z5
+	VFMADD231PS.BCST (R8), Z12, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z12, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z12, Z8
+	VFMADD231PS.BCST (R9), Z12, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z12, Z10
+	VFMADD231PS.BCST (R9)(BX*2), Z12, Z11
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+32(FP), R8
-	MOVQ   b+48(FP), R9
-	MOVQ   bStep+56(FP), R10
-	MOVQ   runs+8(FP), R11
+TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+64(FP), R11
+	MOVQ   bStep+72(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5128,547 +5572,570 @@ TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R9), Y12
-	VFMADD231PS.BCST (DX), Y12, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
-	VFMADD231PS.BCST (BX), Y12, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
-	VFMADD231PS.BCST (SI), Y12, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
-	VFMADD231PS.BCST (DI), Y12, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS          (R11), Y12
+	VFMADD231PS.BCST (SI), Y12, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y12, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y12, Y2
+	VFMADD231PS.BCST (DI), Y12, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y12, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y12, Y5
+	VFMADD231PS.BCST (R8), Y12, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y12, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y12, Y8
+	VFMADD231PS.BCST (R9), Y12, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y12, Y10
+	VFMADD231PS.BCST (R9)(BX*2), Y12, Y11
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y10, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y11, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y11, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y11, K1, Y11
+	VMOVUPS Y11, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y12
-	VFMADD231PS.BCST (DX), Y12, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
-	VFMADD231PS.BCST (BX), Y12, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
-	VFMADD231PS.BCST (SI), Y12, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
-	VFMADD231PS.BCST (DI), Y12, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
+	VMOVUPS.Z        (R11), K1, Y12
+	VFMADD231PS.BCST (SI), Y12, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y12, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y12, Y2
+	VFMADD231PS.BCST (DI), Y12, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y12, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y12, Y5
+	VFMADD231PS.BCST (R8), Y12, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y12, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y12, Y8
+	VFMADD231PS.BCST (R9), Y12, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y12, Y10
+	VFMADD231PS.BCST (R9)(BX*2), Y12, Y11
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
 	ADDQ             R10, R9
-	DECQ             AX
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             bJump+64(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+80(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·microAVX512x13x32(SB), NOSPLIT, $0-97
-	MOVQ    cols+88(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	SHRQ    $0x10, CX
-	KMOVW   CX, K2
-	MOVQ    aRow+24(FP), CX
-	MOVQ    a+16(FP), DX
-	LEAQ    (DX)(CX*2), BX
-	ADDQ    CX, BX
-	LEAQ    (BX)(CX*2), SI
-	ADDQ    CX, SI
-	LEAQ    (SI)(CX*2), DI
-	ADDQ    CX, DI
-	LEAQ    (DI)(CX*2), R8
-	ADDQ    CX, R8
-	MOVQ    aStep+32(FP), R9
-	MOVQ    b+48(FP), R10
-	MOVQ    bStep+56(FP), R11
-	MOVQ    runs+8(FP), R12
-	MOVB    accumulate+96(FP), R13
-	MOVQ    $0x00000030, R14
-	TESTB   R13, R13
-	MOVQ    $-1, R13
-	CMOVQEQ R13, R14
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	VXORPS  Z16, Z16, Z16
-	VXORPS  Z17, Z17, Z17
-	VXORPS  Z18, Z18, Z18
-	VXORPS  Z19, Z19, Z19
-	VXORPS  Z20, Z20, Z20
-	VXORPS  Z21, Z21, Z21
-	VXORPS  Z22, Z22, Z22
-	VXORPS  Z23, Z23, Z23
-	VXORPS  Z24, Z24, Z24
-	VXORPS  Z25, Z25, Z25
-	CMPQ    AX, $0x20
-	JNE     edge_run_loop
+// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·microAVX512x13x32(SB), NOSPLIT, $8-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	LEAQ   (R9)(BX*2), R10
+	ADDQ   BX, R10
+	MOVQ   aStep+48(FP), R11
+	MOVQ   b+64(FP), R12
+	MOVQ   bStep+72(FP), R13
+	MOVQ   runs+16(FP), R14
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	VXORPS Z24, Z24, Z24
+	VXORPS Z25, Z25, Z25
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS      (R10), Z26
-	VMOVUPS      64(R10), Z27
-	VBROADCASTSS (DX), Z28
+	VMOVUPS      (R12), Z26
+	VMOVUPS      64(R12), Z27
+	VBROADCASTSS (SI), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (DX)(CX*1), Z28
+	VBROADCASTSS (SI)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z2
 	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (DX)(CX*2), Z28
+	VBROADCASTSS (SI)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (BX), Z28
+	VBROADCASTSS (DI), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (BX)(CX*1), Z28
+	VBROADCASTSS (DI)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (BX)(CX*2), Z28
+	VBROADCASTSS (DI)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (SI), Z28
+	VBROADCASTSS (R8), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (SI)(CX*1), Z28
+	VBROADCASTSS (R8)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (SI)(CX*2), Z28
+	VBROADCASTSS (R8)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (DI), Z28
+	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (DI)(CX*1), Z28
+	VBROADCASTSS (R9)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (DI)(CX*2), Z28
+	VBROADCASTSS (R9)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (R8), Z28
+	VBROADCASTSS (R10), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	ADDQ         R11, R9
 	ADDQ         R11, R10
-	CMPQ         AX, R14
+	ADDQ         R13, R12
+	CMPQ         R15, $0x30
 	JNE          next
-	MOVQ         c+72(FP), R13
-	MOVQ         cRow+80(FP), R15
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          next
+	MOVQ         DX, BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
 
 next:
-	DECQ AX
+	DECQ R15
 	JNZ  depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ aJump+40(FP), R8
-	ADDQ bJump+64(FP), R10
-	DECQ R12
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ aJump+56(FP), R10
+	ADDQ bJump+80(FP), R12
+	DECQ R14
 	JNZ  run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, K1, (AX)
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, K1, (AX)
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, K1, (AX)
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z20, K1, (AX)
-	VMOVUPS Z21, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z22, K1, (AX)
-	VMOVUPS Z23, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z24, K1, (AX)
-	VMOVUPS Z25, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z14, K1, (DX)
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z16, K1, (DX)
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z18, K1, (DX)
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z20, K1, (DX)
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z22, K1, (DX)
+	VMOVUPS Z23, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z24, K1, (DX)
+	VMOVUPS Z25, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (AX)
-	VADDPS  64(AX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (AX)
-	VADDPS  64(AX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (AX)
-	VADDPS  64(AX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z20, K1, Z20
-	VMOVUPS Z20, K1, (AX)
-	VADDPS  64(AX), Z21, K2, Z21
-	VMOVUPS Z21, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z22, K1, Z22
-	VMOVUPS Z22, K1, (AX)
-	VADDPS  64(AX), Z23, K2, Z23
-	VMOVUPS Z23, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z24, K1, Z24
-	VMOVUPS Z24, K1, (AX)
-	VADDPS  64(AX), Z25, K2, Z25
-	VMOVUPS Z25, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (DX)
+	VADDPS  64(DX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (DX)
+	VADDPS  64(DX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (DX)
+	VADDPS  64(DX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (DX)
+	VADDPS  64(DX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z22, K1, Z22
+	VMOVUPS Z22, K1, (DX)
+	VADDPS  64(DX), Z23, K2, Z23
+	VMOVUPS Z23, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z24, K1, Z24
+	VMOVUPS Z24, K1, (DX)
+	VADDPS  64(DX), Z25, K2, Z25
+	VMOVUPS Z25, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS.Z    (R10), K1, Z26
-	VMOVUPS.Z    64(R10), K2, Z27
-	VBROADCASTSS (DX), Z28
+	VMOVUPS.Z    (R12), K1, Z26
+	VMOVUPS.Z    64(R12), K2, Z27
+	VBROADCASTSS (SI), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (DX)(CX*1), Z28
+	VBROADCASTSS (SI)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z2
 	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (DX)(CX*2), Z28
+	VBROADCASTSS (SI)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (BX), Z28
+	VBROADCASTSS (DI), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (BX)(CX*1), Z28
+	VBROADCASTSS (DI)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (BX)(CX*2), Z28
+	VBROADCASTSS (DI)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (SI), Z28
+	VBROADCASTSS (R8), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (SI)(CX*1), Z28
+	VBROADCASTSS (R8)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (SI)(CX*2), Z28
+	VBROADCASTSS (R8)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (DI), Z28
+	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (DI)(CX*1), Z28
+	VBROADCASTSS (R9)(BX*1), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (DI)(CX*2), Z28
+	VBROADCASTSS (R9)(BX*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (R8), Z28
+	VBROADCASTSS (R10), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	ADDQ         R11, R9
 	ADDQ         R11, R10
-	CMPQ         AX, R14
+	ADDQ         R13, R12
+	CMPQ         R15, $0x30
 	JNE          edge_next
-	MOVQ         c+72(FP), R13
-	MOVQ         cRow+80(FP), R15
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
 
 edge_next:
-	DECQ AX
+	DECQ R15
 	JNZ  edge_depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ aJump+40(FP), R8
-	ADDQ bJump+64(FP), R10
-	DECQ R12
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ aJump+56(FP), R10
+	ADDQ bJump+80(FP), R12
+	DECQ R14
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x13x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+32(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   bStep+56(FP), R11
-	MOVQ   runs+8(FP), R12
+TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	LEAQ   (R9)(BX*2), R10
+	ADDQ   BX, R10
+	MOVQ   aStep+48(FP), R11
+	MOVQ   b+64(FP), R12
+	MOVQ   bStep+72(FP), R13
+	MOVQ   runs+16(FP), R14
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -5686,173 +6153,186 @@ TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS          (R10), Z13
-	VFMADD231PS.BCST (DX), Z13, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
-	VFMADD231PS.BCST (BX), Z13, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
-	VFMADD231PS.BCST (SI), Z13, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
-	VFMADD231PS.BCST (DI), Z13, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
-	VFMADD231PS.BCST (R8), Z13, Z12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS          (R12), Z13
+	VFMADD231PS.BCST (SI), Z13, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z13, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z13, Z2
+	VFMADD231PS.BCST (DI), Z13, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z13, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z13, Z5
+	VFMADD231PS.BCST (R8), Z13, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z13, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z13, Z8
+	VFMADD231PS.BCST (R9), Z13, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z13, Z10
+	VFMADD231PS.BCST (R9)(BX*2), Z13, Z11
+	VFMADD231PS.BCST (R10), Z13, Z12
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z11, K1, Z11
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Z13
-	VFMADD231PS.BCST (DX), Z13, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
-	VFMADD231PS.BCST (BX), Z13, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
-	VFMADD231PS.BCST (SI), Z13, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
-	VFMADD231PS.BCST (DI), Z13, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
-	VFMADD231PS.BCST (R8), Z13, Z12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS.Z        (R12), K1, Z13
+	VFMADD231PS.BCST (SI), Z13, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z13, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z13, Z2
+	VFMADD231PS.BCST (DI), Z13, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z13, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z13, Z5
+	VFMADD231PS.BCST (R8), Z13, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z13, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z13, Z8
+	VFMADD231PS.BCST (R9), Z13, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z13, Z10
+	VFMADD231PS.BCST (R9)(BX*2), Z13, Z11
+	VFMADD231PS.BCST (R10), Z13, Z12
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+32(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   bStep+56(FP), R11
-	MOVQ   runs+8(FP), R12
+TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	LEAQ   (R9)(BX*2), R10
+	ADDQ   BX, R10
+	MOVQ   aStep+48(FP), R11
+	MOVQ   b+64(FP), R12
+	MOVQ   bStep+72(FP), R13
+	MOVQ   runs+16(FP), R14
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5870,580 +6350,603 @@ TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS          (R10), Y13
-	VFMADD231PS.BCST (DX), Y13, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
-	VFMADD231PS.BCST (BX), Y13, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
-	VFMADD231PS.BCST (SI), Y13, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
-	VFMADD231PS.BCST (DI), Y13, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
-	VFMADD231PS.BCST (R8), Y13, Y12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS          (R12), Y13
+	VFMADD231PS.BCST (SI), Y13, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y13, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y13, Y2
+	VFMADD231PS.BCST (DI), Y13, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y13, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y13, Y5
+	VFMADD231PS.BCST (R8), Y13, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y13, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y13, Y8
+	VFMADD231PS.BCST (R9), Y13, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y13, Y10
+	VFMADD231PS.BCST (R9)(BX*2), Y13, Y11
+	VFMADD231PS.BCST (R10), Y13, Y12
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y10, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y11, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y12, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y11, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y12, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y12, K1, Y12
-	VMOVUPS Y12, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y11, K1, Y11
+	VMOVUPS Y11, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y12, K1, Y12
+	VMOVUPS Y12, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Y13
-	VFMADD231PS.BCST (DX), Y13, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
-	VFMADD231PS.BCST (BX), Y13, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
-	VFMADD231PS.BCST (SI), Y13, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
-	VFMADD231PS.BCST (DI), Y13, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
-	VFMADD231PS.BCST (R8), Y13, Y12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS.Z        (R12), K1, Y13
+	VFMADD231PS.BCST (SI), Y13, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y13, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y13, Y2
+	VFMADD231PS.BCST (DI), Y13, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y13, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y13, Y5
+	VFMADD231PS.BCST (R8), Y13, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y13, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y13, Y8
+	VFMADD231PS.BCST (R9), Y13, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y13, Y10
+	VFMADD231PS.BCST (R9)(BX*2), Y13, Y11
+	VFMADD231PS.BCST (R10), Y13, Y12
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x32(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV, MMX+
-TEXT ·microAVX512x14x32(SB), NOSPLIT, $0-97
-	MOVQ    cols+88(FP), AX
-	MOVQ    $-1, CX
-	BZHIQ   AX, CX, CX
-	KMOVW   CX, K1
-	SHRQ    $0x10, CX
-	KMOVW   CX, K2
-	MOVQ    aRow+24(FP), CX
-	MOVQ    a+16(FP), DX
-	LEAQ    (DX)(CX*2), BX
-	ADDQ    CX, BX
-	LEAQ    (BX)(CX*2), SI
-	ADDQ    CX, SI
-	LEAQ    (SI)(CX*2), DI
-	ADDQ    CX, DI
-	LEAQ    (DI)(CX*2), R8
-	ADDQ    CX, R8
-	MOVQ    aStep+32(FP), R9
-	MOVQ    b+48(FP), R10
-	MOVQ    bStep+56(FP), R11
-	MOVQ    runs+8(FP), R12
-	MOVB    accumulate+96(FP), R13
-	MOVQ    $0x00000030, R14
-	TESTB   R13, R13
-	MOVQ    $-1, R13
-	CMOVQEQ R13, R14
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	VXORPS  Z16, Z16, Z16
-	VXORPS  Z17, Z17, Z17
-	VXORPS  Z18, Z18, Z18
-	VXORPS  Z19, Z19, Z19
-	VXORPS  Z20, Z20, Z20
-	VXORPS  Z21, Z21, Z21
-	VXORPS  Z22, Z22, Z22
-	VXORPS  Z23, Z23, Z23
-	VXORPS  Z24, Z24, Z24
-	VXORPS  Z25, Z25, Z25
-	VXORPS  Z26, Z26, Z26
-	VXORPS  Z27, Z27, Z27
-	CMPQ    AX, $0x20
-	JNE     edge_run_loop
+// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·microAVX512x14x32(SB), NOSPLIT, $8-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	SHRQ  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	LEAQ   (R9)(BX*2), R10
+	ADDQ   BX, R10
+	MOVQ   aStep+48(FP), R11
+	MOVQ   b+64(FP), R12
+	MOVQ   bStep+72(FP), R13
+	MOVQ   runs+16(FP), R14
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	VXORPS Z24, Z24, Z24
+	VXORPS Z25, Z25, Z25
+	VXORPS Z26, Z26, Z26
+	VXORPS Z27, Z27, Z27
+	CMPQ   AX, $0x20
+	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS      (R10), Z28
-	VMOVUPS      64(R10), Z29
-	VBROADCASTSS (DX), Z30
+	VMOVUPS      (R12), Z28
+	VMOVUPS      64(R12), Z29
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (DX)(CX*1), Z30
+	VBROADCASTSS (SI)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (DX)(CX*2), Z30
+	VBROADCASTSS (SI)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (BX), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (BX)(CX*1), Z30
+	VBROADCASTSS (DI)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (BX)(CX*2), Z30
+	VBROADCASTSS (DI)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (SI), Z30
+	VBROADCASTSS (R8), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (SI)(CX*1), Z30
+	VBROADCASTSS (R8)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (SI)(CX*2), Z30
+	VBROADCASTSS (R8)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (DI), Z30
+	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (DI)(CX*1), Z30
+	VBROADCASTSS (R9)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (DI)(CX*2), Z30
+	VBROADCASTSS (R9)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (R8), Z30
+	VBROADCASTSS (R10), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R8)(CX*1), Z30
+	VBROADCASTSS (R10)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	ADDQ         R11, R9
 	ADDQ         R11, R10
-	CMPQ         AX, R14
+	ADDQ         R13, R12
+	CMPQ         R15, $0x30
 	JNE          next
-	MOVQ         c+72(FP), R13
-	MOVQ         cRow+80(FP), R15
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          next
+	MOVQ         DX, BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
 
 next:
-	DECQ AX
+	DECQ R15
 	JNZ  depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ aJump+40(FP), R8
-	ADDQ bJump+64(FP), R10
-	DECQ R12
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ aJump+56(FP), R10
+	ADDQ bJump+80(FP), R12
+	DECQ R14
 	JNZ  run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, K1, (AX)
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, K1, (AX)
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, K1, (AX)
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z20, K1, (AX)
-	VMOVUPS Z21, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z22, K1, (AX)
-	VMOVUPS Z23, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z24, K1, (AX)
-	VMOVUPS Z25, K2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z26, K1, (AX)
-	VMOVUPS Z27, K2, 64(AX)
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z14, K1, (DX)
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z16, K1, (DX)
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z18, K1, (DX)
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z20, K1, (DX)
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z22, K1, (DX)
+	VMOVUPS Z23, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z24, K1, (DX)
+	VMOVUPS Z25, K2, 64(DX)
+	ADDQ    BX, DX
+	VMOVUPS Z26, K1, (DX)
+	VMOVUPS Z27, K2, 64(DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	VADDPS  64(AX), Z1, K2, Z1
-	VMOVUPS Z1, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	VADDPS  64(AX), Z3, K2, Z3
-	VMOVUPS Z3, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	VADDPS  64(AX), Z5, K2, Z5
-	VMOVUPS Z5, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	VADDPS  64(AX), Z7, K2, Z7
-	VMOVUPS Z7, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	VADDPS  64(AX), Z9, K2, Z9
-	VMOVUPS Z9, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	VADDPS  64(AX), Z11, K2, Z11
-	VMOVUPS Z11, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	VADDPS  64(AX), Z13, K2, Z13
-	VMOVUPS Z13, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z14, K1, Z14
-	VMOVUPS Z14, K1, (AX)
-	VADDPS  64(AX), Z15, K2, Z15
-	VMOVUPS Z15, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z16, K1, Z16
-	VMOVUPS Z16, K1, (AX)
-	VADDPS  64(AX), Z17, K2, Z17
-	VMOVUPS Z17, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z18, K1, Z18
-	VMOVUPS Z18, K1, (AX)
-	VADDPS  64(AX), Z19, K2, Z19
-	VMOVUPS Z19, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z20, K1, Z20
-	VMOVUPS Z20, K1, (AX)
-	VADDPS  64(AX), Z21, K2, Z21
-	VMOVUPS Z21, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z22, K1, Z22
-	VMOVUPS Z22, K1, (AX)
-	VADDPS  64(AX), Z23, K2, Z23
-	VMOVUPS Z23, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z24, K1, Z24
-	VMOVUPS Z24, K1, (AX)
-	VADDPS  64(AX), Z25, K2, Z25
-	VMOVUPS Z25, K2, 64(AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z26, K1, Z26
-	VMOVUPS Z26, K1, (AX)
-	VADDPS  64(AX), Z27, K2, Z27
-	VMOVUPS Z27, K2, 64(AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	VADDPS  64(DX), Z1, K2, Z1
+	VMOVUPS Z1, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	VADDPS  64(DX), Z3, K2, Z3
+	VMOVUPS Z3, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	VADDPS  64(DX), Z5, K2, Z5
+	VMOVUPS Z5, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	VADDPS  64(DX), Z7, K2, Z7
+	VMOVUPS Z7, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	VADDPS  64(DX), Z9, K2, Z9
+	VMOVUPS Z9, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	VADDPS  64(DX), Z11, K2, Z11
+	VMOVUPS Z11, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	VADDPS  64(DX), Z13, K2, Z13
+	VMOVUPS Z13, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z14, K1, Z14
+	VMOVUPS Z14, K1, (DX)
+	VADDPS  64(DX), Z15, K2, Z15
+	VMOVUPS Z15, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z16, K1, Z16
+	VMOVUPS Z16, K1, (DX)
+	VADDPS  64(DX), Z17, K2, Z17
+	VMOVUPS Z17, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z18, K1, Z18
+	VMOVUPS Z18, K1, (DX)
+	VADDPS  64(DX), Z19, K2, Z19
+	VMOVUPS Z19, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z20, K1, Z20
+	VMOVUPS Z20, K1, (DX)
+	VADDPS  64(DX), Z21, K2, Z21
+	VMOVUPS Z21, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z22, K1, Z22
+	VMOVUPS Z22, K1, (DX)
+	VADDPS  64(DX), Z23, K2, Z23
+	VMOVUPS Z23, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z24, K1, Z24
+	VMOVUPS Z24, K1, (DX)
+	VADDPS  64(DX), Z25, K2, Z25
+	VMOVUPS Z25, K2, 64(DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z26, K1, Z26
+	VMOVUPS Z26, K1, (DX)
+	VADDPS  64(DX), Z27, K2, Z27
+	VMOVUPS Z27, K2, 64(DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS.Z    (R10), K1, Z28
-	VMOVUPS.Z    64(R10), K2, Z29
-	VBROADCASTSS (DX), Z30
+	VMOVUPS.Z    (R12), K1, Z28
+	VMOVUPS.Z    64(R12), K2, Z29
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (DX)(CX*1), Z30
+	VBROADCASTSS (SI)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (DX)(CX*2), Z30
+	VBROADCASTSS (SI)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (BX), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (BX)(CX*1), Z30
+	VBROADCASTSS (DI)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (BX)(CX*2), Z30
+	VBROADCASTSS (DI)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (SI), Z30
+	VBROADCASTSS (R8), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (SI)(CX*1), Z30
+	VBROADCASTSS (R8)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (SI)(CX*2), Z30
+	VBROADCASTSS (R8)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (DI), Z30
+	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (DI)(CX*1), Z30
+	VBROADCASTSS (R9)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (DI)(CX*2), Z30
+	VBROADCASTSS (R9)(BX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (R8), Z30
+	VBROADCASTSS (R10), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R8)(CX*1), Z30
+	VBROADCASTSS (R10)(BX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	ADDQ         R11, R9
 	ADDQ         R11, R10
-	CMPQ         AX, R14
+	ADDQ         R13, R12
+	CMPQ         R15, $0x30
 	JNE          edge_next
-	MOVQ         c+72(FP), R13
-	MOVQ         cRow+80(FP), R15
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         R15, R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	CMPB         accumulate+112(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
+	ADDQ         cRow+96(FP), BP
+	PREFETCHT0   (BP)
+	PREFETCHT0   64(BP)
 
 edge_next:
-	DECQ AX
+	DECQ R15
 	JNZ  edge_depth_loop
-	ADDQ aJump+40(FP), DX
-	ADDQ aJump+40(FP), BX
-	ADDQ aJump+40(FP), SI
-	ADDQ aJump+40(FP), DI
-	ADDQ aJump+40(FP), R8
-	ADDQ bJump+64(FP), R10
-	DECQ R12
+	ADDQ aJump+56(FP), SI
+	ADDQ aJump+56(FP), DI
+	ADDQ aJump+56(FP), R8
+	ADDQ aJump+56(FP), R9
+	ADDQ aJump+56(FP), R10
+	ADDQ bJump+80(FP), R12
+	DECQ R14
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x14x16(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+32(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   bStep+56(FP), R11
-	MOVQ   runs+8(FP), R12
+TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	LEAQ   (R9)(BX*2), R10
+	ADDQ   BX, R10
+	MOVQ   aStep+48(FP), R11
+	MOVQ   b+64(FP), R12
+	MOVQ   bStep+72(FP), R13
+	MOVQ   runs+16(FP), R14
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6462,180 +6965,193 @@ TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS          (R10), Z14
-	VFMADD231PS.BCST (DX), Z14, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
-	VFMADD231PS.BCST (BX), Z14, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
-	VFMADD231PS.BCST (SI), Z14, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
-	VFMADD231PS.BCST (DI), Z14, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
-	VFMADD231PS.BCST (R8), Z14, Z12
-	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS          (R12), Z14
+	VFMADD231PS.BCST (SI), Z14, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z14, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z14, Z2
+	VFMADD231PS.BCST (DI), Z14, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z14, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z14, Z5
+	VFMADD231PS.BCST (R8), Z14, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z14, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z14, Z8
+	VFMADD231PS.BCST (R9), Z14, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z14, Z10
+	VFMADD231PS.BCST (R9)(BX*2), Z14, Z11
+	VFMADD231PS.BCST (R10), Z14, Z12
+	VFMADD231PS.BCST (R10)(BX*1), Z14, Z13
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z13, K1, (AX)
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Z13, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Z13, K1, Z13
-	VMOVUPS Z13, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Z0, K1, Z0
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z1, K1, Z1
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z2, K1, Z2
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z3, K1, Z3
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z4, K1, Z4
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z5, K1, Z5
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z6, K1, Z6
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z7, K1, Z7
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z8, K1, Z8
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z9, K1, Z9
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z10, K1, Z10
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z11, K1, Z11
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z12, K1, Z12
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Z13, K1, Z13
+	VMOVUPS Z13, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Z14
-	VFMADD231PS.BCST (DX), Z14, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
-	VFMADD231PS.BCST (BX), Z14, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
-	VFMADD231PS.BCST (SI), Z14, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
-	VFMADD231PS.BCST (DI), Z14, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
-	VFMADD231PS.BCST (R8), Z14, Z12
-	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS.Z        (R12), K1, Z14
+	VFMADD231PS.BCST (SI), Z14, Z0
+	VFMADD231PS.BCST (SI)(BX*1), Z14, Z1
+	VFMADD231PS.BCST (SI)(BX*2), Z14, Z2
+	VFMADD231PS.BCST (DI), Z14, Z3
+	VFMADD231PS.BCST (DI)(BX*1), Z14, Z4
+	VFMADD231PS.BCST (DI)(BX*2), Z14, Z5
+	VFMADD231PS.BCST (R8), Z14, Z6
+	VFMADD231PS.BCST (R8)(BX*1), Z14, Z7
+	VFMADD231PS.BCST (R8)(BX*2), Z14, Z8
+	VFMADD231PS.BCST (R9), Z14, Z9
+	VFMADD231PS.BCST (R9)(BX*1), Z14, Z10
+	VFMADD231PS.BCST (R9)(BX*2), Z14, Z11
+	VFMADD231PS.BCST (R10), Z14, Z12
+	VFMADD231PS.BCST (R10)(BX*1), Z14, Z13
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-97
-	MOVQ   cols+88(FP), AX
-	MOVQ   $-1, CX
-	BZHIQ  AX, CX, CX
-	KMOVW  CX, K1
-	MOVQ   aRow+24(FP), CX
-	MOVQ   a+16(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+32(FP), R9
-	MOVQ   b+48(FP), R10
-	MOVQ   bStep+56(FP), R11
-	MOVQ   runs+8(FP), R12
+TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-113
+	MOVQ  cols+104(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), CX
+	MOVQ  c+88(FP), DX
+
+tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   CX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	LEAQ   (DI)(BX*2), R8
+	ADDQ   BX, R8
+	LEAQ   (R8)(BX*2), R9
+	ADDQ   BX, R9
+	LEAQ   (R9)(BX*2), R10
+	ADDQ   BX, R10
+	MOVQ   aStep+48(FP), R11
+	MOVQ   b+64(FP), R12
+	MOVQ   bStep+72(FP), R13
+	MOVQ   runs+16(FP), R14
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -6654,156 +7170,165 @@ TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-97
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS          (R10), Y14
-	VFMADD231PS.BCST (DX), Y14, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
-	VFMADD231PS.BCST (BX), Y14, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
-	VFMADD231PS.BCST (SI), Y14, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
-	VFMADD231PS.BCST (DI), Y14, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
-	VFMADD231PS.BCST (R8), Y14, Y12
-	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS          (R12), Y14
+	VFMADD231PS.BCST (SI), Y14, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y14, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y14, Y2
+	VFMADD231PS.BCST (DI), Y14, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y14, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y14, Y5
+	VFMADD231PS.BCST (R8), Y14, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y14, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y14, Y8
+	VFMADD231PS.BCST (R9), Y14, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y14, Y10
+	VFMADD231PS.BCST (R9)(BX*2), Y14, Y11
+	VFMADD231PS.BCST (R10), Y14, Y12
+	VFMADD231PS.BCST (R10)(BX*1), Y14, Y13
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    c+72(FP), AX
-	MOVQ    cRow+80(FP), CX
-	MOVB    accumulate+96(FP), DL
-	TESTB   DL, DL
+	MOVQ    cRow+96(FP), BX
+	MOVB    accumulate+112(FP), SI
+	TESTB   SI, SI
 	JNZ     add
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y10, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y11, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y12, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y13, K1, (AX)
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y11, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y12, K1, (DX)
+	ADDQ    BX, DX
+	VMOVUPS Y13, K1, (DX)
+	ADDQ    BX, DX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), CX
+	JMP  tile_loop
+
+done:
 	VZEROUPPER
 	RET
 
 add:
-	VADDPS  (AX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y12, K1, Y12
-	VMOVUPS Y12, K1, (AX)
-	ADDQ    CX, AX
-	VADDPS  (AX), Y13, K1, Y13
-	VMOVUPS Y13, K1, (AX)
-	VZEROUPPER
-	RET
+	VADDPS  (DX), Y0, K1, Y0
+	VMOVUPS Y0, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y1, K1, Y1
+	VMOVUPS Y1, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y2, K1, Y2
+	VMOVUPS Y2, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y3, K1, Y3
+	VMOVUPS Y3, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y4, K1, Y4
+	VMOVUPS Y4, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y5, K1, Y5
+	VMOVUPS Y5, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y6, K1, Y6
+	VMOVUPS Y6, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y7, K1, Y7
+	VMOVUPS Y7, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y8, K1, Y8
+	VMOVUPS Y8, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y9, K1, Y9
+	VMOVUPS Y9, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y10, K1, Y10
+	VMOVUPS Y10, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y11, K1, Y11
+	VMOVUPS Y11, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y12, K1, Y12
+	VMOVUPS Y12, K1, (DX)
+	ADDQ    BX, DX
+	VADDPS  (DX), Y13, K1, Y13
+	VMOVUPS Y13, K1, (DX)
+	ADDQ    BX, DX
+	JMP     next_tile
 
 edge_run_loop:
-	MOVQ depth+0(FP), AX
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Y14
-	VFMADD231PS.BCST (DX), Y14, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
-	VFMADD231PS.BCST (BX), Y14, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
-	VFMADD231PS.BCST (SI), Y14, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
-	VFMADD231PS.BCST (DI), Y14, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
-	VFMADD231PS.BCST (R8), Y14, Y12
-	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
+	VMOVUPS.Z        (R12), K1, Y14
+	VFMADD231PS.BCST (SI), Y14, Y0
+	VFMADD231PS.BCST (SI)(BX*1), Y14, Y1
+	VFMADD231PS.BCST (SI)(BX*2), Y14, Y2
+	VFMADD231PS.BCST (DI), Y14, Y3
+	VFMADD231PS.BCST (DI)(BX*1), Y14, Y4
+	VFMADD231PS.BCST (DI)(BX*2), Y14, Y5
+	VFMADD231PS.BCST (R8), Y14, Y6
+	VFMADD231PS.BCST (R8)(BX*1), Y14, Y7
+	VFMADD231PS.BCST (R8)(BX*2), Y14, Y8
+	VFMADD231PS.BCST (R9), Y14, Y9
+	VFMADD231PS.BCST (R9)(BX*1), Y14, Y10
+	VFMADD231PS.BCST (R9)(BX*2), Y14, Y11
+	VFMADD231PS.BCST (R10), Y14, Y12
+	VFMADD231PS.BCST (R10)(BX*1), Y14, Y13
+	ADDQ             R11, SI
+	ADDQ             R11, DI
+	ADDQ             R11, R8
+	ADDQ             R11, R9
 	ADDQ             R11, R10
-	DECQ             AX
+	ADDQ             R13, R12
+	DECQ             R15
 	JNZ              edge_depth_loop
-	ADDQ             aJump+40(FP), DX
-	ADDQ             aJump+40(FP), BX
-	ADDQ             aJump+40(FP), SI
-	ADDQ             aJump+40(FP), DI
-	ADDQ             aJump+40(FP), R8
-	ADDQ             bJump+64(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), SI
+	ADDQ             aJump+56(FP), DI
+	ADDQ             aJump+56(FP), R8
+	ADDQ             aJump+56(FP), R9
+	ADDQ             aJump+56(FP), R10
+	ADDQ             bJump+80(FP), R12
+	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 

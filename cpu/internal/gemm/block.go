@@ -39,21 +39,25 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 		bJump = 0
 	}
 	for j := 0; j < f.Cols; {
-		w := k.PanelB(f.Cols - j)
-		column := slot(k.widths, w)
-		cols := min(w, f.Cols-j)
+		width := k.widthIndex(f.Cols - j)
+		w := k.widths[width]
 		panelB := j
 		if f.BStep == 0 {
 			panelB, bStep = j*depth, 4*w
 		}
 		for i := 0; i < f.Rows; {
-			h := k.PanelA(f.Rows - i)
-			panelA := i * f.ARow
-			if f.ARow == 0 {
-				panelA, aStep = i*depth, 4*h
+			rest := f.Rows - i
+			h := k.PanelA(rest)
+			tiles := rest / h
+			if tiles > 1 && tiles*h < rest {
+				tiles-- // what remains beyond that is cut evenly
 			}
-			k.micro[slot(k.heights, h)][column](f.Depth, f.Runs, &a[panelA], aRow, aStep, aJump, &b[panelB], bStep, bJump, &c[i*f.CRow+j], 4*f.CRow, cols, f.Accumulate)
-			i += h
+			panelA, aTile := i*f.ARow, h*aRow
+			if f.ARow == 0 {
+				panelA, aTile, aStep = i*depth, 4*h*depth, 4*h
+			}
+			k.micro[h-1][width](tiles, f.Depth, f.Runs, &a[panelA], aTile, aRow, aStep, aJump, &b[panelB], bStep, bJump, &c[i*f.CRow+j], 4*f.CRow, min(w, f.Cols-j), f.Accumulate)
+			i += tiles * h
 		}
 		j += w
 	}

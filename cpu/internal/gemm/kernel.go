@@ -2,18 +2,18 @@ package gemm
 
 import "fmt"
 
-// A microKernel multiplies the rows of A that its name says by cols columns of B, at most as many as its name says, into a tile of C:
-// C = sum, or C += sum if accumulate. The sum goes over runs stretches of depth indices. Distances are in bytes: aRow from one row of A to the next,
-// aStep and bStep from one index to the next, aJump and bJump from the end of a run to the beginning of the next, cRow from one row of C to the next.
+// A microKernel multiplies rows of A by cols columns of B, at most as many as its name says, into tiles of C that lie one below the other, each as many rows high as
+// its name says: C = sum, or C += sum if accumulate. The sum goes over runs stretches of depth indices. Distances are in bytes: aTile from the first row of a
+// tile to that of the next, aRow from one row of A to the next, aStep and bStep from one index to the next, aJump and bJump from the end of a run to the beginning
+// of the next, cRow from one row of C to the next.
 // Nothing outside the cols columns is read or written, and cols falls short of the width by less than the smallest width.
-type microKernel func(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)
+type microKernel func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)
 
 // Kernel is one implementation of the product for one instruction set. It is immutable and safe for concurrent use.
 type Kernel struct {
 	name     string
-	heights  []int           // panel heights of A: 1, 2, 3, … rows
-	widths   []int           // panel widths of B, ascending multiples of the first
-	micro    [][]microKernel // [slot of height][slot of width], nil where there is no such size
+	widths   []int           // panel widths of B, ascending multiples of the first, which is a power of two
+	micro    [][]microKernel // [height of a panel of A - 1][index of the width]
 	maxDepth int             // KC
 	maxRows  int             // MC, a multiple of the largest height
 	maxCols  int             // NC, a multiple of the largest width
@@ -37,8 +37,8 @@ func (k *Kernel) Name() string { return k.name }
 // String returns the name and the largest tile, as in "avx512 14×32".
 func (k *Kernel) String() string { return fmt.Sprintf("%s %d×%d", k.name, k.MR(), k.NR()) }
 
-// MR returns the greatest height of a panel of A, in rows.
-func (k *Kernel) MR() int { return k.heights[len(k.heights)-1] }
+// MR returns the greatest height of a panel of A, in rows. There are panels of every height up to that.
+func (k *Kernel) MR() int { return len(k.micro) }
 
 // NR returns the greatest width of a panel of B, in columns.
 func (k *Kernel) NR() int { return k.widths[len(k.widths)-1] }
@@ -46,35 +46,38 @@ func (k *Kernel) NR() int { return k.widths[len(k.widths)-1] }
 // PanelA returns the height of the panel that starts where rest rows remain. Between MR and 2·MR rows are cut into two panels of like
 // height, because a sliver of one or two rows keeps too few multiply-adds in flight.
 func (k *Kernel) PanelA(rest int) int {
-	if mr := k.MR(); rest >= 2*mr {
-		return mr
-	} else if rest > mr {
-		rest = (rest + 1) / 2
+	mr := k.MR()
+	switch {
+	case rest <= mr:
+		return rest
+	case rest < 2*mr:
+		return (rest + 1) / 2
 	}
-	return fit(k.heights, rest)
+	return mr
 }
 
 // PanelB returns the width of the panel that starts where rest columns remain. It exceeds rest by less than the smallest width, so only
 // the last panel of a block is padded.
-func (k *Kernel) PanelB(rest int) int { return fit(k.widths, rest) }
+func (k *Kernel) PanelB(rest int) int { return k.widths[k.widthIndex(rest)] }
 
-// fit returns the greatest size that is not greater than rest rounded up to a multiple of the smallest.
-func fit(sizes []int, rest int) int {
-	rest = roundUp(rest, sizes[0])
-	i := len(sizes) - 1
-	for sizes[i] > rest {
+// widthIndex returns the index of the greatest width that is not greater than rest rounded up to a multiple of the smallest.
+func (k *Kernel) widthIndex(rest int) int {
+	rest = k.padded(rest)
+	i := len(k.widths) - 1
+	for k.widths[i] > rest {
 		i--
 	}
-	return sizes[i]
+	return i
 }
 
-func roundUp(n, step int) int { return (n + step - 1) / step * step }
+// padded rounds a number of columns up to a multiple of the smallest width.
+func (k *Kernel) padded(cols int) int { return (cols + k.widths[0] - 1) &^ (k.widths[0] - 1) }
 
 // SizeA returns how many float32 the packed form of a block of A takes.
 func (k *Kernel) SizeA(rows, depth int) int { return rows * depth }
 
 // SizeB returns how many float32 the packed form of a block of B takes.
-func (k *Kernel) SizeB(cols, depth int) int { return roundUp(cols, k.widths[0]) * depth }
+func (k *Kernel) SizeB(cols, depth int) int { return k.padded(cols) * depth }
 
 // Depth returns kc, how deep the blocks are that K is cut into (the last may be less deep), for K ≥ 1. It depends on K and the Kernel alone.
 func (k *Kernel) Depth(depth int) int {
@@ -105,9 +108,6 @@ func (k *Kernel) PackB(dst []float32, b Source, col, cols, p, depth int) {
 func (k *Kernel) Macro(rows, cols, depth int, a, b, c []float32, ldc int, accumulate bool) {
 	k.Block(&Block{Rows: rows, Cols: cols, Depth: depth, Runs: 1, CRow: ldc, Accumulate: accumulate}, a, b, c)
 }
-
-// slot returns the place of size, which is one of sizes, in a list of the multiples of the smallest.
-func slot(sizes []int, size int) int { return size/sizes[0] - 1 }
 
 // Peak runs a loop of independent multiply-adds in registers, as fast as one core can, and returns how many floating-point operations it did.
 // Timed, it gives the peak to which a benchmark compares.

@@ -17,7 +17,7 @@ func TestPanelsCoverEveryLane(t *testing.T) {
 			size        func(int, int) int
 			least, most int
 		}{
-			{"A", k.PanelA, k.SizeA, k.heights[0], k.MR()},
+			{"A", k.PanelA, k.SizeA, 1, k.MR()},
 			{"B", k.PanelB, k.SizeB, k.widths[0], k.NR()},
 		} {
 			for lanes := 1; lanes <= 5*side.most; lanes++ {

@@ -21,24 +21,23 @@ func machineKernels() []*Kernel {
 }
 
 var avx512 = Kernel{
-	name:    "avx512",
-	heights: []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14},
-	widths:  []int{8, 16, 32},
+	name:   "avx512",
+	widths: []int{8, 16, 32},
 	micro: [][]microKernel{
-		{microAVX512x1x8, microAVX512x1x16, nil, microAVX512x1x32},
-		{microAVX512x2x8, microAVX512x2x16, nil, microAVX512x2x32},
-		{microAVX512x3x8, microAVX512x3x16, nil, microAVX512x3x32},
-		{microAVX512x4x8, microAVX512x4x16, nil, microAVX512x4x32},
-		{microAVX512x5x8, microAVX512x5x16, nil, microAVX512x5x32},
-		{microAVX512x6x8, microAVX512x6x16, nil, microAVX512x6x32},
-		{microAVX512x7x8, microAVX512x7x16, nil, microAVX512x7x32},
-		{microAVX512x8x8, microAVX512x8x16, nil, microAVX512x8x32},
-		{microAVX512x9x8, microAVX512x9x16, nil, microAVX512x9x32},
-		{microAVX512x10x8, microAVX512x10x16, nil, microAVX512x10x32},
-		{microAVX512x11x8, microAVX512x11x16, nil, microAVX512x11x32},
-		{microAVX512x12x8, microAVX512x12x16, nil, microAVX512x12x32},
-		{microAVX512x13x8, microAVX512x13x16, nil, microAVX512x13x32},
-		{microAVX512x14x8, microAVX512x14x16, nil, microAVX512x14x32},
+		{microAVX512x1x8, microAVX512x1x16, microAVX512x1x32},
+		{microAVX512x2x8, microAVX512x2x16, microAVX512x2x32},
+		{microAVX512x3x8, microAVX512x3x16, microAVX512x3x32},
+		{microAVX512x4x8, microAVX512x4x16, microAVX512x4x32},
+		{microAVX512x5x8, microAVX512x5x16, microAVX512x5x32},
+		{microAVX512x6x8, microAVX512x6x16, microAVX512x6x32},
+		{microAVX512x7x8, microAVX512x7x16, microAVX512x7x32},
+		{microAVX512x8x8, microAVX512x8x16, microAVX512x8x32},
+		{microAVX512x9x8, microAVX512x9x16, microAVX512x9x32},
+		{microAVX512x10x8, microAVX512x10x16, microAVX512x10x32},
+		{microAVX512x11x8, microAVX512x11x16, microAVX512x11x32},
+		{microAVX512x12x8, microAVX512x12x16, microAVX512x12x32},
+		{microAVX512x13x8, microAVX512x13x16, microAVX512x13x32},
+		{microAVX512x14x8, microAVX512x14x16, microAVX512x14x32},
 	},
 	maxDepth: 512,
 	maxRows:  14 * 12,
@@ -48,9 +47,8 @@ var avx512 = Kernel{
 }
 
 var avx2 = Kernel{
-	name:    "avx2",
-	heights: []int{1, 2, 3, 4, 5, 6},
-	widths:  []int{8, 16},
+	name:   "avx2",
+	widths: []int{8, 16},
 	micro: [][]microKernel{
 		{microAVX2x1x8, microAVX2x1x16},
 		{microAVX2x2x8, microAVX2x2x16},

@@ -19,10 +19,9 @@ func TestMicroKernels(t *testing.T) {
 		return s
 	}
 	eachKernel(t, func(t *testing.T, k *Kernel) {
-		for _, h := range k.heights {
-			for _, w := range k.widths {
-				micro := k.micro[slot(k.heights, h)][slot(k.widths, w)]
-				require.NotNil(t, micro, "%d×%d", h, w)
+		for h := 1; h <= k.MR(); h++ {
+			for i, w := range k.widths {
+				micro := k.micro[h-1][i]
 				for cols := w - k.widths[0] + 1; cols <= w; cols++ {
 					for _, f := range []Block{
 						{Depth: 1, Runs: 1, ARow: 1, AStep: h, BStep: w},
@@ -32,9 +31,11 @@ func TestMicroKernels(t *testing.T) {
 						{Depth: 2, Runs: 3, ARow: 3, AStep: 5, ARun: 11, BStep: w + 1, BRun: 2*w + 9},
 						{Depth: 1, Runs: 4, ARow: 1, ARun: 2, BRun: 3},
 					} {
-						f.Rows, f.Cols, f.CRow = h, cols, w+3
+						f.Cols, f.CRow = cols, w+3
 						for _, f.Accumulate = range []bool{false, true} {
-							requireTile(t, micro, &f, whole)
+							for tiles := 1; tiles <= 3; tiles += 2 {
+								requireTiles(t, micro, tiles, h, f, whole)
+							}
 						}
 					}
 				}
@@ -43,12 +44,16 @@ func TestMicroKernels(t *testing.T) {
 	})
 }
 
-// requireTile computes one tile and compares it with the definition of a Block. The operands hold nothing but what is read.
-func requireTile(t *testing.T, micro microKernel, f *Block, whole func(int) []float32) {
-	a := whole((f.Rows-1)*f.ARow + (f.Runs-1)*f.ARun + (f.Depth-1)*f.AStep + 1)
+// requireTiles computes tiles, whose rows of A begin further apart than a tile is high, and compares them with the definition of a Block. The
+// operands hold nothing but what is read.
+func requireTiles(t *testing.T, micro microKernel, tiles, height int, f Block, whole func(int) []float32) {
+	f.Rows = tiles * height
+	aTile := height*f.ARow + 5*(tiles-1)
+	row := func(i int) int { return i/height*aTile + i%height*f.ARow }
+	a := whole(row(f.Rows-1) + (f.Runs-1)*f.ARun + (f.Depth-1)*f.AStep + 1)
 	b := whole((f.Runs-1)*f.BRun + (f.Depth-1)*f.BStep + f.Cols)
 	c, all := guarded(f.Rows * f.CRow)
-	micro(f.Depth, f.Runs, &a[0], 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep), &b[0], 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep),
+	micro(tiles, f.Depth, f.Runs, &a[0], 4*aTile, 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep), &b[0], 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep),
 		&c[0], 4*f.CRow, f.Cols, f.Accumulate)
 	for at, got := range c {
 		i, j := at/f.CRow, at%f.CRow
@@ -59,12 +64,12 @@ func requireTile(t *testing.T, micro microKernel, f *Block, whole func(int) []fl
 			}
 			for run := range f.Runs {
 				for p := range f.Depth {
-					want += a[i*f.ARow+run*f.ARun+p*f.AStep] * b[run*f.BRun+p*f.BStep+j]
+					want += a[row(i)+run*f.ARun+p*f.AStep] * b[run*f.BRun+p*f.BStep+j]
 				}
 			}
 		}
 		if got != want {
-			require.Failf(t, "wrong element", "%+v: C[%d,%d] = %v, want %v", *f, i, j, got, want)
+			require.Failf(t, "wrong element", "%d tiles, %+v: C[%d,%d] = %v, want %v", tiles, f, i, j, got, want)
 		}
 	}
 	requireGuards(t, all)

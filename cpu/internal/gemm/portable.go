@@ -9,7 +9,6 @@ const (
 
 var portable = Kernel{
 	name:     "portable",
-	heights:  []int{1, portableRows},
 	widths:   []int{portableCols},
 	micro:    [][]microKernel{{microPortable1}, {microPortable2}},
 	maxDepth: 256,
@@ -19,67 +18,72 @@ var portable = Kernel{
 	peakFLOP: 2 * portableRows * portableCols,
 }
 
-// microPortable2 is the micro-kernel for a 2×4 tile, whose eight sums and six operands fit the sixteen registers of amd64.
-func microPortable2(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool) {
+// microPortable2 is the micro-kernel for 2×4 tiles, whose eight sums and six operands fit the sixteen registers of amd64.
+func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool) {
 	if cols < portableCols {
-		microPortable1(depth, runs, a, aRow, aStep, aJump, b, bStep, bJump, c, cRow, cols, accumulate)
-		microPortable1(depth, runs, after(a, aRow), aRow, aStep, aJump, b, bStep, bJump, after(c, cRow), cRow, cols, accumulate)
+		for t := range tiles {
+			microPortable1(portableRows, depth, runs, after(a, t*aTile), aRow, 0, aStep, aJump, b, bStep, bJump, after(c, t*portableRows*cRow), cRow, cols, accumulate)
+		}
 		return
 	}
-	var s00, s01, s02, s03, s10, s11, s12, s13 float32
-	atA, atB := 0, 0
-	for range runs {
-		for range depth {
-			a0, a1 := *after(a, atA), *after(a, atA+aRow)
-			row := (*[portableCols]float32)(unsafe.Pointer(after(b, atB)))
-			b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
-			s00 += a0 * b0
-			s01 += a0 * b1
-			s02 += a0 * b2
-			s03 += a0 * b3
-			s10 += a1 * b0
-			s11 += a1 * b1
-			s12 += a1 * b2
-			s13 += a1 * b3
-			atA += aStep
-			atB += bStep
+	for t := range tiles {
+		var s00, s01, s02, s03, s10, s11, s12, s13 float32
+		atA, atB := t*aTile, 0
+		for range runs {
+			for range depth {
+				a0, a1 := *after(a, atA), *after(a, atA+aRow)
+				row := (*[portableCols]float32)(unsafe.Pointer(after(b, atB)))
+				b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
+				s00 += a0 * b0
+				s01 += a0 * b1
+				s02 += a0 * b2
+				s03 += a0 * b3
+				s10 += a1 * b0
+				s11 += a1 * b1
+				s12 += a1 * b2
+				s13 += a1 * b3
+				atA += aStep
+				atB += bStep
+			}
+			atA += aJump
+			atB += bJump
 		}
-		atA += aJump
-		atB += bJump
-	}
-	for i, sums := range [portableRows][portableCols]float32{{s00, s01, s02, s03}, {s10, s11, s12, s13}} {
-		row := (*[portableCols]float32)(unsafe.Pointer(after(c, i*cRow)))
-		for j, s := range sums {
-			if accumulate {
-				row[j] += s
-			} else {
-				row[j] = s
+		for i, sums := range [portableRows][portableCols]float32{{s00, s01, s02, s03}, {s10, s11, s12, s13}} {
+			row := (*[portableCols]float32)(unsafe.Pointer(after(c, (t*portableRows+i)*cRow)))
+			for j, s := range sums {
+				if accumulate {
+					row[j] += s
+				} else {
+					row[j] = s
+				}
 			}
 		}
 	}
 }
 
-// microPortable1 is the micro-kernel for a 1×4 tile.
-func microPortable1(depth, runs int, a *float32, _, aStep, aJump int, b *float32, bStep, bJump int, c *float32, _, cols int, accumulate bool) {
-	var sums [portableCols]float32
-	atA, atB := 0, 0
-	for range runs {
-		for range depth {
-			left := *after(a, atA)
-			for j := range cols {
-				sums[j] += left * *after(b, atB+4*j)
+// microPortable1 is the micro-kernel for 1×4 tiles.
+func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool) {
+	for t := range tiles {
+		var sums [portableCols]float32
+		atA, atB := t*aTile, 0
+		for range runs {
+			for range depth {
+				left := *after(a, atA)
+				for j := range cols {
+					sums[j] += left * *after(b, atB+4*j)
+				}
+				atA += aStep
+				atB += bStep
 			}
-			atA += aStep
-			atB += bStep
+			atA += aJump
+			atB += bJump
 		}
-		atA += aJump
-		atB += bJump
-	}
-	for j := range cols {
-		if to := after(c, 4*j); accumulate {
-			*to += sums[j]
-		} else {
-			*to = sums[j]
+		for j := range cols {
+			if to := after(c, t*cRow+4*j); accumulate {
+				*to += sums[j]
+			} else {
+				*to = sums[j]
+			}
 		}
 	}
 }
