@@ -11,6 +11,7 @@ func vecNEON(n *neon) {
 	n.optimizers()
 	n.softmax()
 	n.normalization()
+	n.dropout()
 	n.moves()
 	n.pooling()
 }

@@ -40,6 +40,9 @@ func (n *neon) negative(d, x vreg) { n.unary(0x4ea0e800, "fcmlt", ", #0.0", d, x
 func (n *neon) atMost0(d, x vreg)  { n.unary(0x6ea0d800, "fcmle", ", #0.0", d, x) } // x ≤ 0
 func (n *neon) isZero(d, x vreg)   { n.unary(0x4ea0d800, "fcmeq", ", #0.0", d, x) } // x = 0
 
+// notLess compares integers: x ≥ y.
+func (n *neon) notLess(d, x, y vreg) { n.same(0x4ea03c00, "cmge", d, x, y) }
+
 // Numbers.
 
 func (n *neon) sqrt(d, x vreg)    { n.unary(0x6ea1f800, "fsqrt", "", d, x) }  // d = √x
@@ -54,6 +57,12 @@ func (n *neon) shiftRight(d, x vreg, k int) {
 // andNot writes d = x ∧ ¬y.
 func (n *neon) andNot(d, x, y vreg) {
 	n.word(0x4e601c00|uint32(y)<<16|uint32(x)<<5|uint32(d), "bic v%d.16b, v%d.16b, v%d.16b", d, x, y)
+}
+
+// mulLong writes the products of 32-bit lanes as 64-bit lanes: of the lower two to low, of the upper two to high.
+func (n *neon) mulLong(low, high, x, y vreg) {
+	n.word(0x2ea0c000|uint32(y)<<16|uint32(x)<<5|uint32(low), "umull v%d.2d, v%d.2s, v%d.2s", low, x, y)
+	n.word(0x6ea0c000|uint32(y)<<16|uint32(x)<<5|uint32(high), "umull2 v%d.2d, v%d.4s, v%d.4s", high, x, y)
 }
 
 // pairLowest writes d₀ = x₀ + x₁.
@@ -95,6 +104,7 @@ func (n *neon) mulSub(d, x, y vreg) { n.op("VFMLS", y, x, d) } // d −= x·y
 
 func (n *neon) and(d, x, y vreg) { n.op("VAND", y.bytes(), x.bytes(), d.bytes()) }
 func (n *neon) or(d, x, y vreg)  { n.op("VORR", y.bytes(), x.bytes(), d.bytes()) }
+func (n *neon) xor(d, x, y vreg) { n.op("VEOR", y.bytes(), x.bytes(), d.bytes()) }
 
 // insertElse writes bits of x into d where those of mask are not set.
 func (n *neon) insertElse(d, x, mask vreg) { n.op("VBIF", mask.bytes(), x.bytes(), d.bytes()) }
@@ -110,7 +120,6 @@ func (n *neon) transpose(v []vreg) {
 			n.op("VTRN1", v[i+1], v[i], pairs[i])
 			n.op("VTRN2", v[i+1], v[i], pairs[i+1])
 		}
-		double := func(v vreg) string { return fmt.Sprintf("V%d.D2", int(v)) }
 		for j := range 2 {
 			n.op("VTRN1", double(pairs[2+j]), double(pairs[j]), double(v[j]))
 			n.op("VTRN2", double(pairs[2+j]), double(pairs[j]), double(v[2+j]))

@@ -33,6 +33,7 @@ var neon = variant("neon", func(k *Kernel) {
 	k.tanh = tanhNEON
 	k.sigmoidGrad = sigmoidGradNEON
 	k.tanhGrad = tanhGradNEON
+	k.dropout = dropoutNEON
 	k.expRows = expRowsNEON
 	k.affineRows = affineRowsNEON
 	k.deviations = deviationsNEON

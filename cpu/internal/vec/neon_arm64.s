@@ -4340,6 +4340,797 @@ tail1:
 done:
 	RET
 
+// func dropoutNEON(y []float32, x []float32, block uint64, stream uint32, step uint32, key0 uint32, key1 uint32, threshold int32, factor float32)
+TEXT ·dropoutNEON(SB), NOSPLIT, $0-80
+	MOVD    y_len+8(FP), R0
+	MOVD    y_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    $0xd2511f53, R3
+	VDUP    R3, V0.S4
+	MOVD    $0xcd9e8d57, R3
+	VDUP    R3, V1.S4
+	MOVD    $0x9e3779b9, R3
+	VDUP    R3, V2.S4
+	MOVD    $0xbb67ae85, R3
+	VDUP    R3, V3.S4
+	MOVWU   key0+64(FP), R3
+	VDUP    R3, V4.S4
+	MOVWU   key1+68(FP), R3
+	VDUP    R3, V5.S4
+	MOVWU   stream+56(FP), R3
+	VDUP    R3, V8.S4
+	MOVWU   step+60(FP), R3
+	VDUP    R3, V9.S4
+	MOVD    block+48(FP), R3
+	VMOV    R3, V10.D[0]
+	ADD     $1, R3
+	VMOV    R3, V10.D[1]
+	ADD     $1, R3
+	VMOV    R3, V11.D[0]
+	ADD     $1, R3
+	VMOV    R3, V11.D[1]
+	ADD     $1, R3
+	MOVD    $4, R3
+	VDUP    R3, V12.D2
+	MOVWU   threshold+72(FP), R3
+	VDUP    R3, V13.S4
+	FMOVS   factor+76(FP), F14
+	VDUP    V14.S[0], V14.S4
+	SUBS    $32, R0
+	BLT     rest
+draw2:
+	VUZP1   V11.S4, V10.S4, V15.S4
+	VUZP2   V11.S4, V10.S4, V16.S4
+	VMOV    V8.B16, V17.B16
+	VMOV    V9.B16, V18.B16
+	VADD    V12.D2, V10.D2, V10.D2
+	VADD    V12.D2, V11.D2, V11.D2
+	VUZP1   V11.S4, V10.S4, V19.S4
+	VUZP2   V11.S4, V10.S4, V20.S4
+	VMOV    V8.B16, V21.B16
+	VMOV    V9.B16, V22.B16
+	VADD    V12.D2, V10.D2, V10.D2
+	VADD    V12.D2, V11.D2, V11.D2
+	VMOV    V4.B16, V6.B16
+	VMOV    V5.B16, V7.B16
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f7 // umull v23.2d, v15.2s, v0.2s
+	WORD    $0x2ea0c27b // umull v27.2d, v19.2s, v0.2s
+	WORD    $0x6ea0c1f8 // umull2 v24.2d, v15.4s, v0.4s
+	WORD    $0x6ea0c27c // umull2 v28.2d, v19.4s, v0.4s
+	WORD    $0x2ea1c239 // umull v25.2d, v17.2s, v1.2s
+	WORD    $0x2ea1c2bd // umull v29.2d, v21.2s, v1.2s
+	WORD    $0x6ea1c23a // umull2 v26.2d, v17.4s, v1.4s
+	WORD    $0x6ea1c2be // umull2 v30.2d, v21.4s, v1.4s
+	VUZP2   V26.S4, V25.S4, V15.S4
+	VUZP2   V30.S4, V29.S4, V19.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V20.B16, V19.B16, V19.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V19.B16, V19.B16
+	VUZP2   V24.S4, V23.S4, V17.S4
+	VUZP2   V28.S4, V27.S4, V21.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V22.B16, V21.B16, V21.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V21.B16, V21.B16
+	VUZP1   V26.S4, V25.S4, V16.S4
+	VUZP1   V30.S4, V29.S4, V20.S4
+	VUZP1   V24.S4, V23.S4, V18.S4
+	VUZP1   V28.S4, V27.S4, V22.S4
+	VTRN1   V16.S4, V15.S4, V23.S4
+	VTRN2   V16.S4, V15.S4, V24.S4
+	VTRN1   V18.S4, V17.S4, V25.S4
+	VTRN2   V18.S4, V17.S4, V26.S4
+	VTRN1   V25.D2, V23.D2, V15.D2
+	VTRN2   V25.D2, V23.D2, V17.D2
+	VTRN1   V26.D2, V24.D2, V16.D2
+	VTRN2   V26.D2, V24.D2, V18.D2
+	VTRN1   V20.S4, V19.S4, V23.S4
+	VTRN2   V20.S4, V19.S4, V24.S4
+	VTRN1   V22.S4, V21.S4, V25.S4
+	VTRN2   V22.S4, V21.S4, V26.S4
+	VTRN1   V25.D2, V23.D2, V19.D2
+	VTRN2   V25.D2, V23.D2, V21.D2
+	VTRN1   V26.D2, V24.D2, V20.D2
+	VTRN2   V26.D2, V24.D2, V22.D2
+	FMOVQ   0(R2), F23
+	FMOVQ   16(R2), F24
+	FMOVQ   32(R2), F25
+	FMOVQ   48(R2), F26
+	FMOVQ   64(R2), F27
+	FMOVQ   80(R2), F28
+	FMOVQ   96(R2), F29
+	FMOVQ   112(R2), F30
+	VUSHR   $8, V15.S4, V15.S4
+	VUSHR   $8, V16.S4, V16.S4
+	VUSHR   $8, V17.S4, V17.S4
+	VUSHR   $8, V18.S4, V18.S4
+	VUSHR   $8, V19.S4, V19.S4
+	VUSHR   $8, V20.S4, V20.S4
+	VUSHR   $8, V21.S4, V21.S4
+	VUSHR   $8, V22.S4, V22.S4
+	WORD    $0x4ead3def // cmge v15.4s, v15.4s, v13.4s
+	WORD    $0x4ead3e10 // cmge v16.4s, v16.4s, v13.4s
+	WORD    $0x4ead3e31 // cmge v17.4s, v17.4s, v13.4s
+	WORD    $0x4ead3e52 // cmge v18.4s, v18.4s, v13.4s
+	WORD    $0x4ead3e73 // cmge v19.4s, v19.4s, v13.4s
+	WORD    $0x4ead3e94 // cmge v20.4s, v20.4s, v13.4s
+	WORD    $0x4ead3eb5 // cmge v21.4s, v21.4s, v13.4s
+	WORD    $0x4ead3ed6 // cmge v22.4s, v22.4s, v13.4s
+	WORD    $0x6e2edef7 // fmul v23.4s, v23.4s, v14.4s
+	WORD    $0x6e2edf18 // fmul v24.4s, v24.4s, v14.4s
+	WORD    $0x6e2edf39 // fmul v25.4s, v25.4s, v14.4s
+	WORD    $0x6e2edf5a // fmul v26.4s, v26.4s, v14.4s
+	WORD    $0x6e2edf7b // fmul v27.4s, v27.4s, v14.4s
+	WORD    $0x6e2edf9c // fmul v28.4s, v28.4s, v14.4s
+	WORD    $0x6e2edfbd // fmul v29.4s, v29.4s, v14.4s
+	WORD    $0x6e2edfde // fmul v30.4s, v30.4s, v14.4s
+	VAND    V15.B16, V23.B16, V23.B16
+	VAND    V16.B16, V24.B16, V24.B16
+	VAND    V17.B16, V25.B16, V25.B16
+	VAND    V18.B16, V26.B16, V26.B16
+	VAND    V19.B16, V27.B16, V27.B16
+	VAND    V20.B16, V28.B16, V28.B16
+	VAND    V21.B16, V29.B16, V29.B16
+	VAND    V22.B16, V30.B16, V30.B16
+	FMOVQ   F23, 0(R1)
+	FMOVQ   F24, 16(R1)
+	FMOVQ   F25, 32(R1)
+	FMOVQ   F26, 48(R1)
+	FMOVQ   F27, 64(R1)
+	FMOVQ   F28, 80(R1)
+	FMOVQ   F29, 96(R1)
+	FMOVQ   F30, 112(R1)
+	ADD     $128, R2
+	ADD     $128, R1
+	SUBS    $32, R0
+	BGE     draw2
+rest:
+	ADD     $32, R0
+	SUBS    $16, R0
+	BLT     tail
+draw1:
+	VUZP1   V11.S4, V10.S4, V15.S4
+	VUZP2   V11.S4, V10.S4, V16.S4
+	VMOV    V8.B16, V17.B16
+	VMOV    V9.B16, V18.B16
+	VADD    V12.D2, V10.D2, V10.D2
+	VADD    V12.D2, V11.D2, V11.D2
+	VMOV    V4.B16, V6.B16
+	VMOV    V5.B16, V7.B16
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VTRN1   V16.S4, V15.S4, V19.S4
+	VTRN2   V16.S4, V15.S4, V20.S4
+	VTRN1   V18.S4, V17.S4, V21.S4
+	VTRN2   V18.S4, V17.S4, V22.S4
+	VTRN1   V21.D2, V19.D2, V15.D2
+	VTRN2   V21.D2, V19.D2, V17.D2
+	VTRN1   V22.D2, V20.D2, V16.D2
+	VTRN2   V22.D2, V20.D2, V18.D2
+	FMOVQ   0(R2), F19
+	FMOVQ   16(R2), F20
+	FMOVQ   32(R2), F21
+	FMOVQ   48(R2), F22
+	VUSHR   $8, V15.S4, V15.S4
+	VUSHR   $8, V16.S4, V16.S4
+	VUSHR   $8, V17.S4, V17.S4
+	VUSHR   $8, V18.S4, V18.S4
+	WORD    $0x4ead3def // cmge v15.4s, v15.4s, v13.4s
+	WORD    $0x4ead3e10 // cmge v16.4s, v16.4s, v13.4s
+	WORD    $0x4ead3e31 // cmge v17.4s, v17.4s, v13.4s
+	WORD    $0x4ead3e52 // cmge v18.4s, v18.4s, v13.4s
+	WORD    $0x6e2ede73 // fmul v19.4s, v19.4s, v14.4s
+	WORD    $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	WORD    $0x6e2edeb5 // fmul v21.4s, v21.4s, v14.4s
+	WORD    $0x6e2eded6 // fmul v22.4s, v22.4s, v14.4s
+	VAND    V15.B16, V19.B16, V19.B16
+	VAND    V16.B16, V20.B16, V20.B16
+	VAND    V17.B16, V21.B16, V21.B16
+	VAND    V18.B16, V22.B16, V22.B16
+	FMOVQ   F19, 0(R1)
+	FMOVQ   F20, 16(R1)
+	FMOVQ   F21, 32(R1)
+	FMOVQ   F22, 48(R1)
+	ADD     $64, R2
+	ADD     $64, R1
+	SUBS    $16, R0
+	BGE     draw1
+tail:
+	ADD     $16, R0
+	CBZ     R0, done
+	VUZP1   V11.S4, V10.S4, V15.S4
+	VUZP2   V11.S4, V10.S4, V16.S4
+	VMOV    V8.B16, V17.B16
+	VMOV    V9.B16, V18.B16
+	VADD    V12.D2, V10.D2, V10.D2
+	VADD    V12.D2, V11.D2, V11.D2
+	VMOV    V4.B16, V6.B16
+	VMOV    V5.B16, V7.B16
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VADD    V2.S4, V6.S4, V6.S4
+	VADD    V3.S4, V7.S4, V7.S4
+	WORD    $0x2ea0c1f3 // umull v19.2d, v15.2s, v0.2s
+	WORD    $0x6ea0c1f4 // umull2 v20.2d, v15.4s, v0.4s
+	WORD    $0x2ea1c235 // umull v21.2d, v17.2s, v1.2s
+	WORD    $0x6ea1c236 // umull2 v22.2d, v17.4s, v1.4s
+	VUZP2   V22.S4, V21.S4, V15.S4
+	VEOR    V16.B16, V15.B16, V15.B16
+	VEOR    V6.B16, V15.B16, V15.B16
+	VUZP2   V20.S4, V19.S4, V17.S4
+	VEOR    V18.B16, V17.B16, V17.B16
+	VEOR    V7.B16, V17.B16, V17.B16
+	VUZP1   V22.S4, V21.S4, V16.S4
+	VUZP1   V20.S4, V19.S4, V18.S4
+	VTRN1   V16.S4, V15.S4, V19.S4
+	VTRN2   V16.S4, V15.S4, V20.S4
+	VTRN1   V18.S4, V17.S4, V21.S4
+	VTRN2   V18.S4, V17.S4, V22.S4
+	VTRN1   V21.D2, V19.D2, V15.D2
+	VTRN2   V21.D2, V19.D2, V17.D2
+	VTRN1   V22.D2, V20.D2, V16.D2
+	VTRN2   V22.D2, V20.D2, V18.D2
+	VMOV    V15.B16, V19.B16
+	SUBS    $4, R0
+	BLT     last
+	FMOVQ   0(R2), F20
+	VUSHR   $8, V15.S4, V15.S4
+	WORD    $0x4ead3def // cmge v15.4s, v15.4s, v13.4s
+	WORD    $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	VAND    V15.B16, V20.B16, V20.B16
+	FMOVQ   F20, 0(R1)
+	ADD     $16, R2
+	ADD     $16, R1
+	VMOV    V16.B16, V19.B16
+	SUBS    $4, R0
+	BLT     last
+	FMOVQ   0(R2), F20
+	VUSHR   $8, V16.S4, V16.S4
+	WORD    $0x4ead3e10 // cmge v16.4s, v16.4s, v13.4s
+	WORD    $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	VAND    V16.B16, V20.B16, V20.B16
+	FMOVQ   F20, 0(R1)
+	ADD     $16, R2
+	ADD     $16, R1
+	VMOV    V17.B16, V19.B16
+	SUBS    $4, R0
+	BLT     last
+	FMOVQ   0(R2), F20
+	VUSHR   $8, V17.S4, V17.S4
+	WORD    $0x4ead3e31 // cmge v17.4s, v17.4s, v13.4s
+	WORD    $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	VAND    V17.B16, V20.B16, V20.B16
+	FMOVQ   F20, 0(R1)
+	ADD     $16, R2
+	ADD     $16, R1
+	VMOV    V18.B16, V19.B16
+	SUBS    $4, R0
+	BLT     last
+	FMOVQ   0(R2), F20
+	VUSHR   $8, V18.S4, V18.S4
+	WORD    $0x4ead3e52 // cmge v18.4s, v18.4s, v13.4s
+	WORD    $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	VAND    V18.B16, V20.B16, V20.B16
+	FMOVQ   F20, 0(R1)
+	ADD     $16, R2
+	ADD     $16, R1
+last:
+	ADD     $4, R0
+	TBZ     $1, R0, single
+	VMOV    V19.B16, V15.B16
+	FMOVD   0(R2), F20
+	VUSHR   $8, V15.S4, V15.S4
+	WORD    $0x4ead3def // cmge v15.4s, v15.4s, v13.4s
+	WORD    $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	VAND    V15.B16, V20.B16, V20.B16
+	FMOVD   F20, 0(R1)
+	VEXT    $8, V19.B16, V19.B16, V19.B16
+	ADD     $8, R2
+	ADD     $8, R1
+single:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F20
+	VUSHR   $8, V19.S4, V19.S4
+	WORD    $0x4ead3e73 // cmge v19.4s, v19.4s, v13.4s
+	WORD    $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	VAND    V19.B16, V20.B16, V20.B16
+	FMOVS   F20, 0(R1)
+done:
+	RET
+
 // func interleaveNEON(dst []float32, planes []float32, bias []float32, pixels int, plane int, pitch int, slope float32)
 TEXT ·interleaveNEON(SB), NOSPLIT, $0-100
 	MOVD    bias_len+56(FP), R0

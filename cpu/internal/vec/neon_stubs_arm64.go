@@ -179,6 +179,11 @@ func normalizedTimesNEON(dst []float32, x []float32, shift []float32, factor []f
 //go:noescape
 func normalizeGradNEON(dx []float32, dy []float32, x []float32, shift []float32, factor []float32, a []float32, b []float32, gamma []float32)
 
+// dropoutNEON does y[i] = factor·x[i] if the upper 24 bits of word i of Philox's blocks from block are at least threshold, else 0.
+//
+//go:noescape
+func dropoutNEON(y []float32, x []float32, block uint64, stream uint32, step uint32, key0 uint32, key1 uint32, threshold int32, factor float32)
+
 // interleaveNEON does dst[p·pitch+k] = ReLU(planes[k·plane+p] + bias[k]) for p < pixels and k < len(bias).
 //
 //go:noescape
