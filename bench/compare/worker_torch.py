@@ -36,15 +36,17 @@ def batch_of(name, batch, layout):
 
 
 def training(name, batch):
-    def prepare(layout, optimizer, compiled):
+    def prepare(layout, optimizer, way):
         model, images = network(name, layout), batch_of(name, batch, layout)
         labels = torch.randint(worker.CLASSES, (batch,))
         adam = torch.optim.Adam(model.parameters(), lr=1e-3, **{"single": {"foreach": False}}.get(optimizer, {optimizer: True}))
 
-        def objective(x, y):
-            return nn.functional.cross_entropy(model(x), y)
+        forward = torch.jit.trace(model, images) if way == "traced" else model
 
-        if compiled:
+        def objective(x, y):
+            return nn.functional.cross_entropy(forward(x), y)
+
+        if way == "compiled":
             objective = torch.compile(objective)
 
         def step():
@@ -54,10 +56,10 @@ def training(name, batch):
 
         return step
 
-    kinds = [(layout, optimizer, False) for optimizer in (["fused"] if NEW else []) + ["foreach", "single"] for layout in FORMATS]
-    kinds += [(layout, "fused", True) for layout in FORMATS if NEW]
-    return {f"{layout} {optimizer}{' compiled' * compiled}": lambda kind=(layout, optimizer, compiled): prepare(*kind)
-            for layout, optimizer, compiled in kinds}
+    optimizers = ["fused"] * NEW + ["foreach", "single"]
+    kinds = [(layout, optimizer, "eager") for optimizer in optimizers for layout in FORMATS]
+    kinds += [(layout, optimizers[0], way) for way in ["traced"] + ["compiled"] * NEW for layout in FORMATS]
+    return {" ".join(kind): lambda kind=kind: prepare(*kind) for kind in kinds}
 
 
 def inference(name, batch):
@@ -146,4 +148,5 @@ def settings_of(task):
 
 if __name__ == "__main__":
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_flush_denormal(True)  # a network that learns one batch for long ends with tiny gradients
     worker.serve(settings_of)
