@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestWorkersDoEveryPartOnce runs many steps from several goroutines at once, as
@@ -72,6 +73,70 @@ func TestWorkersDoNotWaitForHelpers(t *testing.T) {
 	assert.Equal(t, 10, done)
 	close(release)
 	blocked.Wait()
+}
+
+// TestLeaderSleepsUntilTheLastPartIsDone gives helpers parts that take longer than
+// anybody is patient.
+func TestLeaderSleepsUntilTheLastPartIsDone(t *testing.T) {
+	w := newWorkers(3)
+	defer w.close()
+	j := newJob()
+	w.enter(j)
+	defer w.leave(j)
+	for range 20 {
+		var begun sync.WaitGroup
+		begun.Add(3)
+		var done atomic.Int32
+		w.do(j, 3, func(_, worker int) {
+			begun.Done()
+			begun.Wait() // each goroutine has one part
+			if worker > 0 {
+				time.Sleep(time.Duration(worker) * 10 * patience)
+			}
+			done.Add(1)
+		})
+		assert.EqualValues(t, 3, done.Load())
+	}
+}
+
+// TestHelpersSleep: a process that has nothing to do costs nothing.
+func TestHelpersSleep(t *testing.T) {
+	w := newWorkers(4)
+	defer w.close()
+	j := newJob()
+	for range 3 {
+		require.Eventually(t, func() bool { return w.asleep.Load() == 3 }, time.Minute, time.Millisecond)
+		w.enter(j)
+		for range 10 {
+			w.do(j, 40, func(int, int) {})
+		}
+		w.leave(j)
+	}
+}
+
+// TestLeadersWithoutAPlaceWorkAlone has more jobs than the board has places.
+func TestLeadersWithoutAPlaceWorkAlone(t *testing.T) {
+	w := newWorkers(2)
+	defer w.close()
+	jobs := make([]*job, len(w.board)+1)
+	for i := range jobs {
+		jobs[i] = newJob()
+		w.enter(jobs[i])
+	}
+	last := jobs[len(w.board)]
+	done := 0
+	w.do(last, 100, func(_, worker int) {
+		assert.Zero(t, worker)
+		done++
+	})
+	assert.Equal(t, 100, done)
+	for _, j := range jobs {
+		w.leave(j)
+	}
+	assert.Zero(t, w.leaders.Load())
+	w.enter(last)
+	assert.Zero(t, last.place)
+	w.leave(last)
 }
 
 func TestWorkersAllocateNothing(t *testing.T) {
