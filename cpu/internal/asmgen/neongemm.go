@@ -17,15 +17,19 @@ func gemmNEON(n *neon) {
 	n.copyRows()
 }
 
-// neonTile is one micro-kernel: rows×(vectors·4) elements of C, held in rows·vectors registers.
+// neonTile is one micro-kernel: tiles of rows×(vectors·4) elements of C, each held in rows·vectors registers.
 type neonTile struct {
 	*neon
 	rows, vectors int
 
-	sums                          [][]vreg
-	a, aStep, b, bStep, runs, rem greg // rem is for what one piece of code needs alone
-	depth                         greg
-	rowAt                         []greg // distance of each row of A but the first
+	sums               [][]vreg
+	first              greg // row of A in the tile
+	a, aStep           greg
+	b, bStep           greg
+	tiles, runs, depth greg // what is left of them
+	c, cRow            greg
+	rowAt              []greg // distance of each row of A but the first
+	free               greg   // for what one piece of code needs alone
 
 	// last is the distance in bytes from the first column's address to where the last register of a tile that is eight wide begins: one that lacks columns
 	// overlaps the one before it, so that nothing beyond the columns is touched.
@@ -38,10 +42,10 @@ type neonTile struct {
 func (t *neonTile) write() {
 	width := t.vectors * neonLanes
 	t.begin(fmt.Sprintf("microNEONx%dx%d", t.rows, width),
-		"func(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)",
+		"func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)",
 		fmt.Sprintf("what microKernel says, for %d×%d tiles.", t.rows, width))
-	t.a, t.aStep, t.b, t.bStep, t.runs = t.integer("a"), t.integer("aStep"), t.integer("b"), t.integer("bStep"), t.integer("runs")
-	t.depth, t.rem = t.register(), t.register()
+	t.tiles, t.first, t.aStep, t.bStep, t.c, t.cRow = t.integer("tiles"), t.integer("a"), t.integer("aStep"), t.integer("bStep"), t.integer("c"), t.integer("cRow")
+	t.a, t.b, t.runs, t.depth, t.free = t.register(), t.register(), t.register(), t.register(), t.register()
 	cols := t.integer("cols")
 	aRow := t.integer("aRow")
 	t.rowAt = []greg{0, aRow}
@@ -52,11 +56,7 @@ func (t *neonTile) write() {
 	}
 	t.sums = nil
 	for range t.rows {
-		var row []vreg
-		for range t.vectors {
-			row = append(row, t.zero())
-		}
-		t.sums = append(t.sums, row)
+		t.sums = append(t.sums, t.vectorsOf(t.vectors))
 	}
 
 	if t.vectors == 1 {
@@ -67,6 +67,7 @@ func (t *neonTile) write() {
 		t.op("SUB", neonLanes, cols)
 		t.op("LSL", 2, cols)
 	}
+	t.start("")
 	if t.rows > 1 {
 		t.op("CMP", 4, aRow)
 		t.op("BEQ", "packed")
@@ -81,16 +82,30 @@ func (t *neonTile) write() {
 	t.finish("", t.loadC, t.storeC)
 	if t.vectors == 1 {
 		t.label("narrow")
-		t.second, t.third = t.register(), t.register()
+		t.second, t.third = t.register(), cols
 		t.op("SUB", 1, cols)
-		t.op("LSL", 2, cols, t.third)
 		t.op("CMP", 0, cols)
 		t.op("CSET", "NE", t.second)
 		t.op("LSL", 2, t.second)
+		t.op("LSL", 2, cols)
+		t.start("narrow_")
 		t.loops("narrow_", t.loadNarrowB, t.spreadRows)
 		t.finish("narrow_", t.loadNarrow, t.storeNarrow)
 	}
 	t.flush()
+}
+
+// start begins a tile.
+func (t *neonTile) start(prefix string) {
+	t.label(prefix + "tile")
+	t.op("MOVD", t.first, t.a)
+	t.op("MOVD", t.parameter("b"), t.b)
+	t.op("MOVD", t.parameter("runs"), t.runs)
+	for _, row := range t.sums {
+		for _, v := range row {
+			t.clear(v)
+		}
+	}
 }
 
 // loops writes the loops over runs and depth with one way to read each operand.
@@ -103,10 +118,10 @@ func (t *neonTile) loops(prefix string, right func() []vreg, multiply func(right
 	})
 	t.op("SUBS", 1, t.depth)
 	t.op("BNE", prefix+"step")
-	t.op("MOVD", t.parameter("aJump"), t.rem)
-	t.op("ADD", t.rem, t.a)
-	t.op("MOVD", t.parameter("bJump"), t.rem)
-	t.op("ADD", t.rem, t.b)
+	t.op("MOVD", t.parameter("aJump"), t.free)
+	t.op("ADD", t.free, t.a)
+	t.op("MOVD", t.parameter("bJump"), t.free)
+	t.op("ADD", t.free, t.b)
 	t.op("SUBS", 1, t.runs)
 	t.op("BNE", prefix+"run")
 }
@@ -187,38 +202,34 @@ func (t *neonTile) adjacentRows(right []vreg) {
 	}
 }
 
-// finish writes the sums to C, or adds them, and returns.
+// finish writes the sums to C, or adds them, and goes on to the next tile.
 func (t *neonTile) finish(prefix string, load, store func(row []vreg, at greg)) {
-	general := t.general
-	c, cRow, accumulate := t.integer("c"), t.integer("cRow"), t.register()
-	t.op("MOVBU", t.parameter("accumulate"), accumulate)
-	t.op("CBNZ", accumulate, prefix+"add")
-	for i, row := range t.sums {
-		store(row, c)
-		if i < t.rows-1 {
-			t.op("ADD", cRow, c)
-		}
+	t.op("MOVBU", t.parameter("accumulate"), t.free)
+	t.op("CBNZ", t.free, prefix+"add")
+	for _, row := range t.sums {
+		store(row, t.c)
+		t.op("ADD", t.cRow, t.c)
 	}
+	t.label(prefix + "next")
+	t.op("MOVD", t.parameter("aTile"), t.free)
+	t.op("ADD", t.free, t.first)
+	t.op("SUBS", 1, t.tiles)
+	t.op("BNE", prefix+"tile")
 	t.op("RET")
+
 	t.label(prefix + "add")
-	for i, row := range t.sums {
+	for _, row := range t.sums {
 		t.release(func() {
-			old := make([]vreg, len(row))
-			for v := range old {
-				old[v] = t.vector()
-			}
-			load(old, c)
+			old := t.vectorsOf(len(row))
+			load(old, t.c)
 			for v, sum := range row {
 				t.add(sum, old[v], sum)
 			}
-			store(row, c)
+			store(row, t.c)
 		})
-		if i < t.rows-1 {
-			t.op("ADD", cRow, c)
-		}
+		t.op("ADD", t.cRow, t.c)
 	}
-	t.op("RET")
-	t.general = general
+	t.op("B", prefix+"next")
 }
 
 func (t *neonTile) loadC(row []vreg, at greg) {
@@ -238,19 +249,19 @@ func (t *neonTile) storeC(row []vreg, at greg) {
 // loadNarrow reads one, two or three elements.
 func (t *neonTile) loadNarrow(row []vreg, at greg) {
 	t.load(row[0], at.at(0), 1)
-	t.op("ADD", t.second, at, t.rem)
-	t.op("VLD1", fmt.Sprintf("(%s)", t.rem), fmt.Sprintf("V%d.S[1]", int(row[0])))
-	t.op("ADD", t.third, at, t.rem)
-	t.op("VLD1", fmt.Sprintf("(%s)", t.rem), fmt.Sprintf("V%d.S[2]", int(row[0])))
+	t.op("ADD", t.second, at, t.free)
+	t.op("VLD1", fmt.Sprintf("(%s)", t.free), fmt.Sprintf("V%d.S[1]", int(row[0])))
+	t.op("ADD", t.third, at, t.free)
+	t.op("VLD1", fmt.Sprintf("(%s)", t.free), fmt.Sprintf("V%d.S[2]", int(row[0])))
 }
 
 // storeNarrow writes one, two or three elements.
 func (t *neonTile) storeNarrow(row []vreg, at greg) {
 	t.store(row[0], at.at(0), 1)
-	t.op("ADD", t.second, at, t.rem)
-	t.op("VST1", fmt.Sprintf("V%d.S[1]", int(row[0])), fmt.Sprintf("(%s)", t.rem))
-	t.op("ADD", t.third, at, t.rem)
-	t.op("VST1", fmt.Sprintf("V%d.S[2]", int(row[0])), fmt.Sprintf("(%s)", t.rem))
+	t.op("ADD", t.second, at, t.free)
+	t.op("VST1", fmt.Sprintf("V%d.S[1]", int(row[0])), fmt.Sprintf("(%s)", t.free))
+	t.op("ADD", t.third, at, t.free)
+	t.op("VST1", fmt.Sprintf("V%d.S[2]", int(row[0])), fmt.Sprintf("(%s)", t.free))
 }
 
 // peak writes a loop of independent multiply-adds.

@@ -11,7 +11,7 @@ func machineKernels() []*Kernel { return []*Kernel{&neon} }
 var neon = Kernel{
 	name:   "neon",
 	widths: []int{4, 8},
-	micro: tileByTile([][]tileKernel{
+	micro: [][]microKernel{
 		{microNEONx1x4, microNEONx1x8},
 		{microNEONx2x4, microNEONx2x8},
 		{microNEONx3x4, microNEONx3x8},
@@ -24,30 +24,12 @@ var neon = Kernel{
 		{microNEONx10x4, microNEONx10x8},
 		{microNEONx11x4, microNEONx11x8},
 		{microNEONx12x4, microNEONx12x8},
-	}),
+	},
 	maxDepth: 256,
 	maxRows:  12 * 16,
 	maxCols:  1024,
 	peak:     peakNEON,
 	peakFLOP: 2 * 24 * 4,
-}
-
-// A tileKernel is a microKernel for one tile.
-type tileKernel func(depth, runs int, a *float32, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)
-
-// tileByTile makes microKernels of those for one tile, whose heights are 1, 2, 3, …
-func tileByTile(kernels [][]tileKernel) [][]microKernel {
-	micro := make([][]microKernel, len(kernels))
-	for i, row := range kernels {
-		for _, kernel := range row {
-			micro[i] = append(micro[i], func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool) {
-				for t := range tiles {
-					kernel(depth, runs, after(a, t*aTile), aRow, aStep, aJump, b, bStep, bJump, after(c, t*(i+1)*cRow), cRow, cols, accumulate)
-				}
-			})
-		}
-	}
-	return micro
 }
 
 // copyLanes does what CopyLanes does, or returns false.

@@ -4,658 +4,758 @@
 
 #include "textflag.h"
 
-// func microNEONx1x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
+// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
-	SUB     $4, R7
-	LSL     $2, R7
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F2
-	WORD    $0x3ce76843 // ldr q3, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F4
-	ADD     R1, R0
+	FMOVQ   0(R7), F2
+	WORD    $0x3ceb68e3 // ldr q3, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F4
+	ADD     R2, R6
 	WORD    $0x4f841040 // fmla v0.4s, v2.4s, v4.s[0]
 	WORD    $0x4f841061 // fmla v1.4s, v3.4s, v4.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
-	MOVD    c+72(FP), R9
-	MOVD    cRow+80(FP), R10
-	MOVBU   accumulate+96(FP), R11
-	CBNZ    R11, add
-	FMOVQ   F0, 0(R9)
-	WORD    $0x3ca76921 // str q1, [x9, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R9), F2
-	WORD    $0x3ce76923 // ldr q3, [x9, x7]
+	FMOVQ   0(R4), F2
+	WORD    $0x3ceb6883 // ldr q3, [x4, x11]
 	WORD    $0x4e20d440 // fadd v0.4s, v2.4s, v0.4s
 	WORD    $0x4e21d461 // fadd v1.4s, v3.4s, v1.4s
-	FMOVQ   F0, 0(R9)
-	WORD    $0x3ca76921 // str q1, [x9, x7]
-	RET
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx1x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	VEOR    V0.B16, V0.B16, V0.B16
-	CMP     $4, R7
+// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	CMP     $4, R11
 	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F1
-	ADD     R3, R2
-	FMOVS   0(R0), F2
-	ADD     R1, R0
+	FMOVQ   0(R7), F1
+	ADD     R3, R7
+	FMOVS   0(R6), F2
+	ADD     R2, R6
 	WORD    $0x4f821020 // fmla v0.4s, v1.4s, v2.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
-	MOVD    c+72(FP), R9
-	MOVD    cRow+80(FP), R10
-	MOVBU   accumulate+96(FP), R11
-	CBNZ    R11, add
-	FMOVQ   F0, 0(R9)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R9), F1
+	FMOVQ   0(R4), F1
 	WORD    $0x4e20d420 // fadd v0.4s, v1.4s, v0.4s
-	FMOVQ   F0, 0(R9)
-	RET
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R10
-	CMP     $0, R7
-	CSET    NE, R9
-	LSL     $2, R9
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R13
+	LSL     $2, R13
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F1
-	ADD     R9, R2, R6
-	VLD1    (R6), V1.S[1]
-	ADD     R10, R2, R6
-	VLD1    (R6), V1.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F2
-	ADD     R1, R0
+	FMOVS   0(R7), F1
+	ADD     R13, R7, R10
+	VLD1    (R10), V1.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V1.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F2
+	ADD     R2, R6
 	WORD    $0x4f821020 // fmla v0.4s, v1.4s, v2.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R11
-	MOVD    cRow+80(FP), R12
-	MOVBU   accumulate+96(FP), R13
-	CBNZ    R13, narrow_add
-	FMOVS   F0, 0(R11)
-	ADD     R9, R11, R6
-	VST1    V0.S[1], (R6)
-	ADD     R10, R11, R6
-	VST1    V0.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R13, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R11), F1
-	ADD     R9, R11, R6
-	VLD1    (R6), V1.S[1]
-	ADD     R10, R11, R6
-	VLD1    (R6), V1.S[2]
+	FMOVS   0(R4), F1
+	ADD     R13, R4, R10
+	VLD1    (R10), V1.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V1.S[2]
 	WORD    $0x4e20d420 // fadd v0.4s, v1.4s, v0.4s
-	FMOVS   F0, 0(R11)
-	ADD     R9, R11, R6
-	VST1    V0.S[1], (R6)
-	ADD     R10, R11, R6
-	VST1    V0.S[2], (R6)
-	RET
+	FMOVS   F0, 0(R4)
+	ADD     R13, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx2x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx2x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
+// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx2x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
 	VEOR    V3.B16, V3.B16, V3.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F4
-	WORD    $0x3ce76845 // ldr q5, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F6
-	FMOVS   (R0)(R8), F7
-	ADD     R1, R0
+	FMOVQ   0(R7), F4
+	WORD    $0x3ceb68e5 // ldr q5, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F6
+	FMOVS   (R6)(R12), F7
+	ADD     R2, R6
 	WORD    $0x4f861080 // fmla v0.4s, v4.4s, v6.s[0]
 	WORD    $0x4f8610a1 // fmla v1.4s, v5.4s, v6.s[0]
 	WORD    $0x4f871082 // fmla v2.4s, v4.4s, v7.s[0]
 	WORD    $0x4f8710a3 // fmla v3.4s, v5.4s, v7.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F4
-	WORD    $0x3ce76845 // ldr q5, [x2, x7]
-	ADD     R3, R2
-	FMOVD   0(R0), F6
-	ADD     R1, R0
+	FMOVQ   0(R7), F4
+	WORD    $0x3ceb68e5 // ldr q5, [x7, x11]
+	ADD     R3, R7
+	FMOVD   0(R6), F6
+	ADD     R2, R6
 	WORD    $0x4f861080 // fmla v0.4s, v4.4s, v6.s[0]
 	WORD    $0x4f8610a1 // fmla v1.4s, v5.4s, v6.s[0]
 	WORD    $0x4fa61082 // fmla v2.4s, v4.4s, v6.s[1]
 	WORD    $0x4fa610a3 // fmla v3.4s, v5.4s, v6.s[1]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R9
-	MOVD    cRow+80(FP), R10
-	MOVBU   accumulate+96(FP), R11
-	CBNZ    R11, add
-	FMOVQ   F0, 0(R9)
-	WORD    $0x3ca76921 // str q1, [x9, x7]
-	ADD     R10, R9
-	FMOVQ   F2, 0(R9)
-	WORD    $0x3ca76923 // str q3, [x9, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R9), F4
-	WORD    $0x3ce76925 // ldr q5, [x9, x7]
+	FMOVQ   0(R4), F4
+	WORD    $0x3ceb6885 // ldr q5, [x4, x11]
 	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
 	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
-	FMOVQ   F0, 0(R9)
-	WORD    $0x3ca76921 // str q1, [x9, x7]
-	ADD     R10, R9
-	FMOVQ   0(R9), F4
-	WORD    $0x3ce76925 // ldr q5, [x9, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F4
+	WORD    $0x3ceb6885 // ldr q5, [x4, x11]
 	WORD    $0x4e22d482 // fadd v2.4s, v4.4s, v2.4s
 	WORD    $0x4e23d4a3 // fadd v3.4s, v5.4s, v3.4s
-	FMOVQ   F2, 0(R9)
-	WORD    $0x3ca76923 // str q3, [x9, x7]
-	RET
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx2x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx2x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
+// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx2x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F2
-	ADD     R3, R2
-	FMOVS   0(R0), F3
-	FMOVS   (R0)(R8), F4
-	ADD     R1, R0
+	FMOVQ   0(R7), F2
+	ADD     R3, R7
+	FMOVS   0(R6), F3
+	FMOVS   (R6)(R12), F4
+	ADD     R2, R6
 	WORD    $0x4f831040 // fmla v0.4s, v2.4s, v3.s[0]
 	WORD    $0x4f841041 // fmla v1.4s, v2.4s, v4.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F2
-	ADD     R3, R2
-	FMOVD   0(R0), F3
-	ADD     R1, R0
+	FMOVQ   0(R7), F2
+	ADD     R3, R7
+	FMOVD   0(R6), F3
+	ADD     R2, R6
 	WORD    $0x4f831040 // fmla v0.4s, v2.4s, v3.s[0]
 	WORD    $0x4fa31041 // fmla v1.4s, v2.4s, v3.s[1]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R9
-	MOVD    cRow+80(FP), R10
-	MOVBU   accumulate+96(FP), R11
-	CBNZ    R11, add
-	FMOVQ   F0, 0(R9)
-	ADD     R10, R9
-	FMOVQ   F1, 0(R9)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R9), F2
+	FMOVQ   0(R4), F2
 	WORD    $0x4e20d440 // fadd v0.4s, v2.4s, v0.4s
-	FMOVQ   F0, 0(R9)
-	ADD     R10, R9
-	FMOVQ   0(R9), F2
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F2
 	WORD    $0x4e21d441 // fadd v1.4s, v2.4s, v1.4s
-	FMOVQ   F1, 0(R9)
-	RET
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R10
-	CMP     $0, R7
-	CSET    NE, R9
-	LSL     $2, R9
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R13
+	LSL     $2, R13
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F2
-	ADD     R9, R2, R6
-	VLD1    (R6), V2.S[1]
-	ADD     R10, R2, R6
-	VLD1    (R6), V2.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F3
-	FMOVS   (R0)(R8), F4
-	ADD     R1, R0
+	FMOVS   0(R7), F2
+	ADD     R13, R7, R10
+	VLD1    (R10), V2.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V2.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F3
+	FMOVS   (R6)(R12), F4
+	ADD     R2, R6
 	WORD    $0x4f831040 // fmla v0.4s, v2.4s, v3.s[0]
 	WORD    $0x4f841041 // fmla v1.4s, v2.4s, v4.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R11
-	MOVD    cRow+80(FP), R12
-	MOVBU   accumulate+96(FP), R13
-	CBNZ    R13, narrow_add
-	FMOVS   F0, 0(R11)
-	ADD     R9, R11, R6
-	VST1    V0.S[1], (R6)
-	ADD     R10, R11, R6
-	VST1    V0.S[2], (R6)
-	ADD     R12, R11
-	FMOVS   F1, 0(R11)
-	ADD     R9, R11, R6
-	VST1    V1.S[1], (R6)
-	ADD     R10, R11, R6
-	VST1    V1.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R13, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R13, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R11), F2
-	ADD     R9, R11, R6
-	VLD1    (R6), V2.S[1]
-	ADD     R10, R11, R6
-	VLD1    (R6), V2.S[2]
+	FMOVS   0(R4), F2
+	ADD     R13, R4, R10
+	VLD1    (R10), V2.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V2.S[2]
 	WORD    $0x4e20d440 // fadd v0.4s, v2.4s, v0.4s
-	FMOVS   F0, 0(R11)
-	ADD     R9, R11, R6
-	VST1    V0.S[1], (R6)
-	ADD     R10, R11, R6
-	VST1    V0.S[2], (R6)
-	ADD     R12, R11
-	FMOVS   0(R11), F2
-	ADD     R9, R11, R6
-	VLD1    (R6), V2.S[1]
-	ADD     R10, R11, R6
-	VLD1    (R6), V2.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R13, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F2
+	ADD     R13, R4, R10
+	VLD1    (R10), V2.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V2.S[2]
 	WORD    $0x4e21d441 // fadd v1.4s, v2.4s, v1.4s
-	FMOVS   F1, 0(R11)
-	ADD     R9, R11, R6
-	VST1    V1.S[1], (R6)
-	ADD     R10, R11, R6
-	VST1    V1.S[2], (R6)
-	RET
+	FMOVS   F1, 0(R4)
+	ADD     R13, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx3x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx3x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
+// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx3x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
 	VEOR    V3.B16, V3.B16, V3.B16
 	VEOR    V4.B16, V4.B16, V4.B16
 	VEOR    V5.B16, V5.B16, V5.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F6
-	WORD    $0x3ce76847 // ldr q7, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F8
-	FMOVS   (R0)(R8), F9
-	FMOVS   (R0)(R9), F10
-	ADD     R1, R0
+	FMOVQ   0(R7), F6
+	WORD    $0x3ceb68e7 // ldr q7, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F8
+	FMOVS   (R6)(R12), F9
+	FMOVS   (R6)(R13), F10
+	ADD     R2, R6
 	WORD    $0x4f8810c0 // fmla v0.4s, v6.4s, v8.s[0]
 	WORD    $0x4f8810e1 // fmla v1.4s, v7.4s, v8.s[0]
 	WORD    $0x4f8910c2 // fmla v2.4s, v6.4s, v9.s[0]
 	WORD    $0x4f8910e3 // fmla v3.4s, v7.4s, v9.s[0]
 	WORD    $0x4f8a10c4 // fmla v4.4s, v6.4s, v10.s[0]
 	WORD    $0x4f8a10e5 // fmla v5.4s, v7.4s, v10.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F6
-	WORD    $0x3ce76847 // ldr q7, [x2, x7]
-	ADD     R3, R2
-	FMOVD   0(R0), F8
-	FMOVS   8(R0), F9
-	ADD     R1, R0
+	FMOVQ   0(R7), F6
+	WORD    $0x3ceb68e7 // ldr q7, [x7, x11]
+	ADD     R3, R7
+	FMOVD   0(R6), F8
+	FMOVS   8(R6), F9
+	ADD     R2, R6
 	WORD    $0x4f8810c0 // fmla v0.4s, v6.4s, v8.s[0]
 	WORD    $0x4f8810e1 // fmla v1.4s, v7.4s, v8.s[0]
 	WORD    $0x4fa810c2 // fmla v2.4s, v6.4s, v8.s[1]
 	WORD    $0x4fa810e3 // fmla v3.4s, v7.4s, v8.s[1]
 	WORD    $0x4f8910c4 // fmla v4.4s, v6.4s, v9.s[0]
 	WORD    $0x4f8910e5 // fmla v5.4s, v7.4s, v9.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R10
-	MOVD    cRow+80(FP), R11
-	MOVBU   accumulate+96(FP), R12
-	CBNZ    R12, add
-	FMOVQ   F0, 0(R10)
-	WORD    $0x3ca76941 // str q1, [x10, x7]
-	ADD     R11, R10
-	FMOVQ   F2, 0(R10)
-	WORD    $0x3ca76943 // str q3, [x10, x7]
-	ADD     R11, R10
-	FMOVQ   F4, 0(R10)
-	WORD    $0x3ca76945 // str q5, [x10, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R10), F6
-	WORD    $0x3ce76947 // ldr q7, [x10, x7]
+	FMOVQ   0(R4), F6
+	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
 	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
 	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
-	FMOVQ   F0, 0(R10)
-	WORD    $0x3ca76941 // str q1, [x10, x7]
-	ADD     R11, R10
-	FMOVQ   0(R10), F6
-	WORD    $0x3ce76947 // ldr q7, [x10, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F6
+	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
 	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
 	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
-	FMOVQ   F2, 0(R10)
-	WORD    $0x3ca76943 // str q3, [x10, x7]
-	ADD     R11, R10
-	FMOVQ   0(R10), F6
-	WORD    $0x3ce76947 // ldr q7, [x10, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F6
+	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
 	WORD    $0x4e24d4c4 // fadd v4.4s, v6.4s, v4.4s
 	WORD    $0x4e25d4e5 // fadd v5.4s, v7.4s, v5.4s
-	FMOVQ   F4, 0(R10)
-	WORD    $0x3ca76945 // str q5, [x10, x7]
-	RET
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx3x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx3x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
+// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx3x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F3
-	ADD     R3, R2
-	FMOVS   0(R0), F4
-	FMOVS   (R0)(R8), F5
-	FMOVS   (R0)(R9), F6
-	ADD     R1, R0
+	FMOVQ   0(R7), F3
+	ADD     R3, R7
+	FMOVS   0(R6), F4
+	FMOVS   (R6)(R12), F5
+	FMOVS   (R6)(R13), F6
+	ADD     R2, R6
 	WORD    $0x4f841060 // fmla v0.4s, v3.4s, v4.s[0]
 	WORD    $0x4f851061 // fmla v1.4s, v3.4s, v5.s[0]
 	WORD    $0x4f861062 // fmla v2.4s, v3.4s, v6.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F3
-	ADD     R3, R2
-	FMOVD   0(R0), F4
-	FMOVS   8(R0), F5
-	ADD     R1, R0
+	FMOVQ   0(R7), F3
+	ADD     R3, R7
+	FMOVD   0(R6), F4
+	FMOVS   8(R6), F5
+	ADD     R2, R6
 	WORD    $0x4f841060 // fmla v0.4s, v3.4s, v4.s[0]
 	WORD    $0x4fa41061 // fmla v1.4s, v3.4s, v4.s[1]
 	WORD    $0x4f851062 // fmla v2.4s, v3.4s, v5.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R10
-	MOVD    cRow+80(FP), R11
-	MOVBU   accumulate+96(FP), R12
-	CBNZ    R12, add
-	FMOVQ   F0, 0(R10)
-	ADD     R11, R10
-	FMOVQ   F1, 0(R10)
-	ADD     R11, R10
-	FMOVQ   F2, 0(R10)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R10), F3
+	FMOVQ   0(R4), F3
 	WORD    $0x4e20d460 // fadd v0.4s, v3.4s, v0.4s
-	FMOVQ   F0, 0(R10)
-	ADD     R11, R10
-	FMOVQ   0(R10), F3
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F3
 	WORD    $0x4e21d461 // fadd v1.4s, v3.4s, v1.4s
-	FMOVQ   F1, 0(R10)
-	ADD     R11, R10
-	FMOVQ   0(R10), F3
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F3
 	WORD    $0x4e22d462 // fadd v2.4s, v3.4s, v2.4s
-	FMOVQ   F2, 0(R10)
-	RET
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R11
-	CMP     $0, R7
-	CSET    NE, R10
-	LSL     $2, R10
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R14
+	LSL     $2, R14
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F3
-	ADD     R10, R2, R6
-	VLD1    (R6), V3.S[1]
-	ADD     R11, R2, R6
-	VLD1    (R6), V3.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F4
-	FMOVS   (R0)(R8), F5
-	FMOVS   (R0)(R9), F6
-	ADD     R1, R0
+	FMOVS   0(R7), F3
+	ADD     R14, R7, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V3.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F4
+	FMOVS   (R6)(R12), F5
+	FMOVS   (R6)(R13), F6
+	ADD     R2, R6
 	WORD    $0x4f841060 // fmla v0.4s, v3.4s, v4.s[0]
 	WORD    $0x4f851061 // fmla v1.4s, v3.4s, v5.s[0]
 	WORD    $0x4f861062 // fmla v2.4s, v3.4s, v6.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R12
-	MOVD    cRow+80(FP), R13
-	MOVBU   accumulate+96(FP), R14
-	CBNZ    R14, narrow_add
-	FMOVS   F0, 0(R12)
-	ADD     R10, R12, R6
-	VST1    V0.S[1], (R6)
-	ADD     R11, R12, R6
-	VST1    V0.S[2], (R6)
-	ADD     R13, R12
-	FMOVS   F1, 0(R12)
-	ADD     R10, R12, R6
-	VST1    V1.S[1], (R6)
-	ADD     R11, R12, R6
-	VST1    V1.S[2], (R6)
-	ADD     R13, R12
-	FMOVS   F2, 0(R12)
-	ADD     R10, R12, R6
-	VST1    V2.S[1], (R6)
-	ADD     R11, R12, R6
-	VST1    V2.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R14, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R14, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R14, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R12), F3
-	ADD     R10, R12, R6
-	VLD1    (R6), V3.S[1]
-	ADD     R11, R12, R6
-	VLD1    (R6), V3.S[2]
+	FMOVS   0(R4), F3
+	ADD     R14, R4, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V3.S[2]
 	WORD    $0x4e20d460 // fadd v0.4s, v3.4s, v0.4s
-	FMOVS   F0, 0(R12)
-	ADD     R10, R12, R6
-	VST1    V0.S[1], (R6)
-	ADD     R11, R12, R6
-	VST1    V0.S[2], (R6)
-	ADD     R13, R12
-	FMOVS   0(R12), F3
-	ADD     R10, R12, R6
-	VLD1    (R6), V3.S[1]
-	ADD     R11, R12, R6
-	VLD1    (R6), V3.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R14, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F3
+	ADD     R14, R4, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V3.S[2]
 	WORD    $0x4e21d461 // fadd v1.4s, v3.4s, v1.4s
-	FMOVS   F1, 0(R12)
-	ADD     R10, R12, R6
-	VST1    V1.S[1], (R6)
-	ADD     R11, R12, R6
-	VST1    V1.S[2], (R6)
-	ADD     R13, R12
-	FMOVS   0(R12), F3
-	ADD     R10, R12, R6
-	VLD1    (R6), V3.S[1]
-	ADD     R11, R12, R6
-	VLD1    (R6), V3.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R14, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F3
+	ADD     R14, R4, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V3.S[2]
 	WORD    $0x4e22d462 // fadd v2.4s, v3.4s, v2.4s
-	FMOVS   F2, 0(R12)
-	ADD     R10, R12, R6
-	VST1    V2.S[1], (R6)
-	ADD     R11, R12, R6
-	VST1    V2.S[2], (R6)
-	RET
+	FMOVS   F2, 0(R4)
+	ADD     R14, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx4x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx4x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
+// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx4x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -664,21 +764,19 @@ TEXT ·microNEONx4x8(SB), NOSPLIT, $0-97
 	VEOR    V5.B16, V5.B16, V5.B16
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V7.B16, V7.B16, V7.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F8
-	WORD    $0x3ce76849 // ldr q9, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F10
-	FMOVS   (R0)(R8), F11
-	FMOVS   (R0)(R9), F12
-	FMOVS   (R0)(R10), F13
-	ADD     R1, R0
+	FMOVQ   0(R7), F8
+	WORD    $0x3ceb68e9 // ldr q9, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F10
+	FMOVS   (R6)(R12), F11
+	FMOVS   (R6)(R13), F12
+	FMOVS   (R6)(R14), F13
+	ADD     R2, R6
 	WORD    $0x4f8a1100 // fmla v0.4s, v8.4s, v10.s[0]
 	WORD    $0x4f8a1121 // fmla v1.4s, v9.4s, v10.s[0]
 	WORD    $0x4f8b1102 // fmla v2.4s, v8.4s, v11.s[0]
@@ -687,24 +785,24 @@ step:
 	WORD    $0x4f8c1125 // fmla v5.4s, v9.4s, v12.s[0]
 	WORD    $0x4f8d1106 // fmla v6.4s, v8.4s, v13.s[0]
 	WORD    $0x4f8d1127 // fmla v7.4s, v9.4s, v13.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F8
-	WORD    $0x3ce76849 // ldr q9, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F10
-	ADD     R1, R0
+	FMOVQ   0(R7), F8
+	WORD    $0x3ceb68e9 // ldr q9, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F10
+	ADD     R2, R6
 	WORD    $0x4f8a1100 // fmla v0.4s, v8.4s, v10.s[0]
 	WORD    $0x4f8a1121 // fmla v1.4s, v9.4s, v10.s[0]
 	WORD    $0x4faa1102 // fmla v2.4s, v8.4s, v10.s[1]
@@ -713,275 +811,310 @@ packed_step:
 	WORD    $0x4f8a1925 // fmla v5.4s, v9.4s, v10.s[2]
 	WORD    $0x4faa1906 // fmla v6.4s, v8.4s, v10.s[3]
 	WORD    $0x4faa1927 // fmla v7.4s, v9.4s, v10.s[3]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R11
-	MOVD    cRow+80(FP), R12
-	MOVBU   accumulate+96(FP), R13
-	CBNZ    R13, add
-	FMOVQ   F0, 0(R11)
-	WORD    $0x3ca76961 // str q1, [x11, x7]
-	ADD     R12, R11
-	FMOVQ   F2, 0(R11)
-	WORD    $0x3ca76963 // str q3, [x11, x7]
-	ADD     R12, R11
-	FMOVQ   F4, 0(R11)
-	WORD    $0x3ca76965 // str q5, [x11, x7]
-	ADD     R12, R11
-	FMOVQ   F6, 0(R11)
-	WORD    $0x3ca76967 // str q7, [x11, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R11), F8
-	WORD    $0x3ce76969 // ldr q9, [x11, x7]
+	FMOVQ   0(R4), F8
+	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
 	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
 	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
-	FMOVQ   F0, 0(R11)
-	WORD    $0x3ca76961 // str q1, [x11, x7]
-	ADD     R12, R11
-	FMOVQ   0(R11), F8
-	WORD    $0x3ce76969 // ldr q9, [x11, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
+	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
 	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
 	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
-	FMOVQ   F2, 0(R11)
-	WORD    $0x3ca76963 // str q3, [x11, x7]
-	ADD     R12, R11
-	FMOVQ   0(R11), F8
-	WORD    $0x3ce76969 // ldr q9, [x11, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
+	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
 	WORD    $0x4e24d504 // fadd v4.4s, v8.4s, v4.4s
 	WORD    $0x4e25d525 // fadd v5.4s, v9.4s, v5.4s
-	FMOVQ   F4, 0(R11)
-	WORD    $0x3ca76965 // str q5, [x11, x7]
-	ADD     R12, R11
-	FMOVQ   0(R11), F8
-	WORD    $0x3ce76969 // ldr q9, [x11, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
+	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
 	WORD    $0x4e26d506 // fadd v6.4s, v8.4s, v6.4s
 	WORD    $0x4e27d527 // fadd v7.4s, v9.4s, v7.4s
-	FMOVQ   F6, 0(R11)
-	WORD    $0x3ca76967 // str q7, [x11, x7]
-	RET
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx4x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx4x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
+// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx4x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
 	VEOR    V3.B16, V3.B16, V3.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F4
-	ADD     R3, R2
-	FMOVS   0(R0), F5
-	FMOVS   (R0)(R8), F6
-	FMOVS   (R0)(R9), F7
-	FMOVS   (R0)(R10), F8
-	ADD     R1, R0
+	FMOVQ   0(R7), F4
+	ADD     R3, R7
+	FMOVS   0(R6), F5
+	FMOVS   (R6)(R12), F6
+	FMOVS   (R6)(R13), F7
+	FMOVS   (R6)(R14), F8
+	ADD     R2, R6
 	WORD    $0x4f851080 // fmla v0.4s, v4.4s, v5.s[0]
 	WORD    $0x4f861081 // fmla v1.4s, v4.4s, v6.s[0]
 	WORD    $0x4f871082 // fmla v2.4s, v4.4s, v7.s[0]
 	WORD    $0x4f881083 // fmla v3.4s, v4.4s, v8.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F4
-	ADD     R3, R2
-	FMOVQ   0(R0), F5
-	ADD     R1, R0
+	FMOVQ   0(R7), F4
+	ADD     R3, R7
+	FMOVQ   0(R6), F5
+	ADD     R2, R6
 	WORD    $0x4f851080 // fmla v0.4s, v4.4s, v5.s[0]
 	WORD    $0x4fa51081 // fmla v1.4s, v4.4s, v5.s[1]
 	WORD    $0x4f851882 // fmla v2.4s, v4.4s, v5.s[2]
 	WORD    $0x4fa51883 // fmla v3.4s, v4.4s, v5.s[3]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R11
-	MOVD    cRow+80(FP), R12
-	MOVBU   accumulate+96(FP), R13
-	CBNZ    R13, add
-	FMOVQ   F0, 0(R11)
-	ADD     R12, R11
-	FMOVQ   F1, 0(R11)
-	ADD     R12, R11
-	FMOVQ   F2, 0(R11)
-	ADD     R12, R11
-	FMOVQ   F3, 0(R11)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R11), F4
+	FMOVQ   0(R4), F4
 	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
-	FMOVQ   F0, 0(R11)
-	ADD     R12, R11
-	FMOVQ   0(R11), F4
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F4
 	WORD    $0x4e21d481 // fadd v1.4s, v4.4s, v1.4s
-	FMOVQ   F1, 0(R11)
-	ADD     R12, R11
-	FMOVQ   0(R11), F4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F4
 	WORD    $0x4e22d482 // fadd v2.4s, v4.4s, v2.4s
-	FMOVQ   F2, 0(R11)
-	ADD     R12, R11
-	FMOVQ   0(R11), F4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F4
 	WORD    $0x4e23d483 // fadd v3.4s, v4.4s, v3.4s
-	FMOVQ   F3, 0(R11)
-	RET
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R12
-	CMP     $0, R7
-	CSET    NE, R11
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R15
+	LSL     $2, R15
 	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F4
-	ADD     R11, R2, R6
-	VLD1    (R6), V4.S[1]
-	ADD     R12, R2, R6
-	VLD1    (R6), V4.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F5
-	FMOVS   (R0)(R8), F6
-	FMOVS   (R0)(R9), F7
-	FMOVS   (R0)(R10), F8
-	ADD     R1, R0
+	FMOVS   0(R7), F4
+	ADD     R15, R7, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V4.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F5
+	FMOVS   (R6)(R12), F6
+	FMOVS   (R6)(R13), F7
+	FMOVS   (R6)(R14), F8
+	ADD     R2, R6
 	WORD    $0x4f851080 // fmla v0.4s, v4.4s, v5.s[0]
 	WORD    $0x4f861081 // fmla v1.4s, v4.4s, v6.s[0]
 	WORD    $0x4f871082 // fmla v2.4s, v4.4s, v7.s[0]
 	WORD    $0x4f881083 // fmla v3.4s, v4.4s, v8.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R13
-	MOVD    cRow+80(FP), R14
-	MOVBU   accumulate+96(FP), R15
-	CBNZ    R15, narrow_add
-	FMOVS   F0, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V0.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V0.S[2], (R6)
-	ADD     R14, R13
-	FMOVS   F1, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V1.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V1.S[2], (R6)
-	ADD     R14, R13
-	FMOVS   F2, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V2.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V2.S[2], (R6)
-	ADD     R14, R13
-	FMOVS   F3, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V3.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V3.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R13), F4
-	ADD     R11, R13, R6
-	VLD1    (R6), V4.S[1]
-	ADD     R12, R13, R6
-	VLD1    (R6), V4.S[2]
+	FMOVS   0(R4), F4
+	ADD     R15, R4, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V4.S[2]
 	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
-	FMOVS   F0, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V0.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V0.S[2], (R6)
-	ADD     R14, R13
-	FMOVS   0(R13), F4
-	ADD     R11, R13, R6
-	VLD1    (R6), V4.S[1]
-	ADD     R12, R13, R6
-	VLD1    (R6), V4.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F4
+	ADD     R15, R4, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V4.S[2]
 	WORD    $0x4e21d481 // fadd v1.4s, v4.4s, v1.4s
-	FMOVS   F1, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V1.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V1.S[2], (R6)
-	ADD     R14, R13
-	FMOVS   0(R13), F4
-	ADD     R11, R13, R6
-	VLD1    (R6), V4.S[1]
-	ADD     R12, R13, R6
-	VLD1    (R6), V4.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F4
+	ADD     R15, R4, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V4.S[2]
 	WORD    $0x4e22d482 // fadd v2.4s, v4.4s, v2.4s
-	FMOVS   F2, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V2.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V2.S[2], (R6)
-	ADD     R14, R13
-	FMOVS   0(R13), F4
-	ADD     R11, R13, R6
-	VLD1    (R6), V4.S[1]
-	ADD     R12, R13, R6
-	VLD1    (R6), V4.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F4
+	ADD     R15, R4, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V4.S[2]
 	WORD    $0x4e23d483 // fadd v3.4s, v4.4s, v3.4s
-	FMOVS   F3, 0(R13)
-	ADD     R11, R13, R6
-	VST1    V3.S[1], (R6)
-	ADD     R12, R13, R6
-	VST1    V3.S[2], (R6)
-	RET
+	FMOVS   F3, 0(R4)
+	ADD     R15, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx5x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx5x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
+// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx5x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -992,24 +1125,22 @@ TEXT ·microNEONx5x8(SB), NOSPLIT, $0-97
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V9.B16, V9.B16, V9.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F10
-	WORD    $0x3ce7684b // ldr q11, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F12
-	FMOVS   (R0)(R8), F13
-	FMOVS   (R0)(R9), F14
-	FMOVS   (R0)(R10), F15
-	FMOVS   (R0)(R11), F16
+	FMOVQ   0(R7), F10
+	WORD    $0x3ceb68eb // ldr q11, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F12
+	FMOVS   (R6)(R12), F13
+	FMOVS   (R6)(R13), F14
+	FMOVS   (R6)(R14), F15
+	FMOVS   (R6)(R15), F16
 	WORD    $0x4f8c1140 // fmla v0.4s, v10.4s, v12.s[0]
 	WORD    $0x4f8c1161 // fmla v1.4s, v11.4s, v12.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8d1142 // fmla v2.4s, v10.4s, v13.s[0]
 	WORD    $0x4f8d1163 // fmla v3.4s, v11.4s, v13.s[0]
 	WORD    $0x4f8e1144 // fmla v4.4s, v10.4s, v14.s[0]
@@ -1018,25 +1149,25 @@ step:
 	WORD    $0x4f8f1167 // fmla v7.4s, v11.4s, v15.s[0]
 	WORD    $0x4f901148 // fmla v8.4s, v10.4s, v16.s[0]
 	WORD    $0x4f901169 // fmla v9.4s, v11.4s, v16.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F10
-	WORD    $0x3ce7684b // ldr q11, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F12
-	FMOVS   16(R0), F13
-	ADD     R1, R0
+	FMOVQ   0(R7), F10
+	WORD    $0x3ceb68eb // ldr q11, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F12
+	FMOVS   16(R6), F13
+	ADD     R2, R6
 	WORD    $0x4f8c1140 // fmla v0.4s, v10.4s, v12.s[0]
 	WORD    $0x4f8c1161 // fmla v1.4s, v11.4s, v12.s[0]
 	WORD    $0x4fac1142 // fmla v2.4s, v10.4s, v12.s[1]
@@ -1047,318 +1178,354 @@ packed_step:
 	WORD    $0x4fac1967 // fmla v7.4s, v11.4s, v12.s[3]
 	WORD    $0x4f8d1148 // fmla v8.4s, v10.4s, v13.s[0]
 	WORD    $0x4f8d1169 // fmla v9.4s, v11.4s, v13.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R12
-	MOVD    cRow+80(FP), R13
-	MOVBU   accumulate+96(FP), R14
-	CBNZ    R14, add
-	FMOVQ   F0, 0(R12)
-	WORD    $0x3ca76981 // str q1, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   F2, 0(R12)
-	WORD    $0x3ca76983 // str q3, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   F4, 0(R12)
-	WORD    $0x3ca76985 // str q5, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   F6, 0(R12)
-	WORD    $0x3ca76987 // str q7, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   F8, 0(R12)
-	WORD    $0x3ca76989 // str q9, [x12, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R12), F10
-	WORD    $0x3ce7698b // ldr q11, [x12, x7]
+	FMOVQ   0(R4), F10
+	WORD    $0x3ceb688b // ldr q11, [x4, x11]
 	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
 	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
-	FMOVQ   F0, 0(R12)
-	WORD    $0x3ca76981 // str q1, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   0(R12), F10
-	WORD    $0x3ce7698b // ldr q11, [x12, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
+	WORD    $0x3ceb688b // ldr q11, [x4, x11]
 	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
 	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
-	FMOVQ   F2, 0(R12)
-	WORD    $0x3ca76983 // str q3, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   0(R12), F10
-	WORD    $0x3ce7698b // ldr q11, [x12, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
+	WORD    $0x3ceb688b // ldr q11, [x4, x11]
 	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
 	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
-	FMOVQ   F4, 0(R12)
-	WORD    $0x3ca76985 // str q5, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   0(R12), F10
-	WORD    $0x3ce7698b // ldr q11, [x12, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
+	WORD    $0x3ceb688b // ldr q11, [x4, x11]
 	WORD    $0x4e26d546 // fadd v6.4s, v10.4s, v6.4s
 	WORD    $0x4e27d567 // fadd v7.4s, v11.4s, v7.4s
-	FMOVQ   F6, 0(R12)
-	WORD    $0x3ca76987 // str q7, [x12, x7]
-	ADD     R13, R12
-	FMOVQ   0(R12), F10
-	WORD    $0x3ce7698b // ldr q11, [x12, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
+	WORD    $0x3ceb688b // ldr q11, [x4, x11]
 	WORD    $0x4e28d548 // fadd v8.4s, v10.4s, v8.4s
 	WORD    $0x4e29d569 // fadd v9.4s, v11.4s, v9.4s
-	FMOVQ   F8, 0(R12)
-	WORD    $0x3ca76989 // str q9, [x12, x7]
-	RET
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx5x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx5x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
+// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx5x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
 	VEOR    V3.B16, V3.B16, V3.B16
 	VEOR    V4.B16, V4.B16, V4.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F5
-	ADD     R3, R2
-	FMOVS   0(R0), F6
-	FMOVS   (R0)(R8), F7
-	FMOVS   (R0)(R9), F8
-	FMOVS   (R0)(R10), F9
-	FMOVS   (R0)(R11), F10
+	FMOVQ   0(R7), F5
+	ADD     R3, R7
+	FMOVS   0(R6), F6
+	FMOVS   (R6)(R12), F7
+	FMOVS   (R6)(R13), F8
+	FMOVS   (R6)(R14), F9
+	FMOVS   (R6)(R15), F10
 	WORD    $0x4f8610a0 // fmla v0.4s, v5.4s, v6.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8710a1 // fmla v1.4s, v5.4s, v7.s[0]
 	WORD    $0x4f8810a2 // fmla v2.4s, v5.4s, v8.s[0]
 	WORD    $0x4f8910a3 // fmla v3.4s, v5.4s, v9.s[0]
 	WORD    $0x4f8a10a4 // fmla v4.4s, v5.4s, v10.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F5
-	ADD     R3, R2
-	FMOVQ   0(R0), F6
-	FMOVS   16(R0), F7
-	ADD     R1, R0
+	FMOVQ   0(R7), F5
+	ADD     R3, R7
+	FMOVQ   0(R6), F6
+	FMOVS   16(R6), F7
+	ADD     R2, R6
 	WORD    $0x4f8610a0 // fmla v0.4s, v5.4s, v6.s[0]
 	WORD    $0x4fa610a1 // fmla v1.4s, v5.4s, v6.s[1]
 	WORD    $0x4f8618a2 // fmla v2.4s, v5.4s, v6.s[2]
 	WORD    $0x4fa618a3 // fmla v3.4s, v5.4s, v6.s[3]
 	WORD    $0x4f8710a4 // fmla v4.4s, v5.4s, v7.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R12
-	MOVD    cRow+80(FP), R13
-	MOVBU   accumulate+96(FP), R14
-	CBNZ    R14, add
-	FMOVQ   F0, 0(R12)
-	ADD     R13, R12
-	FMOVQ   F1, 0(R12)
-	ADD     R13, R12
-	FMOVQ   F2, 0(R12)
-	ADD     R13, R12
-	FMOVQ   F3, 0(R12)
-	ADD     R13, R12
-	FMOVQ   F4, 0(R12)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R12), F5
+	FMOVQ   0(R4), F5
 	WORD    $0x4e20d4a0 // fadd v0.4s, v5.4s, v0.4s
-	FMOVQ   F0, 0(R12)
-	ADD     R13, R12
-	FMOVQ   0(R12), F5
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F5
 	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
-	FMOVQ   F1, 0(R12)
-	ADD     R13, R12
-	FMOVQ   0(R12), F5
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F5
 	WORD    $0x4e22d4a2 // fadd v2.4s, v5.4s, v2.4s
-	FMOVQ   F2, 0(R12)
-	ADD     R13, R12
-	FMOVQ   0(R12), F5
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F5
 	WORD    $0x4e23d4a3 // fadd v3.4s, v5.4s, v3.4s
-	FMOVQ   F3, 0(R12)
-	ADD     R13, R12
-	FMOVQ   0(R12), F5
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F5
 	WORD    $0x4e24d4a4 // fadd v4.4s, v5.4s, v4.4s
-	FMOVQ   F4, 0(R12)
-	RET
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R13
-	CMP     $0, R7
-	CSET    NE, R12
-	LSL     $2, R12
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R16
+	LSL     $2, R16
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F5
-	ADD     R12, R2, R6
-	VLD1    (R6), V5.S[1]
-	ADD     R13, R2, R6
-	VLD1    (R6), V5.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F6
-	FMOVS   (R0)(R8), F7
-	FMOVS   (R0)(R9), F8
-	FMOVS   (R0)(R10), F9
-	FMOVS   (R0)(R11), F10
+	FMOVS   0(R7), F5
+	ADD     R16, R7, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V5.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F6
+	FMOVS   (R6)(R12), F7
+	FMOVS   (R6)(R13), F8
+	FMOVS   (R6)(R14), F9
+	FMOVS   (R6)(R15), F10
 	WORD    $0x4f8610a0 // fmla v0.4s, v5.4s, v6.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8710a1 // fmla v1.4s, v5.4s, v7.s[0]
 	WORD    $0x4f8810a2 // fmla v2.4s, v5.4s, v8.s[0]
 	WORD    $0x4f8910a3 // fmla v3.4s, v5.4s, v9.s[0]
 	WORD    $0x4f8a10a4 // fmla v4.4s, v5.4s, v10.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R14
-	MOVD    cRow+80(FP), R15
-	MOVBU   accumulate+96(FP), R16
-	CBNZ    R16, narrow_add
-	FMOVS   F0, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V0.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V0.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   F1, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V1.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V1.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   F2, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V2.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V2.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   F3, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V3.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V3.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   F4, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V4.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V4.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R14), F5
-	ADD     R12, R14, R6
-	VLD1    (R6), V5.S[1]
-	ADD     R13, R14, R6
-	VLD1    (R6), V5.S[2]
+	FMOVS   0(R4), F5
+	ADD     R16, R4, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V5.S[2]
 	WORD    $0x4e20d4a0 // fadd v0.4s, v5.4s, v0.4s
-	FMOVS   F0, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V0.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V0.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   0(R14), F5
-	ADD     R12, R14, R6
-	VLD1    (R6), V5.S[1]
-	ADD     R13, R14, R6
-	VLD1    (R6), V5.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F5
+	ADD     R16, R4, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V5.S[2]
 	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
-	FMOVS   F1, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V1.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V1.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   0(R14), F5
-	ADD     R12, R14, R6
-	VLD1    (R6), V5.S[1]
-	ADD     R13, R14, R6
-	VLD1    (R6), V5.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F5
+	ADD     R16, R4, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V5.S[2]
 	WORD    $0x4e22d4a2 // fadd v2.4s, v5.4s, v2.4s
-	FMOVS   F2, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V2.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V2.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   0(R14), F5
-	ADD     R12, R14, R6
-	VLD1    (R6), V5.S[1]
-	ADD     R13, R14, R6
-	VLD1    (R6), V5.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F5
+	ADD     R16, R4, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V5.S[2]
 	WORD    $0x4e23d4a3 // fadd v3.4s, v5.4s, v3.4s
-	FMOVS   F3, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V3.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V3.S[2], (R6)
-	ADD     R15, R14
-	FMOVS   0(R14), F5
-	ADD     R12, R14, R6
-	VLD1    (R6), V5.S[1]
-	ADD     R13, R14, R6
-	VLD1    (R6), V5.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F5
+	ADD     R16, R4, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V5.S[2]
 	WORD    $0x4e24d4a4 // fadd v4.4s, v5.4s, v4.4s
-	FMOVS   F4, 0(R14)
-	ADD     R12, R14, R6
-	VST1    V4.S[1], (R6)
-	ADD     R13, R14, R6
-	VST1    V4.S[2], (R6)
-	RET
+	FMOVS   F4, 0(R4)
+	ADD     R16, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx6x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx6x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
+// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx6x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -1371,27 +1538,25 @@ TEXT ·microNEONx6x8(SB), NOSPLIT, $0-97
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V11.B16, V11.B16, V11.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F12
-	WORD    $0x3ce7684d // ldr q13, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F14
-	FMOVS   (R0)(R8), F15
-	FMOVS   (R0)(R9), F16
-	FMOVS   (R0)(R10), F17
-	FMOVS   (R0)(R11), F18
+	FMOVQ   0(R7), F12
+	WORD    $0x3ceb68ed // ldr q13, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F14
+	FMOVS   (R6)(R12), F15
+	FMOVS   (R6)(R13), F16
+	FMOVS   (R6)(R14), F17
+	FMOVS   (R6)(R15), F18
 	WORD    $0x4f8e1180 // fmla v0.4s, v12.4s, v14.s[0]
 	WORD    $0x4f8e11a1 // fmla v1.4s, v13.4s, v14.s[0]
-	FMOVS   (R0)(R12), F14
+	FMOVS   (R6)(R16), F14
 	WORD    $0x4f8f1182 // fmla v2.4s, v12.4s, v15.s[0]
 	WORD    $0x4f8f11a3 // fmla v3.4s, v13.4s, v15.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f901184 // fmla v4.4s, v12.4s, v16.s[0]
 	WORD    $0x4f9011a5 // fmla v5.4s, v13.4s, v16.s[0]
 	WORD    $0x4f911186 // fmla v6.4s, v12.4s, v17.s[0]
@@ -1400,25 +1565,25 @@ step:
 	WORD    $0x4f9211a9 // fmla v9.4s, v13.4s, v18.s[0]
 	WORD    $0x4f8e118a // fmla v10.4s, v12.4s, v14.s[0]
 	WORD    $0x4f8e11ab // fmla v11.4s, v13.4s, v14.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F12
-	WORD    $0x3ce7684d // ldr q13, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F14
-	FMOVD   16(R0), F15
-	ADD     R1, R0
+	FMOVQ   0(R7), F12
+	WORD    $0x3ceb68ed // ldr q13, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F14
+	FMOVD   16(R6), F15
+	ADD     R2, R6
 	WORD    $0x4f8e1180 // fmla v0.4s, v12.4s, v14.s[0]
 	WORD    $0x4f8e11a1 // fmla v1.4s, v13.4s, v14.s[0]
 	WORD    $0x4fae1182 // fmla v2.4s, v12.4s, v14.s[1]
@@ -1431,360 +1596,397 @@ packed_step:
 	WORD    $0x4f8f11a9 // fmla v9.4s, v13.4s, v15.s[0]
 	WORD    $0x4faf118a // fmla v10.4s, v12.4s, v15.s[1]
 	WORD    $0x4faf11ab // fmla v11.4s, v13.4s, v15.s[1]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R13
-	MOVD    cRow+80(FP), R14
-	MOVBU   accumulate+96(FP), R15
-	CBNZ    R15, add
-	FMOVQ   F0, 0(R13)
-	WORD    $0x3ca769a1 // str q1, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   F2, 0(R13)
-	WORD    $0x3ca769a3 // str q3, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   F4, 0(R13)
-	WORD    $0x3ca769a5 // str q5, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   F6, 0(R13)
-	WORD    $0x3ca769a7 // str q7, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   F8, 0(R13)
-	WORD    $0x3ca769a9 // str q9, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   F10, 0(R13)
-	WORD    $0x3ca769ab // str q11, [x13, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R13), F12
-	WORD    $0x3ce769ad // ldr q13, [x13, x7]
+	FMOVQ   0(R4), F12
+	WORD    $0x3ceb688d // ldr q13, [x4, x11]
 	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
 	WORD    $0x4e21d5a1 // fadd v1.4s, v13.4s, v1.4s
-	FMOVQ   F0, 0(R13)
-	WORD    $0x3ca769a1 // str q1, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   0(R13), F12
-	WORD    $0x3ce769ad // ldr q13, [x13, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
+	WORD    $0x3ceb688d // ldr q13, [x4, x11]
 	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
 	WORD    $0x4e23d5a3 // fadd v3.4s, v13.4s, v3.4s
-	FMOVQ   F2, 0(R13)
-	WORD    $0x3ca769a3 // str q3, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   0(R13), F12
-	WORD    $0x3ce769ad // ldr q13, [x13, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
+	WORD    $0x3ceb688d // ldr q13, [x4, x11]
 	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
 	WORD    $0x4e25d5a5 // fadd v5.4s, v13.4s, v5.4s
-	FMOVQ   F4, 0(R13)
-	WORD    $0x3ca769a5 // str q5, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   0(R13), F12
-	WORD    $0x3ce769ad // ldr q13, [x13, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
+	WORD    $0x3ceb688d // ldr q13, [x4, x11]
 	WORD    $0x4e26d586 // fadd v6.4s, v12.4s, v6.4s
 	WORD    $0x4e27d5a7 // fadd v7.4s, v13.4s, v7.4s
-	FMOVQ   F6, 0(R13)
-	WORD    $0x3ca769a7 // str q7, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   0(R13), F12
-	WORD    $0x3ce769ad // ldr q13, [x13, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
+	WORD    $0x3ceb688d // ldr q13, [x4, x11]
 	WORD    $0x4e28d588 // fadd v8.4s, v12.4s, v8.4s
 	WORD    $0x4e29d5a9 // fadd v9.4s, v13.4s, v9.4s
-	FMOVQ   F8, 0(R13)
-	WORD    $0x3ca769a9 // str q9, [x13, x7]
-	ADD     R14, R13
-	FMOVQ   0(R13), F12
-	WORD    $0x3ce769ad // ldr q13, [x13, x7]
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
+	WORD    $0x3ceb688d // ldr q13, [x4, x11]
 	WORD    $0x4e2ad58a // fadd v10.4s, v12.4s, v10.4s
 	WORD    $0x4e2bd5ab // fadd v11.4s, v13.4s, v11.4s
-	FMOVQ   F10, 0(R13)
-	WORD    $0x3ca769ab // str q11, [x13, x7]
-	RET
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx6x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx6x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
+// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx6x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
 	VEOR    V3.B16, V3.B16, V3.B16
 	VEOR    V4.B16, V4.B16, V4.B16
 	VEOR    V5.B16, V5.B16, V5.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F6
-	ADD     R3, R2
-	FMOVS   0(R0), F7
-	FMOVS   (R0)(R8), F8
-	FMOVS   (R0)(R9), F9
-	FMOVS   (R0)(R10), F10
-	FMOVS   (R0)(R11), F11
+	FMOVQ   0(R7), F6
+	ADD     R3, R7
+	FMOVS   0(R6), F7
+	FMOVS   (R6)(R12), F8
+	FMOVS   (R6)(R13), F9
+	FMOVS   (R6)(R14), F10
+	FMOVS   (R6)(R15), F11
 	WORD    $0x4f8710c0 // fmla v0.4s, v6.4s, v7.s[0]
-	FMOVS   (R0)(R12), F7
+	FMOVS   (R6)(R16), F7
 	WORD    $0x4f8810c1 // fmla v1.4s, v6.4s, v8.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8910c2 // fmla v2.4s, v6.4s, v9.s[0]
 	WORD    $0x4f8a10c3 // fmla v3.4s, v6.4s, v10.s[0]
 	WORD    $0x4f8b10c4 // fmla v4.4s, v6.4s, v11.s[0]
 	WORD    $0x4f8710c5 // fmla v5.4s, v6.4s, v7.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F6
-	ADD     R3, R2
-	FMOVQ   0(R0), F7
-	FMOVD   16(R0), F8
-	ADD     R1, R0
+	FMOVQ   0(R7), F6
+	ADD     R3, R7
+	FMOVQ   0(R6), F7
+	FMOVD   16(R6), F8
+	ADD     R2, R6
 	WORD    $0x4f8710c0 // fmla v0.4s, v6.4s, v7.s[0]
 	WORD    $0x4fa710c1 // fmla v1.4s, v6.4s, v7.s[1]
 	WORD    $0x4f8718c2 // fmla v2.4s, v6.4s, v7.s[2]
 	WORD    $0x4fa718c3 // fmla v3.4s, v6.4s, v7.s[3]
 	WORD    $0x4f8810c4 // fmla v4.4s, v6.4s, v8.s[0]
 	WORD    $0x4fa810c5 // fmla v5.4s, v6.4s, v8.s[1]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R13
-	MOVD    cRow+80(FP), R14
-	MOVBU   accumulate+96(FP), R15
-	CBNZ    R15, add
-	FMOVQ   F0, 0(R13)
-	ADD     R14, R13
-	FMOVQ   F1, 0(R13)
-	ADD     R14, R13
-	FMOVQ   F2, 0(R13)
-	ADD     R14, R13
-	FMOVQ   F3, 0(R13)
-	ADD     R14, R13
-	FMOVQ   F4, 0(R13)
-	ADD     R14, R13
-	FMOVQ   F5, 0(R13)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R13), F6
+	FMOVQ   0(R4), F6
 	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
-	FMOVQ   F0, 0(R13)
-	ADD     R14, R13
-	FMOVQ   0(R13), F6
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F6
 	WORD    $0x4e21d4c1 // fadd v1.4s, v6.4s, v1.4s
-	FMOVQ   F1, 0(R13)
-	ADD     R14, R13
-	FMOVQ   0(R13), F6
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F6
 	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
-	FMOVQ   F2, 0(R13)
-	ADD     R14, R13
-	FMOVQ   0(R13), F6
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F6
 	WORD    $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
-	FMOVQ   F3, 0(R13)
-	ADD     R14, R13
-	FMOVQ   0(R13), F6
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F6
 	WORD    $0x4e24d4c4 // fadd v4.4s, v6.4s, v4.4s
-	FMOVQ   F4, 0(R13)
-	ADD     R14, R13
-	FMOVQ   0(R13), F6
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F6
 	WORD    $0x4e25d4c5 // fadd v5.4s, v6.4s, v5.4s
-	FMOVQ   F5, 0(R13)
-	RET
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R14
-	CMP     $0, R7
-	CSET    NE, R13
-	LSL     $2, R13
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R17
+	LSL     $2, R17
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F6
-	ADD     R13, R2, R6
-	VLD1    (R6), V6.S[1]
-	ADD     R14, R2, R6
-	VLD1    (R6), V6.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F7
-	FMOVS   (R0)(R8), F8
-	FMOVS   (R0)(R9), F9
-	FMOVS   (R0)(R10), F10
-	FMOVS   (R0)(R11), F11
+	FMOVS   0(R7), F6
+	ADD     R17, R7, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V6.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F7
+	FMOVS   (R6)(R12), F8
+	FMOVS   (R6)(R13), F9
+	FMOVS   (R6)(R14), F10
+	FMOVS   (R6)(R15), F11
 	WORD    $0x4f8710c0 // fmla v0.4s, v6.4s, v7.s[0]
-	FMOVS   (R0)(R12), F7
+	FMOVS   (R6)(R16), F7
 	WORD    $0x4f8810c1 // fmla v1.4s, v6.4s, v8.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8910c2 // fmla v2.4s, v6.4s, v9.s[0]
 	WORD    $0x4f8a10c3 // fmla v3.4s, v6.4s, v10.s[0]
 	WORD    $0x4f8b10c4 // fmla v4.4s, v6.4s, v11.s[0]
 	WORD    $0x4f8710c5 // fmla v5.4s, v6.4s, v7.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R15
-	MOVD    cRow+80(FP), R16
-	MOVBU   accumulate+96(FP), R17
-	CBNZ    R17, narrow_add
-	FMOVS   F0, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V0.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V0.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   F1, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V1.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V1.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   F2, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V2.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V2.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   F3, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V3.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V3.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   F4, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V4.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V4.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   F5, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V5.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V5.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F5, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R15), F6
-	ADD     R13, R15, R6
-	VLD1    (R6), V6.S[1]
-	ADD     R14, R15, R6
-	VLD1    (R6), V6.S[2]
+	FMOVS   0(R4), F6
+	ADD     R17, R4, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V6.S[2]
 	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
-	FMOVS   F0, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V0.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V0.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   0(R15), F6
-	ADD     R13, R15, R6
-	VLD1    (R6), V6.S[1]
-	ADD     R14, R15, R6
-	VLD1    (R6), V6.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F6
+	ADD     R17, R4, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V6.S[2]
 	WORD    $0x4e21d4c1 // fadd v1.4s, v6.4s, v1.4s
-	FMOVS   F1, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V1.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V1.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   0(R15), F6
-	ADD     R13, R15, R6
-	VLD1    (R6), V6.S[1]
-	ADD     R14, R15, R6
-	VLD1    (R6), V6.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F6
+	ADD     R17, R4, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V6.S[2]
 	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
-	FMOVS   F2, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V2.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V2.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   0(R15), F6
-	ADD     R13, R15, R6
-	VLD1    (R6), V6.S[1]
-	ADD     R14, R15, R6
-	VLD1    (R6), V6.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F6
+	ADD     R17, R4, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V6.S[2]
 	WORD    $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
-	FMOVS   F3, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V3.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V3.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   0(R15), F6
-	ADD     R13, R15, R6
-	VLD1    (R6), V6.S[1]
-	ADD     R14, R15, R6
-	VLD1    (R6), V6.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F6
+	ADD     R17, R4, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V6.S[2]
 	WORD    $0x4e24d4c4 // fadd v4.4s, v6.4s, v4.4s
-	FMOVS   F4, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V4.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V4.S[2], (R6)
-	ADD     R16, R15
-	FMOVS   0(R15), F6
-	ADD     R13, R15, R6
-	VLD1    (R6), V6.S[1]
-	ADD     R14, R15, R6
-	VLD1    (R6), V6.S[2]
+	FMOVS   F4, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F6
+	ADD     R17, R4, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V6.S[2]
 	WORD    $0x4e25d4c5 // fadd v5.4s, v6.4s, v5.4s
-	FMOVS   F5, 0(R15)
-	ADD     R13, R15, R6
-	VST1    V5.S[1], (R6)
-	ADD     R14, R15, R6
-	VST1    V5.S[2], (R6)
-	RET
+	FMOVS   F5, 0(R4)
+	ADD     R17, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx7x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx7x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
+// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx7x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -1799,30 +2001,28 @@ TEXT ·microNEONx7x8(SB), NOSPLIT, $0-97
 	VEOR    V11.B16, V11.B16, V11.B16
 	VEOR    V12.B16, V12.B16, V12.B16
 	VEOR    V13.B16, V13.B16, V13.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F14
-	WORD    $0x3ce7684f // ldr q15, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F16
-	FMOVS   (R0)(R8), F17
-	FMOVS   (R0)(R9), F18
-	FMOVS   (R0)(R10), F19
-	FMOVS   (R0)(R11), F20
+	FMOVQ   0(R7), F14
+	WORD    $0x3ceb68ef // ldr q15, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F16
+	FMOVS   (R6)(R12), F17
+	FMOVS   (R6)(R13), F18
+	FMOVS   (R6)(R14), F19
+	FMOVS   (R6)(R15), F20
 	WORD    $0x4f9011c0 // fmla v0.4s, v14.4s, v16.s[0]
 	WORD    $0x4f9011e1 // fmla v1.4s, v15.4s, v16.s[0]
-	FMOVS   (R0)(R12), F16
+	FMOVS   (R6)(R16), F16
 	WORD    $0x4f9111c2 // fmla v2.4s, v14.4s, v17.s[0]
 	WORD    $0x4f9111e3 // fmla v3.4s, v15.4s, v17.s[0]
-	FMOVS   (R0)(R13), F17
+	FMOVS   (R6)(R17), F17
 	WORD    $0x4f9211c4 // fmla v4.4s, v14.4s, v18.s[0]
 	WORD    $0x4f9211e5 // fmla v5.4s, v15.4s, v18.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f9311c6 // fmla v6.4s, v14.4s, v19.s[0]
 	WORD    $0x4f9311e7 // fmla v7.4s, v15.4s, v19.s[0]
 	WORD    $0x4f9411c8 // fmla v8.4s, v14.4s, v20.s[0]
@@ -1831,26 +2031,26 @@ step:
 	WORD    $0x4f9011eb // fmla v11.4s, v15.4s, v16.s[0]
 	WORD    $0x4f9111cc // fmla v12.4s, v14.4s, v17.s[0]
 	WORD    $0x4f9111ed // fmla v13.4s, v15.4s, v17.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F14
-	WORD    $0x3ce7684f // ldr q15, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F16
-	FMOVD   16(R0), F17
-	FMOVS   24(R0), F18
-	ADD     R1, R0
+	FMOVQ   0(R7), F14
+	WORD    $0x3ceb68ef // ldr q15, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F16
+	FMOVD   16(R6), F17
+	FMOVS   24(R6), F18
+	ADD     R2, R6
 	WORD    $0x4f9011c0 // fmla v0.4s, v14.4s, v16.s[0]
 	WORD    $0x4f9011e1 // fmla v1.4s, v15.4s, v16.s[0]
 	WORD    $0x4fb011c2 // fmla v2.4s, v14.4s, v16.s[1]
@@ -1865,105 +2065,117 @@ packed_step:
 	WORD    $0x4fb111eb // fmla v11.4s, v15.4s, v17.s[1]
 	WORD    $0x4f9211cc // fmla v12.4s, v14.4s, v18.s[0]
 	WORD    $0x4f9211ed // fmla v13.4s, v15.4s, v18.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R14
-	MOVD    cRow+80(FP), R15
-	MOVBU   accumulate+96(FP), R16
-	CBNZ    R16, add
-	FMOVQ   F0, 0(R14)
-	WORD    $0x3ca769c1 // str q1, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   F2, 0(R14)
-	WORD    $0x3ca769c3 // str q3, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   F4, 0(R14)
-	WORD    $0x3ca769c5 // str q5, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   F6, 0(R14)
-	WORD    $0x3ca769c7 // str q7, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   F8, 0(R14)
-	WORD    $0x3ca769c9 // str q9, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   F10, 0(R14)
-	WORD    $0x3ca769cb // str q11, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   F12, 0(R14)
-	WORD    $0x3ca769cd // str q13, [x14, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R14), F14
-	WORD    $0x3ce769cf // ldr q15, [x14, x7]
+	FMOVQ   0(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
 	WORD    $0x4e20d5c0 // fadd v0.4s, v14.4s, v0.4s
 	WORD    $0x4e21d5e1 // fadd v1.4s, v15.4s, v1.4s
-	FMOVQ   F0, 0(R14)
-	WORD    $0x3ca769c1 // str q1, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   0(R14), F14
-	WORD    $0x3ce769cf // ldr q15, [x14, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
 	WORD    $0x4e22d5c2 // fadd v2.4s, v14.4s, v2.4s
 	WORD    $0x4e23d5e3 // fadd v3.4s, v15.4s, v3.4s
-	FMOVQ   F2, 0(R14)
-	WORD    $0x3ca769c3 // str q3, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   0(R14), F14
-	WORD    $0x3ce769cf // ldr q15, [x14, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
 	WORD    $0x4e24d5c4 // fadd v4.4s, v14.4s, v4.4s
 	WORD    $0x4e25d5e5 // fadd v5.4s, v15.4s, v5.4s
-	FMOVQ   F4, 0(R14)
-	WORD    $0x3ca769c5 // str q5, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   0(R14), F14
-	WORD    $0x3ce769cf // ldr q15, [x14, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
 	WORD    $0x4e26d5c6 // fadd v6.4s, v14.4s, v6.4s
 	WORD    $0x4e27d5e7 // fadd v7.4s, v15.4s, v7.4s
-	FMOVQ   F6, 0(R14)
-	WORD    $0x3ca769c7 // str q7, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   0(R14), F14
-	WORD    $0x3ce769cf // ldr q15, [x14, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
 	WORD    $0x4e28d5c8 // fadd v8.4s, v14.4s, v8.4s
 	WORD    $0x4e29d5e9 // fadd v9.4s, v15.4s, v9.4s
-	FMOVQ   F8, 0(R14)
-	WORD    $0x3ca769c9 // str q9, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   0(R14), F14
-	WORD    $0x3ce769cf // ldr q15, [x14, x7]
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
 	WORD    $0x4e2ad5ca // fadd v10.4s, v14.4s, v10.4s
 	WORD    $0x4e2bd5eb // fadd v11.4s, v15.4s, v11.4s
-	FMOVQ   F10, 0(R14)
-	WORD    $0x3ca769cb // str q11, [x14, x7]
-	ADD     R15, R14
-	FMOVQ   0(R14), F14
-	WORD    $0x3ce769cf // ldr q15, [x14, x7]
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
 	WORD    $0x4e2cd5cc // fadd v12.4s, v14.4s, v12.4s
 	WORD    $0x4e2dd5ed // fadd v13.4s, v15.4s, v13.4s
-	FMOVQ   F12, 0(R14)
-	WORD    $0x3ca769cd // str q13, [x14, x7]
-	RET
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx7x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx7x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
+// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx7x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -1971,49 +2183,47 @@ TEXT ·microNEONx7x4(SB), NOSPLIT, $0-97
 	VEOR    V4.B16, V4.B16, V4.B16
 	VEOR    V5.B16, V5.B16, V5.B16
 	VEOR    V6.B16, V6.B16, V6.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F7
-	ADD     R3, R2
-	FMOVS   0(R0), F8
-	FMOVS   (R0)(R8), F9
-	FMOVS   (R0)(R9), F10
-	FMOVS   (R0)(R10), F11
-	FMOVS   (R0)(R11), F12
+	FMOVQ   0(R7), F7
+	ADD     R3, R7
+	FMOVS   0(R6), F8
+	FMOVS   (R6)(R12), F9
+	FMOVS   (R6)(R13), F10
+	FMOVS   (R6)(R14), F11
+	FMOVS   (R6)(R15), F12
 	WORD    $0x4f8810e0 // fmla v0.4s, v7.4s, v8.s[0]
-	FMOVS   (R0)(R12), F8
+	FMOVS   (R6)(R16), F8
 	WORD    $0x4f8910e1 // fmla v1.4s, v7.4s, v9.s[0]
-	FMOVS   (R0)(R13), F9
+	FMOVS   (R6)(R17), F9
 	WORD    $0x4f8a10e2 // fmla v2.4s, v7.4s, v10.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8b10e3 // fmla v3.4s, v7.4s, v11.s[0]
 	WORD    $0x4f8c10e4 // fmla v4.4s, v7.4s, v12.s[0]
 	WORD    $0x4f8810e5 // fmla v5.4s, v7.4s, v8.s[0]
 	WORD    $0x4f8910e6 // fmla v6.4s, v7.4s, v9.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F7
-	ADD     R3, R2
-	FMOVQ   0(R0), F8
-	FMOVD   16(R0), F9
-	FMOVS   24(R0), F10
-	ADD     R1, R0
+	FMOVQ   0(R7), F7
+	ADD     R3, R7
+	FMOVQ   0(R6), F8
+	FMOVD   16(R6), F9
+	FMOVS   24(R6), F10
+	ADD     R2, R6
 	WORD    $0x4f8810e0 // fmla v0.4s, v7.4s, v8.s[0]
 	WORD    $0x4fa810e1 // fmla v1.4s, v7.4s, v8.s[1]
 	WORD    $0x4f8818e2 // fmla v2.4s, v7.4s, v8.s[2]
@@ -2021,247 +2231,275 @@ packed_step:
 	WORD    $0x4f8910e4 // fmla v4.4s, v7.4s, v9.s[0]
 	WORD    $0x4fa910e5 // fmla v5.4s, v7.4s, v9.s[1]
 	WORD    $0x4f8a10e6 // fmla v6.4s, v7.4s, v10.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R14
-	MOVD    cRow+80(FP), R15
-	MOVBU   accumulate+96(FP), R16
-	CBNZ    R16, add
-	FMOVQ   F0, 0(R14)
-	ADD     R15, R14
-	FMOVQ   F1, 0(R14)
-	ADD     R15, R14
-	FMOVQ   F2, 0(R14)
-	ADD     R15, R14
-	FMOVQ   F3, 0(R14)
-	ADD     R15, R14
-	FMOVQ   F4, 0(R14)
-	ADD     R15, R14
-	FMOVQ   F5, 0(R14)
-	ADD     R15, R14
-	FMOVQ   F6, 0(R14)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R14), F7
+	FMOVQ   0(R4), F7
 	WORD    $0x4e20d4e0 // fadd v0.4s, v7.4s, v0.4s
-	FMOVQ   F0, 0(R14)
-	ADD     R15, R14
-	FMOVQ   0(R14), F7
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F7
 	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
-	FMOVQ   F1, 0(R14)
-	ADD     R15, R14
-	FMOVQ   0(R14), F7
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F7
 	WORD    $0x4e22d4e2 // fadd v2.4s, v7.4s, v2.4s
-	FMOVQ   F2, 0(R14)
-	ADD     R15, R14
-	FMOVQ   0(R14), F7
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F7
 	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
-	FMOVQ   F3, 0(R14)
-	ADD     R15, R14
-	FMOVQ   0(R14), F7
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F7
 	WORD    $0x4e24d4e4 // fadd v4.4s, v7.4s, v4.4s
-	FMOVQ   F4, 0(R14)
-	ADD     R15, R14
-	FMOVQ   0(R14), F7
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F7
 	WORD    $0x4e25d4e5 // fadd v5.4s, v7.4s, v5.4s
-	FMOVQ   F5, 0(R14)
-	ADD     R15, R14
-	FMOVQ   0(R14), F7
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F7
 	WORD    $0x4e26d4e6 // fadd v6.4s, v7.4s, v6.4s
-	FMOVQ   F6, 0(R14)
-	RET
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R15
-	CMP     $0, R7
-	CSET    NE, R14
-	LSL     $2, R14
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R19
+	LSL     $2, R19
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F7
-	ADD     R14, R2, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R2, R6
-	VLD1    (R6), V7.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F8
-	FMOVS   (R0)(R8), F9
-	FMOVS   (R0)(R9), F10
-	FMOVS   (R0)(R10), F11
-	FMOVS   (R0)(R11), F12
+	FMOVS   0(R7), F7
+	ADD     R19, R7, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V7.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F8
+	FMOVS   (R6)(R12), F9
+	FMOVS   (R6)(R13), F10
+	FMOVS   (R6)(R14), F11
+	FMOVS   (R6)(R15), F12
 	WORD    $0x4f8810e0 // fmla v0.4s, v7.4s, v8.s[0]
-	FMOVS   (R0)(R12), F8
+	FMOVS   (R6)(R16), F8
 	WORD    $0x4f8910e1 // fmla v1.4s, v7.4s, v9.s[0]
-	FMOVS   (R0)(R13), F9
+	FMOVS   (R6)(R17), F9
 	WORD    $0x4f8a10e2 // fmla v2.4s, v7.4s, v10.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8b10e3 // fmla v3.4s, v7.4s, v11.s[0]
 	WORD    $0x4f8c10e4 // fmla v4.4s, v7.4s, v12.s[0]
 	WORD    $0x4f8810e5 // fmla v5.4s, v7.4s, v8.s[0]
 	WORD    $0x4f8910e6 // fmla v6.4s, v7.4s, v9.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R16
-	MOVD    cRow+80(FP), R17
-	MOVBU   accumulate+96(FP), R19
-	CBNZ    R19, narrow_add
-	FMOVS   F0, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V0.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V0.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   F1, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V1.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V1.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   F2, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V2.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V2.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   F3, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V3.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V3.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   F4, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V4.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V4.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   F5, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V5.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V5.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   F6, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V6.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V6.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F5, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F6, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R16), F7
-	ADD     R14, R16, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R16, R6
-	VLD1    (R6), V7.S[2]
+	FMOVS   0(R4), F7
+	ADD     R19, R4, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V7.S[2]
 	WORD    $0x4e20d4e0 // fadd v0.4s, v7.4s, v0.4s
-	FMOVS   F0, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V0.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V0.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   0(R16), F7
-	ADD     R14, R16, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R16, R6
-	VLD1    (R6), V7.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F7
+	ADD     R19, R4, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V7.S[2]
 	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
-	FMOVS   F1, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V1.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V1.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   0(R16), F7
-	ADD     R14, R16, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R16, R6
-	VLD1    (R6), V7.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F7
+	ADD     R19, R4, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V7.S[2]
 	WORD    $0x4e22d4e2 // fadd v2.4s, v7.4s, v2.4s
-	FMOVS   F2, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V2.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V2.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   0(R16), F7
-	ADD     R14, R16, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R16, R6
-	VLD1    (R6), V7.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F7
+	ADD     R19, R4, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V7.S[2]
 	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
-	FMOVS   F3, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V3.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V3.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   0(R16), F7
-	ADD     R14, R16, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R16, R6
-	VLD1    (R6), V7.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F7
+	ADD     R19, R4, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V7.S[2]
 	WORD    $0x4e24d4e4 // fadd v4.4s, v7.4s, v4.4s
-	FMOVS   F4, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V4.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V4.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   0(R16), F7
-	ADD     R14, R16, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R16, R6
-	VLD1    (R6), V7.S[2]
+	FMOVS   F4, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F7
+	ADD     R19, R4, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V7.S[2]
 	WORD    $0x4e25d4e5 // fadd v5.4s, v7.4s, v5.4s
-	FMOVS   F5, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V5.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V5.S[2], (R6)
-	ADD     R17, R16
-	FMOVS   0(R16), F7
-	ADD     R14, R16, R6
-	VLD1    (R6), V7.S[1]
-	ADD     R15, R16, R6
-	VLD1    (R6), V7.S[2]
+	FMOVS   F5, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F7
+	ADD     R19, R4, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V7.S[2]
 	WORD    $0x4e26d4e6 // fadd v6.4s, v7.4s, v6.4s
-	FMOVS   F6, 0(R16)
-	ADD     R14, R16, R6
-	VST1    V6.S[1], (R6)
-	ADD     R15, R16, R6
-	VST1    V6.S[2], (R6)
-	RET
+	FMOVS   F6, 0(R4)
+	ADD     R19, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx8x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx8x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
+// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx8x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -2278,33 +2516,31 @@ TEXT ·microNEONx8x8(SB), NOSPLIT, $0-97
 	VEOR    V13.B16, V13.B16, V13.B16
 	VEOR    V14.B16, V14.B16, V14.B16
 	VEOR    V15.B16, V15.B16, V15.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F16
-	WORD    $0x3ce76851 // ldr q17, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F18
-	FMOVS   (R0)(R8), F19
-	FMOVS   (R0)(R9), F20
-	FMOVS   (R0)(R10), F21
-	FMOVS   (R0)(R11), F22
+	FMOVQ   0(R7), F16
+	WORD    $0x3ceb68f1 // ldr q17, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F18
+	FMOVS   (R6)(R12), F19
+	FMOVS   (R6)(R13), F20
+	FMOVS   (R6)(R14), F21
+	FMOVS   (R6)(R15), F22
 	WORD    $0x4f921200 // fmla v0.4s, v16.4s, v18.s[0]
 	WORD    $0x4f921221 // fmla v1.4s, v17.4s, v18.s[0]
-	FMOVS   (R0)(R12), F18
+	FMOVS   (R6)(R16), F18
 	WORD    $0x4f931202 // fmla v2.4s, v16.4s, v19.s[0]
 	WORD    $0x4f931223 // fmla v3.4s, v17.4s, v19.s[0]
-	FMOVS   (R0)(R13), F19
+	FMOVS   (R6)(R17), F19
 	WORD    $0x4f941204 // fmla v4.4s, v16.4s, v20.s[0]
 	WORD    $0x4f941225 // fmla v5.4s, v17.4s, v20.s[0]
-	FMOVS   (R0)(R14), F20
+	FMOVS   (R6)(R19), F20
 	WORD    $0x4f951206 // fmla v6.4s, v16.4s, v21.s[0]
 	WORD    $0x4f951227 // fmla v7.4s, v17.4s, v21.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f961208 // fmla v8.4s, v16.4s, v22.s[0]
 	WORD    $0x4f961229 // fmla v9.4s, v17.4s, v22.s[0]
 	WORD    $0x4f92120a // fmla v10.4s, v16.4s, v18.s[0]
@@ -2313,25 +2549,25 @@ step:
 	WORD    $0x4f93122d // fmla v13.4s, v17.4s, v19.s[0]
 	WORD    $0x4f94120e // fmla v14.4s, v16.4s, v20.s[0]
 	WORD    $0x4f94122f // fmla v15.4s, v17.4s, v20.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F16
-	WORD    $0x3ce76851 // ldr q17, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F18
-	FMOVQ   16(R0), F19
-	ADD     R1, R0
+	FMOVQ   0(R7), F16
+	WORD    $0x3ceb68f1 // ldr q17, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F18
+	FMOVQ   16(R6), F19
+	ADD     R2, R6
 	WORD    $0x4f921200 // fmla v0.4s, v16.4s, v18.s[0]
 	WORD    $0x4f921221 // fmla v1.4s, v17.4s, v18.s[0]
 	WORD    $0x4fb21202 // fmla v2.4s, v16.4s, v18.s[1]
@@ -2348,116 +2584,128 @@ packed_step:
 	WORD    $0x4f931a2d // fmla v13.4s, v17.4s, v19.s[2]
 	WORD    $0x4fb31a0e // fmla v14.4s, v16.4s, v19.s[3]
 	WORD    $0x4fb31a2f // fmla v15.4s, v17.4s, v19.s[3]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R15
-	MOVD    cRow+80(FP), R16
-	MOVBU   accumulate+96(FP), R17
-	CBNZ    R17, add
-	FMOVQ   F0, 0(R15)
-	WORD    $0x3ca769e1 // str q1, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   F2, 0(R15)
-	WORD    $0x3ca769e3 // str q3, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   F4, 0(R15)
-	WORD    $0x3ca769e5 // str q5, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   F6, 0(R15)
-	WORD    $0x3ca769e7 // str q7, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   F8, 0(R15)
-	WORD    $0x3ca769e9 // str q9, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   F10, 0(R15)
-	WORD    $0x3ca769eb // str q11, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   F12, 0(R15)
-	WORD    $0x3ca769ed // str q13, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   F14, 0(R15)
-	WORD    $0x3ca769ef // str q15, [x15, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e20d600 // fadd v0.4s, v16.4s, v0.4s
 	WORD    $0x4e21d621 // fadd v1.4s, v17.4s, v1.4s
-	FMOVQ   F0, 0(R15)
-	WORD    $0x3ca769e1 // str q1, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e22d602 // fadd v2.4s, v16.4s, v2.4s
 	WORD    $0x4e23d623 // fadd v3.4s, v17.4s, v3.4s
-	FMOVQ   F2, 0(R15)
-	WORD    $0x3ca769e3 // str q3, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e24d604 // fadd v4.4s, v16.4s, v4.4s
 	WORD    $0x4e25d625 // fadd v5.4s, v17.4s, v5.4s
-	FMOVQ   F4, 0(R15)
-	WORD    $0x3ca769e5 // str q5, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e26d606 // fadd v6.4s, v16.4s, v6.4s
 	WORD    $0x4e27d627 // fadd v7.4s, v17.4s, v7.4s
-	FMOVQ   F6, 0(R15)
-	WORD    $0x3ca769e7 // str q7, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e28d608 // fadd v8.4s, v16.4s, v8.4s
 	WORD    $0x4e29d629 // fadd v9.4s, v17.4s, v9.4s
-	FMOVQ   F8, 0(R15)
-	WORD    $0x3ca769e9 // str q9, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e2ad60a // fadd v10.4s, v16.4s, v10.4s
 	WORD    $0x4e2bd62b // fadd v11.4s, v17.4s, v11.4s
-	FMOVQ   F10, 0(R15)
-	WORD    $0x3ca769eb // str q11, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e2cd60c // fadd v12.4s, v16.4s, v12.4s
 	WORD    $0x4e2dd62d // fadd v13.4s, v17.4s, v13.4s
-	FMOVQ   F12, 0(R15)
-	WORD    $0x3ca769ed // str q13, [x15, x7]
-	ADD     R16, R15
-	FMOVQ   0(R15), F16
-	WORD    $0x3ce769f1 // ldr q17, [x15, x7]
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
 	WORD    $0x4e2ed60e // fadd v14.4s, v16.4s, v14.4s
 	WORD    $0x4e2fd62f // fadd v15.4s, v17.4s, v15.4s
-	FMOVQ   F14, 0(R15)
-	WORD    $0x3ca769ef // str q15, [x15, x7]
-	RET
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx8x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx8x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
+// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx8x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -2466,50 +2714,48 @@ TEXT ·microNEONx8x4(SB), NOSPLIT, $0-97
 	VEOR    V5.B16, V5.B16, V5.B16
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V7.B16, V7.B16, V7.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F8
-	ADD     R3, R2
-	FMOVS   0(R0), F9
-	FMOVS   (R0)(R8), F10
-	FMOVS   (R0)(R9), F11
-	FMOVS   (R0)(R10), F12
-	FMOVS   (R0)(R11), F13
+	FMOVQ   0(R7), F8
+	ADD     R3, R7
+	FMOVS   0(R6), F9
+	FMOVS   (R6)(R12), F10
+	FMOVS   (R6)(R13), F11
+	FMOVS   (R6)(R14), F12
+	FMOVS   (R6)(R15), F13
 	WORD    $0x4f891100 // fmla v0.4s, v8.4s, v9.s[0]
-	FMOVS   (R0)(R12), F9
+	FMOVS   (R6)(R16), F9
 	WORD    $0x4f8a1101 // fmla v1.4s, v8.4s, v10.s[0]
-	FMOVS   (R0)(R13), F10
+	FMOVS   (R6)(R17), F10
 	WORD    $0x4f8b1102 // fmla v2.4s, v8.4s, v11.s[0]
-	FMOVS   (R0)(R14), F11
+	FMOVS   (R6)(R19), F11
 	WORD    $0x4f8c1103 // fmla v3.4s, v8.4s, v12.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8d1104 // fmla v4.4s, v8.4s, v13.s[0]
 	WORD    $0x4f891105 // fmla v5.4s, v8.4s, v9.s[0]
 	WORD    $0x4f8a1106 // fmla v6.4s, v8.4s, v10.s[0]
 	WORD    $0x4f8b1107 // fmla v7.4s, v8.4s, v11.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F8
-	ADD     R3, R2
-	FMOVQ   0(R0), F9
-	FMOVQ   16(R0), F10
-	ADD     R1, R0
+	FMOVQ   0(R7), F8
+	ADD     R3, R7
+	FMOVQ   0(R6), F9
+	FMOVQ   16(R6), F10
+	ADD     R2, R6
 	WORD    $0x4f891100 // fmla v0.4s, v8.4s, v9.s[0]
 	WORD    $0x4fa91101 // fmla v1.4s, v8.4s, v9.s[1]
 	WORD    $0x4f891902 // fmla v2.4s, v8.4s, v9.s[2]
@@ -2518,274 +2764,303 @@ packed_step:
 	WORD    $0x4faa1105 // fmla v5.4s, v8.4s, v10.s[1]
 	WORD    $0x4f8a1906 // fmla v6.4s, v8.4s, v10.s[2]
 	WORD    $0x4faa1907 // fmla v7.4s, v8.4s, v10.s[3]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R15
-	MOVD    cRow+80(FP), R16
-	MOVBU   accumulate+96(FP), R17
-	CBNZ    R17, add
-	FMOVQ   F0, 0(R15)
-	ADD     R16, R15
-	FMOVQ   F1, 0(R15)
-	ADD     R16, R15
-	FMOVQ   F2, 0(R15)
-	ADD     R16, R15
-	FMOVQ   F3, 0(R15)
-	ADD     R16, R15
-	FMOVQ   F4, 0(R15)
-	ADD     R16, R15
-	FMOVQ   F5, 0(R15)
-	ADD     R16, R15
-	FMOVQ   F6, 0(R15)
-	ADD     R16, R15
-	FMOVQ   F7, 0(R15)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R15), F8
+	FMOVQ   0(R4), F8
 	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
-	FMOVQ   F0, 0(R15)
-	ADD     R16, R15
-	FMOVQ   0(R15), F8
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
 	WORD    $0x4e21d501 // fadd v1.4s, v8.4s, v1.4s
-	FMOVQ   F1, 0(R15)
-	ADD     R16, R15
-	FMOVQ   0(R15), F8
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
 	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
-	FMOVQ   F2, 0(R15)
-	ADD     R16, R15
-	FMOVQ   0(R15), F8
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
 	WORD    $0x4e23d503 // fadd v3.4s, v8.4s, v3.4s
-	FMOVQ   F3, 0(R15)
-	ADD     R16, R15
-	FMOVQ   0(R15), F8
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
 	WORD    $0x4e24d504 // fadd v4.4s, v8.4s, v4.4s
-	FMOVQ   F4, 0(R15)
-	ADD     R16, R15
-	FMOVQ   0(R15), F8
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
 	WORD    $0x4e25d505 // fadd v5.4s, v8.4s, v5.4s
-	FMOVQ   F5, 0(R15)
-	ADD     R16, R15
-	FMOVQ   0(R15), F8
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
 	WORD    $0x4e26d506 // fadd v6.4s, v8.4s, v6.4s
-	FMOVQ   F6, 0(R15)
-	ADD     R16, R15
-	FMOVQ   0(R15), F8
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F8
 	WORD    $0x4e27d507 // fadd v7.4s, v8.4s, v7.4s
-	FMOVQ   F7, 0(R15)
-	RET
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R16
-	CMP     $0, R7
-	CSET    NE, R15
-	LSL     $2, R15
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R20
+	LSL     $2, R20
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F8
-	ADD     R15, R2, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R2, R6
-	VLD1    (R6), V8.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F9
-	FMOVS   (R0)(R8), F10
-	FMOVS   (R0)(R9), F11
-	FMOVS   (R0)(R10), F12
-	FMOVS   (R0)(R11), F13
+	FMOVS   0(R7), F8
+	ADD     R20, R7, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V8.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F9
+	FMOVS   (R6)(R12), F10
+	FMOVS   (R6)(R13), F11
+	FMOVS   (R6)(R14), F12
+	FMOVS   (R6)(R15), F13
 	WORD    $0x4f891100 // fmla v0.4s, v8.4s, v9.s[0]
-	FMOVS   (R0)(R12), F9
+	FMOVS   (R6)(R16), F9
 	WORD    $0x4f8a1101 // fmla v1.4s, v8.4s, v10.s[0]
-	FMOVS   (R0)(R13), F10
+	FMOVS   (R6)(R17), F10
 	WORD    $0x4f8b1102 // fmla v2.4s, v8.4s, v11.s[0]
-	FMOVS   (R0)(R14), F11
+	FMOVS   (R6)(R19), F11
 	WORD    $0x4f8c1103 // fmla v3.4s, v8.4s, v12.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8d1104 // fmla v4.4s, v8.4s, v13.s[0]
 	WORD    $0x4f891105 // fmla v5.4s, v8.4s, v9.s[0]
 	WORD    $0x4f8a1106 // fmla v6.4s, v8.4s, v10.s[0]
 	WORD    $0x4f8b1107 // fmla v7.4s, v8.4s, v11.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R17
-	MOVD    cRow+80(FP), R19
-	MOVBU   accumulate+96(FP), R20
-	CBNZ    R20, narrow_add
-	FMOVS   F0, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V0.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V0.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   F1, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V1.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V1.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   F2, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V2.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V2.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   F3, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V3.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V3.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   F4, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V4.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V4.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   F5, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V5.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V5.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   F6, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V6.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V6.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   F7, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V7.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V7.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F5, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F6, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F7, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
-	FMOVS   F0, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V0.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V0.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e21d501 // fadd v1.4s, v8.4s, v1.4s
-	FMOVS   F1, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V1.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V1.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
-	FMOVS   F2, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V2.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V2.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e23d503 // fadd v3.4s, v8.4s, v3.4s
-	FMOVS   F3, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V3.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V3.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e24d504 // fadd v4.4s, v8.4s, v4.4s
-	FMOVS   F4, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V4.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V4.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   F4, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e25d505 // fadd v5.4s, v8.4s, v5.4s
-	FMOVS   F5, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V5.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V5.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   F5, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e26d506 // fadd v6.4s, v8.4s, v6.4s
-	FMOVS   F6, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V6.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V6.S[2], (R6)
-	ADD     R19, R17
-	FMOVS   0(R17), F8
-	ADD     R15, R17, R6
-	VLD1    (R6), V8.S[1]
-	ADD     R16, R17, R6
-	VLD1    (R6), V8.S[2]
+	FMOVS   F6, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F8
+	ADD     R20, R4, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V8.S[2]
 	WORD    $0x4e27d507 // fadd v7.4s, v8.4s, v7.4s
-	FMOVS   F7, 0(R17)
-	ADD     R15, R17, R6
-	VST1    V7.S[1], (R6)
-	ADD     R16, R17, R6
-	VST1    V7.S[2], (R6)
-	RET
+	FMOVS   F7, 0(R4)
+	ADD     R20, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx9x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx9x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
+// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx9x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -2804,36 +3079,34 @@ TEXT ·microNEONx9x8(SB), NOSPLIT, $0-97
 	VEOR    V15.B16, V15.B16, V15.B16
 	VEOR    V16.B16, V16.B16, V16.B16
 	VEOR    V17.B16, V17.B16, V17.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F18
-	WORD    $0x3ce76853 // ldr q19, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F20
-	FMOVS   (R0)(R8), F21
-	FMOVS   (R0)(R9), F22
-	FMOVS   (R0)(R10), F23
-	FMOVS   (R0)(R11), F24
+	FMOVQ   0(R7), F18
+	WORD    $0x3ceb68f3 // ldr q19, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F20
+	FMOVS   (R6)(R12), F21
+	FMOVS   (R6)(R13), F22
+	FMOVS   (R6)(R14), F23
+	FMOVS   (R6)(R15), F24
 	WORD    $0x4f941240 // fmla v0.4s, v18.4s, v20.s[0]
 	WORD    $0x4f941261 // fmla v1.4s, v19.4s, v20.s[0]
-	FMOVS   (R0)(R12), F20
+	FMOVS   (R6)(R16), F20
 	WORD    $0x4f951242 // fmla v2.4s, v18.4s, v21.s[0]
 	WORD    $0x4f951263 // fmla v3.4s, v19.4s, v21.s[0]
-	FMOVS   (R0)(R13), F21
+	FMOVS   (R6)(R17), F21
 	WORD    $0x4f961244 // fmla v4.4s, v18.4s, v22.s[0]
 	WORD    $0x4f961265 // fmla v5.4s, v19.4s, v22.s[0]
-	FMOVS   (R0)(R14), F22
+	FMOVS   (R6)(R19), F22
 	WORD    $0x4f971246 // fmla v6.4s, v18.4s, v23.s[0]
 	WORD    $0x4f971267 // fmla v7.4s, v19.4s, v23.s[0]
-	FMOVS   (R0)(R15), F23
+	FMOVS   (R6)(R20), F23
 	WORD    $0x4f981248 // fmla v8.4s, v18.4s, v24.s[0]
 	WORD    $0x4f981269 // fmla v9.4s, v19.4s, v24.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f94124a // fmla v10.4s, v18.4s, v20.s[0]
 	WORD    $0x4f94126b // fmla v11.4s, v19.4s, v20.s[0]
 	WORD    $0x4f95124c // fmla v12.4s, v18.4s, v21.s[0]
@@ -2842,26 +3115,26 @@ step:
 	WORD    $0x4f96126f // fmla v15.4s, v19.4s, v22.s[0]
 	WORD    $0x4f971250 // fmla v16.4s, v18.4s, v23.s[0]
 	WORD    $0x4f971271 // fmla v17.4s, v19.4s, v23.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F18
-	WORD    $0x3ce76853 // ldr q19, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F20
-	FMOVQ   16(R0), F21
-	FMOVS   32(R0), F22
-	ADD     R1, R0
+	FMOVQ   0(R7), F18
+	WORD    $0x3ceb68f3 // ldr q19, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F20
+	FMOVQ   16(R6), F21
+	FMOVS   32(R6), F22
+	ADD     R2, R6
 	WORD    $0x4f941240 // fmla v0.4s, v18.4s, v20.s[0]
 	WORD    $0x4f941261 // fmla v1.4s, v19.4s, v20.s[0]
 	WORD    $0x4fb41242 // fmla v2.4s, v18.4s, v20.s[1]
@@ -2880,127 +3153,139 @@ packed_step:
 	WORD    $0x4fb51a6f // fmla v15.4s, v19.4s, v21.s[3]
 	WORD    $0x4f961250 // fmla v16.4s, v18.4s, v22.s[0]
 	WORD    $0x4f961271 // fmla v17.4s, v19.4s, v22.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R16
-	MOVD    cRow+80(FP), R17
-	MOVBU   accumulate+96(FP), R19
-	CBNZ    R19, add
-	FMOVQ   F0, 0(R16)
-	WORD    $0x3ca76a01 // str q1, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F2, 0(R16)
-	WORD    $0x3ca76a03 // str q3, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F4, 0(R16)
-	WORD    $0x3ca76a05 // str q5, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F6, 0(R16)
-	WORD    $0x3ca76a07 // str q7, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F8, 0(R16)
-	WORD    $0x3ca76a09 // str q9, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F10, 0(R16)
-	WORD    $0x3ca76a0b // str q11, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F12, 0(R16)
-	WORD    $0x3ca76a0d // str q13, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F14, 0(R16)
-	WORD    $0x3ca76a0f // str q15, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   F16, 0(R16)
-	WORD    $0x3ca76a11 // str q17, [x16, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e20d640 // fadd v0.4s, v18.4s, v0.4s
 	WORD    $0x4e21d661 // fadd v1.4s, v19.4s, v1.4s
-	FMOVQ   F0, 0(R16)
-	WORD    $0x3ca76a01 // str q1, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e22d642 // fadd v2.4s, v18.4s, v2.4s
 	WORD    $0x4e23d663 // fadd v3.4s, v19.4s, v3.4s
-	FMOVQ   F2, 0(R16)
-	WORD    $0x3ca76a03 // str q3, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e24d644 // fadd v4.4s, v18.4s, v4.4s
 	WORD    $0x4e25d665 // fadd v5.4s, v19.4s, v5.4s
-	FMOVQ   F4, 0(R16)
-	WORD    $0x3ca76a05 // str q5, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e26d646 // fadd v6.4s, v18.4s, v6.4s
 	WORD    $0x4e27d667 // fadd v7.4s, v19.4s, v7.4s
-	FMOVQ   F6, 0(R16)
-	WORD    $0x3ca76a07 // str q7, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e28d648 // fadd v8.4s, v18.4s, v8.4s
 	WORD    $0x4e29d669 // fadd v9.4s, v19.4s, v9.4s
-	FMOVQ   F8, 0(R16)
-	WORD    $0x3ca76a09 // str q9, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e2ad64a // fadd v10.4s, v18.4s, v10.4s
 	WORD    $0x4e2bd66b // fadd v11.4s, v19.4s, v11.4s
-	FMOVQ   F10, 0(R16)
-	WORD    $0x3ca76a0b // str q11, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e2cd64c // fadd v12.4s, v18.4s, v12.4s
 	WORD    $0x4e2dd66d // fadd v13.4s, v19.4s, v13.4s
-	FMOVQ   F12, 0(R16)
-	WORD    $0x3ca76a0d // str q13, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e2ed64e // fadd v14.4s, v18.4s, v14.4s
 	WORD    $0x4e2fd66f // fadd v15.4s, v19.4s, v15.4s
-	FMOVQ   F14, 0(R16)
-	WORD    $0x3ca76a0f // str q15, [x16, x7]
-	ADD     R17, R16
-	FMOVQ   0(R16), F18
-	WORD    $0x3ce76a13 // ldr q19, [x16, x7]
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
 	WORD    $0x4e30d650 // fadd v16.4s, v18.4s, v16.4s
 	WORD    $0x4e31d671 // fadd v17.4s, v19.4s, v17.4s
-	FMOVQ   F16, 0(R16)
-	WORD    $0x3ca76a11 // str q17, [x16, x7]
-	RET
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx9x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx9x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
+// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx9x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -3010,53 +3295,51 @@ TEXT ·microNEONx9x4(SB), NOSPLIT, $0-97
 	VEOR    V6.B16, V6.B16, V6.B16
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V8.B16, V8.B16, V8.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F9
-	ADD     R3, R2
-	FMOVS   0(R0), F10
-	FMOVS   (R0)(R8), F11
-	FMOVS   (R0)(R9), F12
-	FMOVS   (R0)(R10), F13
-	FMOVS   (R0)(R11), F14
+	FMOVQ   0(R7), F9
+	ADD     R3, R7
+	FMOVS   0(R6), F10
+	FMOVS   (R6)(R12), F11
+	FMOVS   (R6)(R13), F12
+	FMOVS   (R6)(R14), F13
+	FMOVS   (R6)(R15), F14
 	WORD    $0x4f8a1120 // fmla v0.4s, v9.4s, v10.s[0]
-	FMOVS   (R0)(R12), F10
+	FMOVS   (R6)(R16), F10
 	WORD    $0x4f8b1121 // fmla v1.4s, v9.4s, v11.s[0]
-	FMOVS   (R0)(R13), F11
+	FMOVS   (R6)(R17), F11
 	WORD    $0x4f8c1122 // fmla v2.4s, v9.4s, v12.s[0]
-	FMOVS   (R0)(R14), F12
+	FMOVS   (R6)(R19), F12
 	WORD    $0x4f8d1123 // fmla v3.4s, v9.4s, v13.s[0]
-	FMOVS   (R0)(R15), F13
+	FMOVS   (R6)(R20), F13
 	WORD    $0x4f8e1124 // fmla v4.4s, v9.4s, v14.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8a1125 // fmla v5.4s, v9.4s, v10.s[0]
 	WORD    $0x4f8b1126 // fmla v6.4s, v9.4s, v11.s[0]
 	WORD    $0x4f8c1127 // fmla v7.4s, v9.4s, v12.s[0]
 	WORD    $0x4f8d1128 // fmla v8.4s, v9.4s, v13.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F9
-	ADD     R3, R2
-	FMOVQ   0(R0), F10
-	FMOVQ   16(R0), F11
-	FMOVS   32(R0), F12
-	ADD     R1, R0
+	FMOVQ   0(R7), F9
+	ADD     R3, R7
+	FMOVQ   0(R6), F10
+	FMOVQ   16(R6), F11
+	FMOVS   32(R6), F12
+	ADD     R2, R6
 	WORD    $0x4f8a1120 // fmla v0.4s, v9.4s, v10.s[0]
 	WORD    $0x4faa1121 // fmla v1.4s, v9.4s, v10.s[1]
 	WORD    $0x4f8a1922 // fmla v2.4s, v9.4s, v10.s[2]
@@ -3066,301 +3349,331 @@ packed_step:
 	WORD    $0x4f8b1926 // fmla v6.4s, v9.4s, v11.s[2]
 	WORD    $0x4fab1927 // fmla v7.4s, v9.4s, v11.s[3]
 	WORD    $0x4f8c1128 // fmla v8.4s, v9.4s, v12.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R16
-	MOVD    cRow+80(FP), R17
-	MOVBU   accumulate+96(FP), R19
-	CBNZ    R19, add
-	FMOVQ   F0, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F1, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F2, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F3, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F4, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F5, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F6, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F7, 0(R16)
-	ADD     R17, R16
-	FMOVQ   F8, 0(R16)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R16), F9
+	FMOVQ   0(R4), F9
 	WORD    $0x4e20d520 // fadd v0.4s, v9.4s, v0.4s
-	FMOVQ   F0, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
-	FMOVQ   F1, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e22d522 // fadd v2.4s, v9.4s, v2.4s
-	FMOVQ   F2, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
-	FMOVQ   F3, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
-	FMOVQ   F4, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e25d525 // fadd v5.4s, v9.4s, v5.4s
-	FMOVQ   F5, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e26d526 // fadd v6.4s, v9.4s, v6.4s
-	FMOVQ   F6, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e27d527 // fadd v7.4s, v9.4s, v7.4s
-	FMOVQ   F7, 0(R16)
-	ADD     R17, R16
-	FMOVQ   0(R16), F9
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F9
 	WORD    $0x4e28d528 // fadd v8.4s, v9.4s, v8.4s
-	FMOVQ   F8, 0(R16)
-	RET
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R17
-	CMP     $0, R7
-	CSET    NE, R16
-	LSL     $2, R16
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R21
+	LSL     $2, R21
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F9
-	ADD     R16, R2, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R2, R6
-	VLD1    (R6), V9.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F10
-	FMOVS   (R0)(R8), F11
-	FMOVS   (R0)(R9), F12
-	FMOVS   (R0)(R10), F13
-	FMOVS   (R0)(R11), F14
+	FMOVS   0(R7), F9
+	ADD     R21, R7, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V9.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F10
+	FMOVS   (R6)(R12), F11
+	FMOVS   (R6)(R13), F12
+	FMOVS   (R6)(R14), F13
+	FMOVS   (R6)(R15), F14
 	WORD    $0x4f8a1120 // fmla v0.4s, v9.4s, v10.s[0]
-	FMOVS   (R0)(R12), F10
+	FMOVS   (R6)(R16), F10
 	WORD    $0x4f8b1121 // fmla v1.4s, v9.4s, v11.s[0]
-	FMOVS   (R0)(R13), F11
+	FMOVS   (R6)(R17), F11
 	WORD    $0x4f8c1122 // fmla v2.4s, v9.4s, v12.s[0]
-	FMOVS   (R0)(R14), F12
+	FMOVS   (R6)(R19), F12
 	WORD    $0x4f8d1123 // fmla v3.4s, v9.4s, v13.s[0]
-	FMOVS   (R0)(R15), F13
+	FMOVS   (R6)(R20), F13
 	WORD    $0x4f8e1124 // fmla v4.4s, v9.4s, v14.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8a1125 // fmla v5.4s, v9.4s, v10.s[0]
 	WORD    $0x4f8b1126 // fmla v6.4s, v9.4s, v11.s[0]
 	WORD    $0x4f8c1127 // fmla v7.4s, v9.4s, v12.s[0]
 	WORD    $0x4f8d1128 // fmla v8.4s, v9.4s, v13.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R19
-	MOVD    cRow+80(FP), R20
-	MOVBU   accumulate+96(FP), R21
-	CBNZ    R21, narrow_add
-	FMOVS   F0, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V0.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V0.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F1, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V1.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V1.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F2, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V2.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V2.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F3, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V3.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V3.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F4, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V4.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V4.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F5, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V5.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V5.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F6, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V6.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V6.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F7, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V7.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V7.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   F8, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V8.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V8.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F5, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F6, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F7, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F8, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e20d520 // fadd v0.4s, v9.4s, v0.4s
-	FMOVS   F0, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V0.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V0.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
-	FMOVS   F1, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V1.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V1.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e22d522 // fadd v2.4s, v9.4s, v2.4s
-	FMOVS   F2, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V2.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V2.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
-	FMOVS   F3, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V3.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V3.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
-	FMOVS   F4, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V4.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V4.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F4, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e25d525 // fadd v5.4s, v9.4s, v5.4s
-	FMOVS   F5, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V5.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V5.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F5, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e26d526 // fadd v6.4s, v9.4s, v6.4s
-	FMOVS   F6, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V6.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V6.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F6, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e27d527 // fadd v7.4s, v9.4s, v7.4s
-	FMOVS   F7, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V7.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V7.S[2], (R6)
-	ADD     R20, R19
-	FMOVS   0(R19), F9
-	ADD     R16, R19, R6
-	VLD1    (R6), V9.S[1]
-	ADD     R17, R19, R6
-	VLD1    (R6), V9.S[2]
+	FMOVS   F7, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F9
+	ADD     R21, R4, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V9.S[2]
 	WORD    $0x4e28d528 // fadd v8.4s, v9.4s, v8.4s
-	FMOVS   F8, 0(R19)
-	ADD     R16, R19, R6
-	VST1    V8.S[1], (R6)
-	ADD     R17, R19, R6
-	VST1    V8.S[2], (R6)
-	RET
+	FMOVS   F8, 0(R4)
+	ADD     R21, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx10x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx10x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
-	ADD     R8, R15, R16
+// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx10x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	ADD     R12, R20, R21
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -3381,39 +3694,37 @@ TEXT ·microNEONx10x8(SB), NOSPLIT, $0-97
 	VEOR    V17.B16, V17.B16, V17.B16
 	VEOR    V18.B16, V18.B16, V18.B16
 	VEOR    V19.B16, V19.B16, V19.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F20
-	WORD    $0x3ce76855 // ldr q21, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F22
-	FMOVS   (R0)(R8), F23
-	FMOVS   (R0)(R9), F24
-	FMOVS   (R0)(R10), F25
-	FMOVS   (R0)(R11), F26
+	FMOVQ   0(R7), F20
+	WORD    $0x3ceb68f5 // ldr q21, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F22
+	FMOVS   (R6)(R12), F23
+	FMOVS   (R6)(R13), F24
+	FMOVS   (R6)(R14), F25
+	FMOVS   (R6)(R15), F26
 	WORD    $0x4f961280 // fmla v0.4s, v20.4s, v22.s[0]
 	WORD    $0x4f9612a1 // fmla v1.4s, v21.4s, v22.s[0]
-	FMOVS   (R0)(R12), F22
+	FMOVS   (R6)(R16), F22
 	WORD    $0x4f971282 // fmla v2.4s, v20.4s, v23.s[0]
 	WORD    $0x4f9712a3 // fmla v3.4s, v21.4s, v23.s[0]
-	FMOVS   (R0)(R13), F23
+	FMOVS   (R6)(R17), F23
 	WORD    $0x4f981284 // fmla v4.4s, v20.4s, v24.s[0]
 	WORD    $0x4f9812a5 // fmla v5.4s, v21.4s, v24.s[0]
-	FMOVS   (R0)(R14), F24
+	FMOVS   (R6)(R19), F24
 	WORD    $0x4f991286 // fmla v6.4s, v20.4s, v25.s[0]
 	WORD    $0x4f9912a7 // fmla v7.4s, v21.4s, v25.s[0]
-	FMOVS   (R0)(R15), F25
+	FMOVS   (R6)(R20), F25
 	WORD    $0x4f9a1288 // fmla v8.4s, v20.4s, v26.s[0]
 	WORD    $0x4f9a12a9 // fmla v9.4s, v21.4s, v26.s[0]
-	FMOVS   (R0)(R16), F26
+	FMOVS   (R6)(R21), F26
 	WORD    $0x4f96128a // fmla v10.4s, v20.4s, v22.s[0]
 	WORD    $0x4f9612ab // fmla v11.4s, v21.4s, v22.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f97128c // fmla v12.4s, v20.4s, v23.s[0]
 	WORD    $0x4f9712ad // fmla v13.4s, v21.4s, v23.s[0]
 	WORD    $0x4f98128e // fmla v14.4s, v20.4s, v24.s[0]
@@ -3422,26 +3733,26 @@ step:
 	WORD    $0x4f9912b1 // fmla v17.4s, v21.4s, v25.s[0]
 	WORD    $0x4f9a1292 // fmla v18.4s, v20.4s, v26.s[0]
 	WORD    $0x4f9a12b3 // fmla v19.4s, v21.4s, v26.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F20
-	WORD    $0x3ce76855 // ldr q21, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F22
-	FMOVQ   16(R0), F23
-	FMOVD   32(R0), F24
-	ADD     R1, R0
+	FMOVQ   0(R7), F20
+	WORD    $0x3ceb68f5 // ldr q21, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F22
+	FMOVQ   16(R6), F23
+	FMOVD   32(R6), F24
+	ADD     R2, R6
 	WORD    $0x4f961280 // fmla v0.4s, v20.4s, v22.s[0]
 	WORD    $0x4f9612a1 // fmla v1.4s, v21.4s, v22.s[0]
 	WORD    $0x4fb61282 // fmla v2.4s, v20.4s, v22.s[1]
@@ -3462,138 +3773,150 @@ packed_step:
 	WORD    $0x4f9812b1 // fmla v17.4s, v21.4s, v24.s[0]
 	WORD    $0x4fb81292 // fmla v18.4s, v20.4s, v24.s[1]
 	WORD    $0x4fb812b3 // fmla v19.4s, v21.4s, v24.s[1]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R17
-	MOVD    cRow+80(FP), R19
-	MOVBU   accumulate+96(FP), R20
-	CBNZ    R20, add
-	FMOVQ   F0, 0(R17)
-	WORD    $0x3ca76a21 // str q1, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F2, 0(R17)
-	WORD    $0x3ca76a23 // str q3, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F4, 0(R17)
-	WORD    $0x3ca76a25 // str q5, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F6, 0(R17)
-	WORD    $0x3ca76a27 // str q7, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F8, 0(R17)
-	WORD    $0x3ca76a29 // str q9, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F10, 0(R17)
-	WORD    $0x3ca76a2b // str q11, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F12, 0(R17)
-	WORD    $0x3ca76a2d // str q13, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F14, 0(R17)
-	WORD    $0x3ca76a2f // str q15, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F16, 0(R17)
-	WORD    $0x3ca76a31 // str q17, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   F18, 0(R17)
-	WORD    $0x3ca76a33 // str q19, [x17, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F18, 0(R4)
+	WORD    $0x3cab6893 // str q19, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e20d680 // fadd v0.4s, v20.4s, v0.4s
 	WORD    $0x4e21d6a1 // fadd v1.4s, v21.4s, v1.4s
-	FMOVQ   F0, 0(R17)
-	WORD    $0x3ca76a21 // str q1, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e22d682 // fadd v2.4s, v20.4s, v2.4s
 	WORD    $0x4e23d6a3 // fadd v3.4s, v21.4s, v3.4s
-	FMOVQ   F2, 0(R17)
-	WORD    $0x3ca76a23 // str q3, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e24d684 // fadd v4.4s, v20.4s, v4.4s
 	WORD    $0x4e25d6a5 // fadd v5.4s, v21.4s, v5.4s
-	FMOVQ   F4, 0(R17)
-	WORD    $0x3ca76a25 // str q5, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e26d686 // fadd v6.4s, v20.4s, v6.4s
 	WORD    $0x4e27d6a7 // fadd v7.4s, v21.4s, v7.4s
-	FMOVQ   F6, 0(R17)
-	WORD    $0x3ca76a27 // str q7, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e28d688 // fadd v8.4s, v20.4s, v8.4s
 	WORD    $0x4e29d6a9 // fadd v9.4s, v21.4s, v9.4s
-	FMOVQ   F8, 0(R17)
-	WORD    $0x3ca76a29 // str q9, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e2ad68a // fadd v10.4s, v20.4s, v10.4s
 	WORD    $0x4e2bd6ab // fadd v11.4s, v21.4s, v11.4s
-	FMOVQ   F10, 0(R17)
-	WORD    $0x3ca76a2b // str q11, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e2cd68c // fadd v12.4s, v20.4s, v12.4s
 	WORD    $0x4e2dd6ad // fadd v13.4s, v21.4s, v13.4s
-	FMOVQ   F12, 0(R17)
-	WORD    $0x3ca76a2d // str q13, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e2ed68e // fadd v14.4s, v20.4s, v14.4s
 	WORD    $0x4e2fd6af // fadd v15.4s, v21.4s, v15.4s
-	FMOVQ   F14, 0(R17)
-	WORD    $0x3ca76a2f // str q15, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e30d690 // fadd v16.4s, v20.4s, v16.4s
 	WORD    $0x4e31d6b1 // fadd v17.4s, v21.4s, v17.4s
-	FMOVQ   F16, 0(R17)
-	WORD    $0x3ca76a31 // str q17, [x17, x7]
-	ADD     R19, R17
-	FMOVQ   0(R17), F20
-	WORD    $0x3ce76a35 // ldr q21, [x17, x7]
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
 	WORD    $0x4e32d692 // fadd v18.4s, v20.4s, v18.4s
 	WORD    $0x4e33d6b3 // fadd v19.4s, v21.4s, v19.4s
-	FMOVQ   F18, 0(R17)
-	WORD    $0x3ca76a33 // str q19, [x17, x7]
-	RET
+	FMOVQ   F18, 0(R4)
+	WORD    $0x3cab6893 // str q19, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx10x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx10x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
-	ADD     R8, R15, R16
+// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx10x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	ADD     R12, R20, R21
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -3604,55 +3927,53 @@ TEXT ·microNEONx10x4(SB), NOSPLIT, $0-97
 	VEOR    V7.B16, V7.B16, V7.B16
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V9.B16, V9.B16, V9.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F10
-	ADD     R3, R2
-	FMOVS   0(R0), F11
-	FMOVS   (R0)(R8), F12
-	FMOVS   (R0)(R9), F13
-	FMOVS   (R0)(R10), F14
-	FMOVS   (R0)(R11), F15
+	FMOVQ   0(R7), F10
+	ADD     R3, R7
+	FMOVS   0(R6), F11
+	FMOVS   (R6)(R12), F12
+	FMOVS   (R6)(R13), F13
+	FMOVS   (R6)(R14), F14
+	FMOVS   (R6)(R15), F15
 	WORD    $0x4f8b1140 // fmla v0.4s, v10.4s, v11.s[0]
-	FMOVS   (R0)(R12), F11
+	FMOVS   (R6)(R16), F11
 	WORD    $0x4f8c1141 // fmla v1.4s, v10.4s, v12.s[0]
-	FMOVS   (R0)(R13), F12
+	FMOVS   (R6)(R17), F12
 	WORD    $0x4f8d1142 // fmla v2.4s, v10.4s, v13.s[0]
-	FMOVS   (R0)(R14), F13
+	FMOVS   (R6)(R19), F13
 	WORD    $0x4f8e1143 // fmla v3.4s, v10.4s, v14.s[0]
-	FMOVS   (R0)(R15), F14
+	FMOVS   (R6)(R20), F14
 	WORD    $0x4f8f1144 // fmla v4.4s, v10.4s, v15.s[0]
-	FMOVS   (R0)(R16), F15
+	FMOVS   (R6)(R21), F15
 	WORD    $0x4f8b1145 // fmla v5.4s, v10.4s, v11.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8c1146 // fmla v6.4s, v10.4s, v12.s[0]
 	WORD    $0x4f8d1147 // fmla v7.4s, v10.4s, v13.s[0]
 	WORD    $0x4f8e1148 // fmla v8.4s, v10.4s, v14.s[0]
 	WORD    $0x4f8f1149 // fmla v9.4s, v10.4s, v15.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F10
-	ADD     R3, R2
-	FMOVQ   0(R0), F11
-	FMOVQ   16(R0), F12
-	FMOVD   32(R0), F13
-	ADD     R1, R0
+	FMOVQ   0(R7), F10
+	ADD     R3, R7
+	FMOVQ   0(R6), F11
+	FMOVQ   16(R6), F12
+	FMOVD   32(R6), F13
+	ADD     R2, R6
 	WORD    $0x4f8b1140 // fmla v0.4s, v10.4s, v11.s[0]
 	WORD    $0x4fab1141 // fmla v1.4s, v10.4s, v11.s[1]
 	WORD    $0x4f8b1942 // fmla v2.4s, v10.4s, v11.s[2]
@@ -3663,328 +3984,359 @@ packed_step:
 	WORD    $0x4fac1947 // fmla v7.4s, v10.4s, v12.s[3]
 	WORD    $0x4f8d1148 // fmla v8.4s, v10.4s, v13.s[0]
 	WORD    $0x4fad1149 // fmla v9.4s, v10.4s, v13.s[1]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R17
-	MOVD    cRow+80(FP), R19
-	MOVBU   accumulate+96(FP), R20
-	CBNZ    R20, add
-	FMOVQ   F0, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F1, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F2, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F3, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F4, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F5, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F6, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F7, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F8, 0(R17)
-	ADD     R19, R17
-	FMOVQ   F9, 0(R17)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F9, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R17), F10
+	FMOVQ   0(R4), F10
 	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
-	FMOVQ   F0, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e21d541 // fadd v1.4s, v10.4s, v1.4s
-	FMOVQ   F1, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
-	FMOVQ   F2, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e23d543 // fadd v3.4s, v10.4s, v3.4s
-	FMOVQ   F3, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
-	FMOVQ   F4, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e25d545 // fadd v5.4s, v10.4s, v5.4s
-	FMOVQ   F5, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e26d546 // fadd v6.4s, v10.4s, v6.4s
-	FMOVQ   F6, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e27d547 // fadd v7.4s, v10.4s, v7.4s
-	FMOVQ   F7, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e28d548 // fadd v8.4s, v10.4s, v8.4s
-	FMOVQ   F8, 0(R17)
-	ADD     R19, R17
-	FMOVQ   0(R17), F10
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F10
 	WORD    $0x4e29d549 // fadd v9.4s, v10.4s, v9.4s
-	FMOVQ   F9, 0(R17)
-	RET
+	FMOVQ   F9, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R19
-	CMP     $0, R7
-	CSET    NE, R17
-	LSL     $2, R17
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R22
+	LSL     $2, R22
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F10
-	ADD     R17, R2, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R2, R6
-	VLD1    (R6), V10.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F11
-	FMOVS   (R0)(R8), F12
-	FMOVS   (R0)(R9), F13
-	FMOVS   (R0)(R10), F14
-	FMOVS   (R0)(R11), F15
+	FMOVS   0(R7), F10
+	ADD     R22, R7, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V10.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F11
+	FMOVS   (R6)(R12), F12
+	FMOVS   (R6)(R13), F13
+	FMOVS   (R6)(R14), F14
+	FMOVS   (R6)(R15), F15
 	WORD    $0x4f8b1140 // fmla v0.4s, v10.4s, v11.s[0]
-	FMOVS   (R0)(R12), F11
+	FMOVS   (R6)(R16), F11
 	WORD    $0x4f8c1141 // fmla v1.4s, v10.4s, v12.s[0]
-	FMOVS   (R0)(R13), F12
+	FMOVS   (R6)(R17), F12
 	WORD    $0x4f8d1142 // fmla v2.4s, v10.4s, v13.s[0]
-	FMOVS   (R0)(R14), F13
+	FMOVS   (R6)(R19), F13
 	WORD    $0x4f8e1143 // fmla v3.4s, v10.4s, v14.s[0]
-	FMOVS   (R0)(R15), F14
+	FMOVS   (R6)(R20), F14
 	WORD    $0x4f8f1144 // fmla v4.4s, v10.4s, v15.s[0]
-	FMOVS   (R0)(R16), F15
+	FMOVS   (R6)(R21), F15
 	WORD    $0x4f8b1145 // fmla v5.4s, v10.4s, v11.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8c1146 // fmla v6.4s, v10.4s, v12.s[0]
 	WORD    $0x4f8d1147 // fmla v7.4s, v10.4s, v13.s[0]
 	WORD    $0x4f8e1148 // fmla v8.4s, v10.4s, v14.s[0]
 	WORD    $0x4f8f1149 // fmla v9.4s, v10.4s, v15.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R20
-	MOVD    cRow+80(FP), R21
-	MOVBU   accumulate+96(FP), R22
-	CBNZ    R22, narrow_add
-	FMOVS   F0, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V0.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V0.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F1, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V1.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V1.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F2, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V2.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V2.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F3, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V3.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V3.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F4, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V4.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V4.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F5, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V5.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V5.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F6, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V6.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V6.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F7, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V7.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V7.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F8, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V8.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V8.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   F9, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V9.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V9.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F5, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F6, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F7, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F8, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F9, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V9.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V9.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
-	FMOVS   F0, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V0.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V0.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e21d541 // fadd v1.4s, v10.4s, v1.4s
-	FMOVS   F1, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V1.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V1.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
-	FMOVS   F2, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V2.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V2.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e23d543 // fadd v3.4s, v10.4s, v3.4s
-	FMOVS   F3, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V3.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V3.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
-	FMOVS   F4, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V4.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V4.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F4, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e25d545 // fadd v5.4s, v10.4s, v5.4s
-	FMOVS   F5, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V5.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V5.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F5, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e26d546 // fadd v6.4s, v10.4s, v6.4s
-	FMOVS   F6, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V6.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V6.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F6, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e27d547 // fadd v7.4s, v10.4s, v7.4s
-	FMOVS   F7, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V7.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V7.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F7, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e28d548 // fadd v8.4s, v10.4s, v8.4s
-	FMOVS   F8, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V8.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V8.S[2], (R6)
-	ADD     R21, R20
-	FMOVS   0(R20), F10
-	ADD     R17, R20, R6
-	VLD1    (R6), V10.S[1]
-	ADD     R19, R20, R6
-	VLD1    (R6), V10.S[2]
+	FMOVS   F8, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F10
+	ADD     R22, R4, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V10.S[2]
 	WORD    $0x4e29d549 // fadd v9.4s, v10.4s, v9.4s
-	FMOVS   F9, 0(R20)
-	ADD     R17, R20, R6
-	VST1    V9.S[1], (R6)
-	ADD     R19, R20, R6
-	VST1    V9.S[2], (R6)
-	RET
+	FMOVS   F9, 0(R4)
+	ADD     R22, R4, R10
+	VST1    V9.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V9.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx11x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx11x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
-	ADD     R8, R15, R16
-	ADD     R8, R16, R17
+// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx11x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	ADD     R12, R20, R21
+	ADD     R12, R21, R22
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -4007,42 +4359,40 @@ TEXT ·microNEONx11x8(SB), NOSPLIT, $0-97
 	VEOR    V19.B16, V19.B16, V19.B16
 	VEOR    V20.B16, V20.B16, V20.B16
 	VEOR    V21.B16, V21.B16, V21.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F22
-	WORD    $0x3ce76857 // ldr q23, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F24
-	FMOVS   (R0)(R8), F25
-	FMOVS   (R0)(R9), F26
-	FMOVS   (R0)(R10), F27
-	FMOVS   (R0)(R11), F28
+	FMOVQ   0(R7), F22
+	WORD    $0x3ceb68f7 // ldr q23, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F24
+	FMOVS   (R6)(R12), F25
+	FMOVS   (R6)(R13), F26
+	FMOVS   (R6)(R14), F27
+	FMOVS   (R6)(R15), F28
 	WORD    $0x4f9812c0 // fmla v0.4s, v22.4s, v24.s[0]
 	WORD    $0x4f9812e1 // fmla v1.4s, v23.4s, v24.s[0]
-	FMOVS   (R0)(R12), F24
+	FMOVS   (R6)(R16), F24
 	WORD    $0x4f9912c2 // fmla v2.4s, v22.4s, v25.s[0]
 	WORD    $0x4f9912e3 // fmla v3.4s, v23.4s, v25.s[0]
-	FMOVS   (R0)(R13), F25
+	FMOVS   (R6)(R17), F25
 	WORD    $0x4f9a12c4 // fmla v4.4s, v22.4s, v26.s[0]
 	WORD    $0x4f9a12e5 // fmla v5.4s, v23.4s, v26.s[0]
-	FMOVS   (R0)(R14), F26
+	FMOVS   (R6)(R19), F26
 	WORD    $0x4f9b12c6 // fmla v6.4s, v22.4s, v27.s[0]
 	WORD    $0x4f9b12e7 // fmla v7.4s, v23.4s, v27.s[0]
-	FMOVS   (R0)(R15), F27
+	FMOVS   (R6)(R20), F27
 	WORD    $0x4f9c12c8 // fmla v8.4s, v22.4s, v28.s[0]
 	WORD    $0x4f9c12e9 // fmla v9.4s, v23.4s, v28.s[0]
-	FMOVS   (R0)(R16), F28
+	FMOVS   (R6)(R21), F28
 	WORD    $0x4f9812ca // fmla v10.4s, v22.4s, v24.s[0]
 	WORD    $0x4f9812eb // fmla v11.4s, v23.4s, v24.s[0]
-	FMOVS   (R0)(R17), F24
+	FMOVS   (R6)(R22), F24
 	WORD    $0x4f9912cc // fmla v12.4s, v22.4s, v25.s[0]
 	WORD    $0x4f9912ed // fmla v13.4s, v23.4s, v25.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f9a12ce // fmla v14.4s, v22.4s, v26.s[0]
 	WORD    $0x4f9a12ef // fmla v15.4s, v23.4s, v26.s[0]
 	WORD    $0x4f9b12d0 // fmla v16.4s, v22.4s, v27.s[0]
@@ -4051,27 +4401,27 @@ step:
 	WORD    $0x4f9c12f3 // fmla v19.4s, v23.4s, v28.s[0]
 	WORD    $0x4f9812d4 // fmla v20.4s, v22.4s, v24.s[0]
 	WORD    $0x4f9812f5 // fmla v21.4s, v23.4s, v24.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F22
-	WORD    $0x3ce76857 // ldr q23, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F24
-	FMOVQ   16(R0), F25
-	FMOVD   32(R0), F26
-	FMOVS   40(R0), F27
-	ADD     R1, R0
+	FMOVQ   0(R7), F22
+	WORD    $0x3ceb68f7 // ldr q23, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F24
+	FMOVQ   16(R6), F25
+	FMOVD   32(R6), F26
+	FMOVS   40(R6), F27
+	ADD     R2, R6
 	WORD    $0x4f9812c0 // fmla v0.4s, v22.4s, v24.s[0]
 	WORD    $0x4f9812e1 // fmla v1.4s, v23.4s, v24.s[0]
 	WORD    $0x4fb812c2 // fmla v2.4s, v22.4s, v24.s[1]
@@ -4094,149 +4444,161 @@ packed_step:
 	WORD    $0x4fba12f3 // fmla v19.4s, v23.4s, v26.s[1]
 	WORD    $0x4f9b12d4 // fmla v20.4s, v22.4s, v27.s[0]
 	WORD    $0x4f9b12f5 // fmla v21.4s, v23.4s, v27.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R19
-	MOVD    cRow+80(FP), R20
-	MOVBU   accumulate+96(FP), R21
-	CBNZ    R21, add
-	FMOVQ   F0, 0(R19)
-	WORD    $0x3ca76a61 // str q1, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F2, 0(R19)
-	WORD    $0x3ca76a63 // str q3, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F4, 0(R19)
-	WORD    $0x3ca76a65 // str q5, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F6, 0(R19)
-	WORD    $0x3ca76a67 // str q7, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F8, 0(R19)
-	WORD    $0x3ca76a69 // str q9, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F10, 0(R19)
-	WORD    $0x3ca76a6b // str q11, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F12, 0(R19)
-	WORD    $0x3ca76a6d // str q13, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F14, 0(R19)
-	WORD    $0x3ca76a6f // str q15, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F16, 0(R19)
-	WORD    $0x3ca76a71 // str q17, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F18, 0(R19)
-	WORD    $0x3ca76a73 // str q19, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   F20, 0(R19)
-	WORD    $0x3ca76a75 // str q21, [x19, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F18, 0(R4)
+	WORD    $0x3cab6893 // str q19, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F20, 0(R4)
+	WORD    $0x3cab6895 // str q21, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e20d6c0 // fadd v0.4s, v22.4s, v0.4s
 	WORD    $0x4e21d6e1 // fadd v1.4s, v23.4s, v1.4s
-	FMOVQ   F0, 0(R19)
-	WORD    $0x3ca76a61 // str q1, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e22d6c2 // fadd v2.4s, v22.4s, v2.4s
 	WORD    $0x4e23d6e3 // fadd v3.4s, v23.4s, v3.4s
-	FMOVQ   F2, 0(R19)
-	WORD    $0x3ca76a63 // str q3, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e24d6c4 // fadd v4.4s, v22.4s, v4.4s
 	WORD    $0x4e25d6e5 // fadd v5.4s, v23.4s, v5.4s
-	FMOVQ   F4, 0(R19)
-	WORD    $0x3ca76a65 // str q5, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e26d6c6 // fadd v6.4s, v22.4s, v6.4s
 	WORD    $0x4e27d6e7 // fadd v7.4s, v23.4s, v7.4s
-	FMOVQ   F6, 0(R19)
-	WORD    $0x3ca76a67 // str q7, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e28d6c8 // fadd v8.4s, v22.4s, v8.4s
 	WORD    $0x4e29d6e9 // fadd v9.4s, v23.4s, v9.4s
-	FMOVQ   F8, 0(R19)
-	WORD    $0x3ca76a69 // str q9, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e2ad6ca // fadd v10.4s, v22.4s, v10.4s
 	WORD    $0x4e2bd6eb // fadd v11.4s, v23.4s, v11.4s
-	FMOVQ   F10, 0(R19)
-	WORD    $0x3ca76a6b // str q11, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e2cd6cc // fadd v12.4s, v22.4s, v12.4s
 	WORD    $0x4e2dd6ed // fadd v13.4s, v23.4s, v13.4s
-	FMOVQ   F12, 0(R19)
-	WORD    $0x3ca76a6d // str q13, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e2ed6ce // fadd v14.4s, v22.4s, v14.4s
 	WORD    $0x4e2fd6ef // fadd v15.4s, v23.4s, v15.4s
-	FMOVQ   F14, 0(R19)
-	WORD    $0x3ca76a6f // str q15, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e30d6d0 // fadd v16.4s, v22.4s, v16.4s
 	WORD    $0x4e31d6f1 // fadd v17.4s, v23.4s, v17.4s
-	FMOVQ   F16, 0(R19)
-	WORD    $0x3ca76a71 // str q17, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e32d6d2 // fadd v18.4s, v22.4s, v18.4s
 	WORD    $0x4e33d6f3 // fadd v19.4s, v23.4s, v19.4s
-	FMOVQ   F18, 0(R19)
-	WORD    $0x3ca76a73 // str q19, [x19, x7]
-	ADD     R20, R19
-	FMOVQ   0(R19), F22
-	WORD    $0x3ce76a77 // ldr q23, [x19, x7]
+	FMOVQ   F18, 0(R4)
+	WORD    $0x3cab6893 // str q19, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
 	WORD    $0x4e34d6d4 // fadd v20.4s, v22.4s, v20.4s
 	WORD    $0x4e35d6f5 // fadd v21.4s, v23.4s, v21.4s
-	FMOVQ   F20, 0(R19)
-	WORD    $0x3ca76a75 // str q21, [x19, x7]
-	RET
+	FMOVQ   F20, 0(R4)
+	WORD    $0x3cab6895 // str q21, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx11x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx11x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
-	ADD     R8, R15, R16
-	ADD     R8, R16, R17
+// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx11x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	ADD     R12, R20, R21
+	ADD     R12, R21, R22
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -4248,58 +4610,56 @@ TEXT ·microNEONx11x4(SB), NOSPLIT, $0-97
 	VEOR    V8.B16, V8.B16, V8.B16
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V10.B16, V10.B16, V10.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F11
-	ADD     R3, R2
-	FMOVS   0(R0), F12
-	FMOVS   (R0)(R8), F13
-	FMOVS   (R0)(R9), F14
-	FMOVS   (R0)(R10), F15
-	FMOVS   (R0)(R11), F16
+	FMOVQ   0(R7), F11
+	ADD     R3, R7
+	FMOVS   0(R6), F12
+	FMOVS   (R6)(R12), F13
+	FMOVS   (R6)(R13), F14
+	FMOVS   (R6)(R14), F15
+	FMOVS   (R6)(R15), F16
 	WORD    $0x4f8c1160 // fmla v0.4s, v11.4s, v12.s[0]
-	FMOVS   (R0)(R12), F12
+	FMOVS   (R6)(R16), F12
 	WORD    $0x4f8d1161 // fmla v1.4s, v11.4s, v13.s[0]
-	FMOVS   (R0)(R13), F13
+	FMOVS   (R6)(R17), F13
 	WORD    $0x4f8e1162 // fmla v2.4s, v11.4s, v14.s[0]
-	FMOVS   (R0)(R14), F14
+	FMOVS   (R6)(R19), F14
 	WORD    $0x4f8f1163 // fmla v3.4s, v11.4s, v15.s[0]
-	FMOVS   (R0)(R15), F15
+	FMOVS   (R6)(R20), F15
 	WORD    $0x4f901164 // fmla v4.4s, v11.4s, v16.s[0]
-	FMOVS   (R0)(R16), F16
+	FMOVS   (R6)(R21), F16
 	WORD    $0x4f8c1165 // fmla v5.4s, v11.4s, v12.s[0]
-	FMOVS   (R0)(R17), F12
+	FMOVS   (R6)(R22), F12
 	WORD    $0x4f8d1166 // fmla v6.4s, v11.4s, v13.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8e1167 // fmla v7.4s, v11.4s, v14.s[0]
 	WORD    $0x4f8f1168 // fmla v8.4s, v11.4s, v15.s[0]
 	WORD    $0x4f901169 // fmla v9.4s, v11.4s, v16.s[0]
 	WORD    $0x4f8c116a // fmla v10.4s, v11.4s, v12.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F11
-	ADD     R3, R2
-	FMOVQ   0(R0), F12
-	FMOVQ   16(R0), F13
-	FMOVD   32(R0), F14
-	FMOVS   40(R0), F15
-	ADD     R1, R0
+	FMOVQ   0(R7), F11
+	ADD     R3, R7
+	FMOVQ   0(R6), F12
+	FMOVQ   16(R6), F13
+	FMOVD   32(R6), F14
+	FMOVS   40(R6), F15
+	ADD     R2, R6
 	WORD    $0x4f8c1160 // fmla v0.4s, v11.4s, v12.s[0]
 	WORD    $0x4fac1161 // fmla v1.4s, v11.4s, v12.s[1]
 	WORD    $0x4f8c1962 // fmla v2.4s, v11.4s, v12.s[2]
@@ -4311,355 +4671,387 @@ packed_step:
 	WORD    $0x4f8e1168 // fmla v8.4s, v11.4s, v14.s[0]
 	WORD    $0x4fae1169 // fmla v9.4s, v11.4s, v14.s[1]
 	WORD    $0x4f8f116a // fmla v10.4s, v11.4s, v15.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R19
-	MOVD    cRow+80(FP), R20
-	MOVBU   accumulate+96(FP), R21
-	CBNZ    R21, add
-	FMOVQ   F0, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F1, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F2, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F3, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F4, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F5, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F6, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F7, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F8, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F9, 0(R19)
-	ADD     R20, R19
-	FMOVQ   F10, 0(R19)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F9, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R19), F11
+	FMOVQ   0(R4), F11
 	WORD    $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
-	FMOVQ   F0, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
-	FMOVQ   F1, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e22d562 // fadd v2.4s, v11.4s, v2.4s
-	FMOVQ   F2, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
-	FMOVQ   F3, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e24d564 // fadd v4.4s, v11.4s, v4.4s
-	FMOVQ   F4, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
-	FMOVQ   F5, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e26d566 // fadd v6.4s, v11.4s, v6.4s
-	FMOVQ   F6, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e27d567 // fadd v7.4s, v11.4s, v7.4s
-	FMOVQ   F7, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e28d568 // fadd v8.4s, v11.4s, v8.4s
-	FMOVQ   F8, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e29d569 // fadd v9.4s, v11.4s, v9.4s
-	FMOVQ   F9, 0(R19)
-	ADD     R20, R19
-	FMOVQ   0(R19), F11
+	FMOVQ   F9, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F11
 	WORD    $0x4e2ad56a // fadd v10.4s, v11.4s, v10.4s
-	FMOVQ   F10, 0(R19)
-	RET
+	FMOVQ   F10, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R20
-	CMP     $0, R7
-	CSET    NE, R19
-	LSL     $2, R19
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R23
+	LSL     $2, R23
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F11
-	ADD     R19, R2, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R2, R6
-	VLD1    (R6), V11.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F12
-	FMOVS   (R0)(R8), F13
-	FMOVS   (R0)(R9), F14
-	FMOVS   (R0)(R10), F15
-	FMOVS   (R0)(R11), F16
+	FMOVS   0(R7), F11
+	ADD     R23, R7, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V11.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F12
+	FMOVS   (R6)(R12), F13
+	FMOVS   (R6)(R13), F14
+	FMOVS   (R6)(R14), F15
+	FMOVS   (R6)(R15), F16
 	WORD    $0x4f8c1160 // fmla v0.4s, v11.4s, v12.s[0]
-	FMOVS   (R0)(R12), F12
+	FMOVS   (R6)(R16), F12
 	WORD    $0x4f8d1161 // fmla v1.4s, v11.4s, v13.s[0]
-	FMOVS   (R0)(R13), F13
+	FMOVS   (R6)(R17), F13
 	WORD    $0x4f8e1162 // fmla v2.4s, v11.4s, v14.s[0]
-	FMOVS   (R0)(R14), F14
+	FMOVS   (R6)(R19), F14
 	WORD    $0x4f8f1163 // fmla v3.4s, v11.4s, v15.s[0]
-	FMOVS   (R0)(R15), F15
+	FMOVS   (R6)(R20), F15
 	WORD    $0x4f901164 // fmla v4.4s, v11.4s, v16.s[0]
-	FMOVS   (R0)(R16), F16
+	FMOVS   (R6)(R21), F16
 	WORD    $0x4f8c1165 // fmla v5.4s, v11.4s, v12.s[0]
-	FMOVS   (R0)(R17), F12
+	FMOVS   (R6)(R22), F12
 	WORD    $0x4f8d1166 // fmla v6.4s, v11.4s, v13.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f8e1167 // fmla v7.4s, v11.4s, v14.s[0]
 	WORD    $0x4f8f1168 // fmla v8.4s, v11.4s, v15.s[0]
 	WORD    $0x4f901169 // fmla v9.4s, v11.4s, v16.s[0]
 	WORD    $0x4f8c116a // fmla v10.4s, v11.4s, v12.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R21
-	MOVD    cRow+80(FP), R22
-	MOVBU   accumulate+96(FP), R23
-	CBNZ    R23, narrow_add
-	FMOVS   F0, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V0.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V0.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F1, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V1.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V1.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F2, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V2.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V2.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F3, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V3.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V3.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F4, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V4.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V4.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F5, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V5.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V5.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F6, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V6.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V6.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F7, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V7.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V7.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F8, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V8.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V8.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F9, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V9.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V9.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   F10, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V10.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V10.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F5, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F6, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F7, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F8, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F9, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V9.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V9.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F10, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V10.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V10.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
-	FMOVS   F0, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V0.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V0.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
-	FMOVS   F1, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V1.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V1.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e22d562 // fadd v2.4s, v11.4s, v2.4s
-	FMOVS   F2, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V2.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V2.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
-	FMOVS   F3, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V3.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V3.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e24d564 // fadd v4.4s, v11.4s, v4.4s
-	FMOVS   F4, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V4.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V4.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F4, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
-	FMOVS   F5, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V5.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V5.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F5, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e26d566 // fadd v6.4s, v11.4s, v6.4s
-	FMOVS   F6, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V6.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V6.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F6, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e27d567 // fadd v7.4s, v11.4s, v7.4s
-	FMOVS   F7, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V7.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V7.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F7, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e28d568 // fadd v8.4s, v11.4s, v8.4s
-	FMOVS   F8, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V8.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V8.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F8, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e29d569 // fadd v9.4s, v11.4s, v9.4s
-	FMOVS   F9, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V9.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V9.S[2], (R6)
-	ADD     R22, R21
-	FMOVS   0(R21), F11
-	ADD     R19, R21, R6
-	VLD1    (R6), V11.S[1]
-	ADD     R20, R21, R6
-	VLD1    (R6), V11.S[2]
+	FMOVS   F9, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V9.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V9.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F11
+	ADD     R23, R4, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V11.S[2]
 	WORD    $0x4e2ad56a // fadd v10.4s, v11.4s, v10.4s
-	FMOVS   F10, 0(R21)
-	ADD     R19, R21, R6
-	VST1    V10.S[1], (R6)
-	ADD     R20, R21, R6
-	VST1    V10.S[2], (R6)
-	RET
+	FMOVS   F10, 0(R4)
+	ADD     R23, R4, R10
+	VST1    V10.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V10.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
-// func microNEONx12x8(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx12x8(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
-	ADD     R8, R15, R16
-	ADD     R8, R16, R17
-	ADD     R8, R17, R19
+// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx12x8(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	ADD     R12, R20, R21
+	ADD     R12, R21, R22
+	ADD     R12, R22, R23
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -4684,45 +5076,43 @@ TEXT ·microNEONx12x8(SB), NOSPLIT, $0-97
 	VEOR    V21.B16, V21.B16, V21.B16
 	VEOR    V22.B16, V22.B16, V22.B16
 	VEOR    V23.B16, V23.B16, V23.B16
-	SUB     $4, R7
-	LSL     $2, R7
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F24
-	WORD    $0x3ce76859 // ldr q25, [x2, x7]
-	ADD     R3, R2
-	FMOVS   0(R0), F26
-	FMOVS   (R0)(R8), F27
-	FMOVS   (R0)(R9), F28
-	FMOVS   (R0)(R10), F29
-	FMOVS   (R0)(R11), F30
+	FMOVQ   0(R7), F24
+	WORD    $0x3ceb68f9 // ldr q25, [x7, x11]
+	ADD     R3, R7
+	FMOVS   0(R6), F26
+	FMOVS   (R6)(R12), F27
+	FMOVS   (R6)(R13), F28
+	FMOVS   (R6)(R14), F29
+	FMOVS   (R6)(R15), F30
 	WORD    $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
 	WORD    $0x4f9a1321 // fmla v1.4s, v25.4s, v26.s[0]
-	FMOVS   (R0)(R12), F26
+	FMOVS   (R6)(R16), F26
 	WORD    $0x4f9b1302 // fmla v2.4s, v24.4s, v27.s[0]
 	WORD    $0x4f9b1323 // fmla v3.4s, v25.4s, v27.s[0]
-	FMOVS   (R0)(R13), F27
+	FMOVS   (R6)(R17), F27
 	WORD    $0x4f9c1304 // fmla v4.4s, v24.4s, v28.s[0]
 	WORD    $0x4f9c1325 // fmla v5.4s, v25.4s, v28.s[0]
-	FMOVS   (R0)(R14), F28
+	FMOVS   (R6)(R19), F28
 	WORD    $0x4f9d1306 // fmla v6.4s, v24.4s, v29.s[0]
 	WORD    $0x4f9d1327 // fmla v7.4s, v25.4s, v29.s[0]
-	FMOVS   (R0)(R15), F29
+	FMOVS   (R6)(R20), F29
 	WORD    $0x4f9e1308 // fmla v8.4s, v24.4s, v30.s[0]
 	WORD    $0x4f9e1329 // fmla v9.4s, v25.4s, v30.s[0]
-	FMOVS   (R0)(R16), F30
+	FMOVS   (R6)(R21), F30
 	WORD    $0x4f9a130a // fmla v10.4s, v24.4s, v26.s[0]
 	WORD    $0x4f9a132b // fmla v11.4s, v25.4s, v26.s[0]
-	FMOVS   (R0)(R17), F26
+	FMOVS   (R6)(R22), F26
 	WORD    $0x4f9b130c // fmla v12.4s, v24.4s, v27.s[0]
 	WORD    $0x4f9b132d // fmla v13.4s, v25.4s, v27.s[0]
-	FMOVS   (R0)(R19), F27
+	FMOVS   (R6)(R23), F27
 	WORD    $0x4f9c130e // fmla v14.4s, v24.4s, v28.s[0]
 	WORD    $0x4f9c132f // fmla v15.4s, v25.4s, v28.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f9d1310 // fmla v16.4s, v24.4s, v29.s[0]
 	WORD    $0x4f9d1331 // fmla v17.4s, v25.4s, v29.s[0]
 	WORD    $0x4f9e1312 // fmla v18.4s, v24.4s, v30.s[0]
@@ -4731,26 +5121,26 @@ step:
 	WORD    $0x4f9a1335 // fmla v21.4s, v25.4s, v26.s[0]
 	WORD    $0x4f9b1316 // fmla v22.4s, v24.4s, v27.s[0]
 	WORD    $0x4f9b1337 // fmla v23.4s, v25.4s, v27.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F24
-	WORD    $0x3ce76859 // ldr q25, [x2, x7]
-	ADD     R3, R2
-	FMOVQ   0(R0), F26
-	FMOVQ   16(R0), F27
-	FMOVQ   32(R0), F28
-	ADD     R1, R0
+	FMOVQ   0(R7), F24
+	WORD    $0x3ceb68f9 // ldr q25, [x7, x11]
+	ADD     R3, R7
+	FMOVQ   0(R6), F26
+	FMOVQ   16(R6), F27
+	FMOVQ   32(R6), F28
+	ADD     R2, R6
 	WORD    $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
 	WORD    $0x4f9a1321 // fmla v1.4s, v25.4s, v26.s[0]
 	WORD    $0x4fba1302 // fmla v2.4s, v24.4s, v26.s[1]
@@ -4775,160 +5165,172 @@ packed_step:
 	WORD    $0x4f9c1b35 // fmla v21.4s, v25.4s, v28.s[2]
 	WORD    $0x4fbc1b16 // fmla v22.4s, v24.4s, v28.s[3]
 	WORD    $0x4fbc1b37 // fmla v23.4s, v25.4s, v28.s[3]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R20
-	MOVD    cRow+80(FP), R21
-	MOVBU   accumulate+96(FP), R22
-	CBNZ    R22, add
-	FMOVQ   F0, 0(R20)
-	WORD    $0x3ca76a81 // str q1, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F2, 0(R20)
-	WORD    $0x3ca76a83 // str q3, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F4, 0(R20)
-	WORD    $0x3ca76a85 // str q5, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F6, 0(R20)
-	WORD    $0x3ca76a87 // str q7, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F8, 0(R20)
-	WORD    $0x3ca76a89 // str q9, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F10, 0(R20)
-	WORD    $0x3ca76a8b // str q11, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F12, 0(R20)
-	WORD    $0x3ca76a8d // str q13, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F14, 0(R20)
-	WORD    $0x3ca76a8f // str q15, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F16, 0(R20)
-	WORD    $0x3ca76a91 // str q17, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F18, 0(R20)
-	WORD    $0x3ca76a93 // str q19, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F20, 0(R20)
-	WORD    $0x3ca76a95 // str q21, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   F22, 0(R20)
-	WORD    $0x3ca76a97 // str q23, [x20, x7]
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F18, 0(R4)
+	WORD    $0x3cab6893 // str q19, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F20, 0(R4)
+	WORD    $0x3cab6895 // str q21, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   F22, 0(R4)
+	WORD    $0x3cab6897 // str q23, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e20d700 // fadd v0.4s, v24.4s, v0.4s
 	WORD    $0x4e21d721 // fadd v1.4s, v25.4s, v1.4s
-	FMOVQ   F0, 0(R20)
-	WORD    $0x3ca76a81 // str q1, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F0, 0(R4)
+	WORD    $0x3cab6881 // str q1, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e22d702 // fadd v2.4s, v24.4s, v2.4s
 	WORD    $0x4e23d723 // fadd v3.4s, v25.4s, v3.4s
-	FMOVQ   F2, 0(R20)
-	WORD    $0x3ca76a83 // str q3, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F2, 0(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e24d704 // fadd v4.4s, v24.4s, v4.4s
 	WORD    $0x4e25d725 // fadd v5.4s, v25.4s, v5.4s
-	FMOVQ   F4, 0(R20)
-	WORD    $0x3ca76a85 // str q5, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F4, 0(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e26d706 // fadd v6.4s, v24.4s, v6.4s
 	WORD    $0x4e27d727 // fadd v7.4s, v25.4s, v7.4s
-	FMOVQ   F6, 0(R20)
-	WORD    $0x3ca76a87 // str q7, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F6, 0(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e28d708 // fadd v8.4s, v24.4s, v8.4s
 	WORD    $0x4e29d729 // fadd v9.4s, v25.4s, v9.4s
-	FMOVQ   F8, 0(R20)
-	WORD    $0x3ca76a89 // str q9, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F8, 0(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e2ad70a // fadd v10.4s, v24.4s, v10.4s
 	WORD    $0x4e2bd72b // fadd v11.4s, v25.4s, v11.4s
-	FMOVQ   F10, 0(R20)
-	WORD    $0x3ca76a8b // str q11, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F10, 0(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e2cd70c // fadd v12.4s, v24.4s, v12.4s
 	WORD    $0x4e2dd72d // fadd v13.4s, v25.4s, v13.4s
-	FMOVQ   F12, 0(R20)
-	WORD    $0x3ca76a8d // str q13, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F12, 0(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e2ed70e // fadd v14.4s, v24.4s, v14.4s
 	WORD    $0x4e2fd72f // fadd v15.4s, v25.4s, v15.4s
-	FMOVQ   F14, 0(R20)
-	WORD    $0x3ca76a8f // str q15, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F14, 0(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e30d710 // fadd v16.4s, v24.4s, v16.4s
 	WORD    $0x4e31d731 // fadd v17.4s, v25.4s, v17.4s
-	FMOVQ   F16, 0(R20)
-	WORD    $0x3ca76a91 // str q17, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F16, 0(R4)
+	WORD    $0x3cab6891 // str q17, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e32d712 // fadd v18.4s, v24.4s, v18.4s
 	WORD    $0x4e33d733 // fadd v19.4s, v25.4s, v19.4s
-	FMOVQ   F18, 0(R20)
-	WORD    $0x3ca76a93 // str q19, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F18, 0(R4)
+	WORD    $0x3cab6893 // str q19, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e34d714 // fadd v20.4s, v24.4s, v20.4s
 	WORD    $0x4e35d735 // fadd v21.4s, v25.4s, v21.4s
-	FMOVQ   F20, 0(R20)
-	WORD    $0x3ca76a95 // str q21, [x20, x7]
-	ADD     R21, R20
-	FMOVQ   0(R20), F24
-	WORD    $0x3ce76a99 // ldr q25, [x20, x7]
+	FMOVQ   F20, 0(R4)
+	WORD    $0x3cab6895 // str q21, [x4, x11]
+	ADD     R5, R4
+	FMOVQ   0(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
 	WORD    $0x4e36d716 // fadd v22.4s, v24.4s, v22.4s
 	WORD    $0x4e37d737 // fadd v23.4s, v25.4s, v23.4s
-	FMOVQ   F22, 0(R20)
-	WORD    $0x3ca76a97 // str q23, [x20, x7]
-	RET
+	FMOVQ   F22, 0(R4)
+	WORD    $0x3cab6897 // str q23, [x4, x11]
+	ADD     R5, R4
+	B       next
 
-// func microNEONx12x4(depth int, runs int, a *float32, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx12x4(SB), NOSPLIT, $0-97
-	MOVD    a+16(FP), R0
-	MOVD    aStep+32(FP), R1
-	MOVD    b+48(FP), R2
-	MOVD    bStep+56(FP), R3
-	MOVD    runs+8(FP), R4
-	MOVD    cols+88(FP), R7
-	MOVD    aRow+24(FP), R8
-	ADD     R8, R8, R9
-	ADD     R8, R9, R10
-	ADD     R8, R10, R11
-	ADD     R8, R11, R12
-	ADD     R8, R12, R13
-	ADD     R8, R13, R14
-	ADD     R8, R14, R15
-	ADD     R8, R15, R16
-	ADD     R8, R16, R17
-	ADD     R8, R17, R19
+// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx12x4(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	ADD     R12, R12, R13
+	ADD     R12, R13, R14
+	ADD     R12, R14, R15
+	ADD     R12, R15, R16
+	ADD     R12, R16, R17
+	ADD     R12, R17, R19
+	ADD     R12, R19, R20
+	ADD     R12, R20, R21
+	ADD     R12, R21, R22
+	ADD     R12, R22, R23
+	CMP     $4, R11
+	BLT     narrow
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
 	VEOR    V2.B16, V2.B16, V2.B16
@@ -4941,59 +5343,57 @@ TEXT ·microNEONx12x4(SB), NOSPLIT, $0-97
 	VEOR    V9.B16, V9.B16, V9.B16
 	VEOR    V10.B16, V10.B16, V10.B16
 	VEOR    V11.B16, V11.B16, V11.B16
-	CMP     $4, R7
-	BLT     narrow
-	CMP     $4, R8
+	CMP     $4, R12
 	BEQ     packed
 run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 step:
-	FMOVQ   0(R2), F12
-	ADD     R3, R2
-	FMOVS   0(R0), F13
-	FMOVS   (R0)(R8), F14
-	FMOVS   (R0)(R9), F15
-	FMOVS   (R0)(R10), F16
-	FMOVS   (R0)(R11), F17
+	FMOVQ   0(R7), F12
+	ADD     R3, R7
+	FMOVS   0(R6), F13
+	FMOVS   (R6)(R12), F14
+	FMOVS   (R6)(R13), F15
+	FMOVS   (R6)(R14), F16
+	FMOVS   (R6)(R15), F17
 	WORD    $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
-	FMOVS   (R0)(R12), F13
+	FMOVS   (R6)(R16), F13
 	WORD    $0x4f8e1181 // fmla v1.4s, v12.4s, v14.s[0]
-	FMOVS   (R0)(R13), F14
+	FMOVS   (R6)(R17), F14
 	WORD    $0x4f8f1182 // fmla v2.4s, v12.4s, v15.s[0]
-	FMOVS   (R0)(R14), F15
+	FMOVS   (R6)(R19), F15
 	WORD    $0x4f901183 // fmla v3.4s, v12.4s, v16.s[0]
-	FMOVS   (R0)(R15), F16
+	FMOVS   (R6)(R20), F16
 	WORD    $0x4f911184 // fmla v4.4s, v12.4s, v17.s[0]
-	FMOVS   (R0)(R16), F17
+	FMOVS   (R6)(R21), F17
 	WORD    $0x4f8d1185 // fmla v5.4s, v12.4s, v13.s[0]
-	FMOVS   (R0)(R17), F13
+	FMOVS   (R6)(R22), F13
 	WORD    $0x4f8e1186 // fmla v6.4s, v12.4s, v14.s[0]
-	FMOVS   (R0)(R19), F14
+	FMOVS   (R6)(R23), F14
 	WORD    $0x4f8f1187 // fmla v7.4s, v12.4s, v15.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f901188 // fmla v8.4s, v12.4s, v16.s[0]
 	WORD    $0x4f911189 // fmla v9.4s, v12.4s, v17.s[0]
 	WORD    $0x4f8d118a // fmla v10.4s, v12.4s, v13.s[0]
 	WORD    $0x4f8e118b // fmla v11.4s, v12.4s, v14.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     run
 	B       sums
 packed:
 packed_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 packed_step:
-	FMOVQ   0(R2), F12
-	ADD     R3, R2
-	FMOVQ   0(R0), F13
-	FMOVQ   16(R0), F14
-	FMOVQ   32(R0), F15
-	ADD     R1, R0
+	FMOVQ   0(R7), F12
+	ADD     R3, R7
+	FMOVQ   0(R6), F13
+	FMOVQ   16(R6), F14
+	FMOVQ   32(R6), F15
+	ADD     R2, R6
 	WORD    $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
 	WORD    $0x4fad1181 // fmla v1.4s, v12.4s, v13.s[1]
 	WORD    $0x4f8d1982 // fmla v2.4s, v12.4s, v13.s[2]
@@ -5006,361 +5406,387 @@ packed_step:
 	WORD    $0x4faf1189 // fmla v9.4s, v12.4s, v15.s[1]
 	WORD    $0x4f8f198a // fmla v10.4s, v12.4s, v15.s[2]
 	WORD    $0x4faf198b // fmla v11.4s, v12.4s, v15.s[3]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     packed_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVD    c+72(FP), R20
-	MOVD    cRow+80(FP), R21
-	MOVBU   accumulate+96(FP), R22
-	CBNZ    R22, add
-	FMOVQ   F0, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F1, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F2, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F3, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F4, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F5, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F6, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F7, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F8, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F9, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F10, 0(R20)
-	ADD     R21, R20
-	FMOVQ   F11, 0(R20)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F9, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F10, 0(R4)
+	ADD     R5, R4
+	FMOVQ   F11, 0(R4)
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
 	RET
 add:
-	FMOVQ   0(R20), F12
+	FMOVQ   0(R4), F12
 	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
-	FMOVQ   F0, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F0, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e21d581 // fadd v1.4s, v12.4s, v1.4s
-	FMOVQ   F1, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F1, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
-	FMOVQ   F2, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F2, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e23d583 // fadd v3.4s, v12.4s, v3.4s
-	FMOVQ   F3, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F3, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
-	FMOVQ   F4, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F4, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
-	FMOVQ   F5, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F5, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e26d586 // fadd v6.4s, v12.4s, v6.4s
-	FMOVQ   F6, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F6, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e27d587 // fadd v7.4s, v12.4s, v7.4s
-	FMOVQ   F7, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F7, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e28d588 // fadd v8.4s, v12.4s, v8.4s
-	FMOVQ   F8, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F8, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e29d589 // fadd v9.4s, v12.4s, v9.4s
-	FMOVQ   F9, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F9, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e2ad58a // fadd v10.4s, v12.4s, v10.4s
-	FMOVQ   F10, 0(R20)
-	ADD     R21, R20
-	FMOVQ   0(R20), F12
+	FMOVQ   F10, 0(R4)
+	ADD     R5, R4
+	FMOVQ   0(R4), F12
 	WORD    $0x4e2bd58b // fadd v11.4s, v12.4s, v11.4s
-	FMOVQ   F11, 0(R20)
-	RET
+	FMOVQ   F11, 0(R4)
+	ADD     R5, R4
+	B       next
 narrow:
-	SUB     $1, R7
-	LSL     $2, R7, R21
-	CMP     $0, R7
-	CSET    NE, R20
-	LSL     $2, R20
+	SUB     $1, R11
+	CMP     $0, R11
+	CSET    NE, R24
+	LSL     $2, R24
+	LSL     $2, R11
+narrow_tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
+	VEOR    V11.B16, V11.B16, V11.B16
 narrow_run:
-	MOVD    depth+0(FP), R5
+	MOVD    depth+8(FP), R9
 narrow_step:
-	FMOVS   0(R2), F12
-	ADD     R20, R2, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R2, R6
-	VLD1    (R6), V12.S[2]
-	ADD     R3, R2
-	FMOVS   0(R0), F13
-	FMOVS   (R0)(R8), F14
-	FMOVS   (R0)(R9), F15
-	FMOVS   (R0)(R10), F16
-	FMOVS   (R0)(R11), F17
+	FMOVS   0(R7), F12
+	ADD     R24, R7, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R7, R10
+	VLD1    (R10), V12.S[2]
+	ADD     R3, R7
+	FMOVS   0(R6), F13
+	FMOVS   (R6)(R12), F14
+	FMOVS   (R6)(R13), F15
+	FMOVS   (R6)(R14), F16
+	FMOVS   (R6)(R15), F17
 	WORD    $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
-	FMOVS   (R0)(R12), F13
+	FMOVS   (R6)(R16), F13
 	WORD    $0x4f8e1181 // fmla v1.4s, v12.4s, v14.s[0]
-	FMOVS   (R0)(R13), F14
+	FMOVS   (R6)(R17), F14
 	WORD    $0x4f8f1182 // fmla v2.4s, v12.4s, v15.s[0]
-	FMOVS   (R0)(R14), F15
+	FMOVS   (R6)(R19), F15
 	WORD    $0x4f901183 // fmla v3.4s, v12.4s, v16.s[0]
-	FMOVS   (R0)(R15), F16
+	FMOVS   (R6)(R20), F16
 	WORD    $0x4f911184 // fmla v4.4s, v12.4s, v17.s[0]
-	FMOVS   (R0)(R16), F17
+	FMOVS   (R6)(R21), F17
 	WORD    $0x4f8d1185 // fmla v5.4s, v12.4s, v13.s[0]
-	FMOVS   (R0)(R17), F13
+	FMOVS   (R6)(R22), F13
 	WORD    $0x4f8e1186 // fmla v6.4s, v12.4s, v14.s[0]
-	FMOVS   (R0)(R19), F14
+	FMOVS   (R6)(R23), F14
 	WORD    $0x4f8f1187 // fmla v7.4s, v12.4s, v15.s[0]
-	ADD     R1, R0
+	ADD     R2, R6
 	WORD    $0x4f901188 // fmla v8.4s, v12.4s, v16.s[0]
 	WORD    $0x4f911189 // fmla v9.4s, v12.4s, v17.s[0]
 	WORD    $0x4f8d118a // fmla v10.4s, v12.4s, v13.s[0]
 	WORD    $0x4f8e118b // fmla v11.4s, v12.4s, v14.s[0]
-	SUBS    $1, R5
+	SUBS    $1, R9
 	BNE     narrow_step
-	MOVD    aJump+40(FP), R6
-	ADD     R6, R0
-	MOVD    bJump+64(FP), R6
-	ADD     R6, R2
-	SUBS    $1, R4
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
 	BNE     narrow_run
-	MOVD    c+72(FP), R22
-	MOVD    cRow+80(FP), R23
-	MOVBU   accumulate+96(FP), R24
-	CBNZ    R24, narrow_add
-	FMOVS   F0, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V0.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V0.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F1, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V1.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V1.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F2, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V2.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V2.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F3, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V3.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V3.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F4, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V4.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V4.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F5, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V5.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V5.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F6, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V6.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V6.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F7, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V7.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V7.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F8, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V8.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V8.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F9, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V9.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V9.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F10, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V10.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V10.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   F11, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V11.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V11.S[2], (R6)
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, narrow_add
+	FMOVS   F0, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F1, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F2, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F3, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F4, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F5, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F6, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F7, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F8, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F9, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V9.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V9.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F10, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V10.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V10.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   F11, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V11.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V11.S[2], (R10)
+	ADD     R5, R4
+narrow_next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     narrow_tile
 	RET
 narrow_add:
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
-	FMOVS   F0, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V0.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V0.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F0, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V0.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V0.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e21d581 // fadd v1.4s, v12.4s, v1.4s
-	FMOVS   F1, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V1.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V1.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F1, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V1.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V1.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
-	FMOVS   F2, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V2.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V2.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F2, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V2.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V2.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e23d583 // fadd v3.4s, v12.4s, v3.4s
-	FMOVS   F3, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V3.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V3.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F3, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V3.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V3.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
-	FMOVS   F4, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V4.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V4.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F4, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V4.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V4.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
-	FMOVS   F5, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V5.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V5.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F5, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V5.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V5.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e26d586 // fadd v6.4s, v12.4s, v6.4s
-	FMOVS   F6, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V6.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V6.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F6, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V6.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V6.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e27d587 // fadd v7.4s, v12.4s, v7.4s
-	FMOVS   F7, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V7.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V7.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F7, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V7.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V7.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e28d588 // fadd v8.4s, v12.4s, v8.4s
-	FMOVS   F8, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V8.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V8.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F8, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V8.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V8.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e29d589 // fadd v9.4s, v12.4s, v9.4s
-	FMOVS   F9, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V9.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V9.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F9, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V9.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V9.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e2ad58a // fadd v10.4s, v12.4s, v10.4s
-	FMOVS   F10, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V10.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V10.S[2], (R6)
-	ADD     R23, R22
-	FMOVS   0(R22), F12
-	ADD     R20, R22, R6
-	VLD1    (R6), V12.S[1]
-	ADD     R21, R22, R6
-	VLD1    (R6), V12.S[2]
+	FMOVS   F10, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V10.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V10.S[2], (R10)
+	ADD     R5, R4
+	FMOVS   0(R4), F12
+	ADD     R24, R4, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R4, R10
+	VLD1    (R10), V12.S[2]
 	WORD    $0x4e2bd58b // fadd v11.4s, v12.4s, v11.4s
-	FMOVS   F11, 0(R22)
-	ADD     R20, R22, R6
-	VST1    V11.S[1], (R6)
-	ADD     R21, R22, R6
-	VST1    V11.S[2], (R6)
-	RET
+	FMOVS   F11, 0(R4)
+	ADD     R24, R4, R10
+	VST1    V11.S[1], (R10)
+	ADD     R11, R4, R10
+	VST1    V11.S[2], (R10)
+	ADD     R5, R4
+	B       narrow_next
 
 // func peakNEON(iterations int)
 TEXT ·peakNEON(SB), NOSPLIT, $0-8
