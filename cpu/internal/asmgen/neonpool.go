@@ -15,13 +15,6 @@ func (n *neon) broadcast(name string) vreg {
 	return v
 }
 
-// beats sets wins to ones where v takes the place of the maximum m found before: where v is greater, or NaN while m is not.
-func (n *neon) beats(wins, v, m, free vreg) {
-	n.atLeast(wins, m, v)
-	n.equals(free, m, m)
-	n.andNot(wins, free, wins)
-}
-
 // withAndWithout writes two loops: one with a slice, and one where that is nil.
 func (n *neon) withAndWithout(slice string, loop func(there bool, base greg, prefix string)) {
 	base := n.base(slice)

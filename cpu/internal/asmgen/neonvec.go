@@ -3,6 +3,7 @@ package main
 // vecNEON writes the loops of package vec. Where nothing else is said, they are those of isa.writeVec.
 func vecNEON(n *neon) {
 	n.arithmetic()
+	n.binary()
 	n.reductions()
 	n.columns()
 	n.activations()
@@ -29,29 +30,9 @@ func (n *neon) arithmetic() {
 			return in[1:2]
 		}
 	})
-	n.elements("sub", "func(dst, x, y []float32)", "dst[i] = x[i] − y[i].", []string{"dst", "x", "y"}, 4, func() func([]vreg) []vreg {
-		return func(in []vreg) []vreg {
-			n.sub(in[1], in[1], in[2])
-			return in[1:2]
-		}
-	})
-	n.elements("div", "func(dst, x, y []float32)", "dst[i] = x[i]/y[i].", []string{"dst", "x", "y"}, 2, func() func([]vreg) []vreg {
-		return func(in []vreg) []vreg {
-			n.div(in[1], in[1], in[2])
-			return in[1:2]
-		}
-	})
 	n.elements("sqrt", "func(dst, x []float32)", "dst[i] = √x[i].", []string{"dst", "x"}, 2, func() func([]vreg) []vreg {
 		return func(in []vreg) []vreg {
 			n.sqrt(in[1], in[1])
-			return in[1:2]
-		}
-	})
-	n.elements("larger", "func(dst, x, y []float32)", "dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].", []string{"dst", "x", "y"}, 4, func() func([]vreg) []vreg {
-		return func(in []vreg) []vreg {
-			wins, free := n.vector(), n.vector()
-			n.beats(wins, in[2], in[1], free)
-			n.insert(in[1], in[2], wins)
 			return in[1:2]
 		}
 	})

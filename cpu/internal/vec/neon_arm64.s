@@ -136,130 +136,6 @@ tail1:
 done:
 	RET
 
-// func subNEON(dst []float32, x []float32, y []float32)
-TEXT ·subNEON(SB), NOSPLIT, $0-72
-	MOVD    dst_len+8(FP), R0
-	MOVD    dst_base+0(FP), R1
-	MOVD    x_base+24(FP), R2
-	MOVD    y_base+48(FP), R3
-	SUBS    $16, R0
-	BLT     rest
-loop16:
-	FMOVQ   0(R2), F0
-	FMOVQ   16(R2), F2
-	FMOVQ   32(R2), F4
-	FMOVQ   48(R2), F6
-	FMOVQ   0(R3), F1
-	FMOVQ   16(R3), F3
-	FMOVQ   32(R3), F5
-	FMOVQ   48(R3), F7
-	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	WORD    $0x4ea3d442 // fsub v2.4s, v2.4s, v3.4s
-	WORD    $0x4ea5d484 // fsub v4.4s, v4.4s, v5.4s
-	WORD    $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
-	FMOVQ   F0, 0(R1)
-	FMOVQ   F2, 16(R1)
-	FMOVQ   F4, 32(R1)
-	FMOVQ   F6, 48(R1)
-	ADD     $64, R1
-	ADD     $64, R2
-	ADD     $64, R3
-	SUBS    $16, R0
-	BGE     loop16
-rest:
-	ADD     $16, R0
-	SUBS    $4, R0
-	BLT     tail
-loop4:
-	FMOVQ   0(R2), F0
-	FMOVQ   0(R3), F1
-	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	FMOVQ   F0, 0(R1)
-	ADD     $16, R1
-	ADD     $16, R2
-	ADD     $16, R3
-	SUBS    $4, R0
-	BGE     loop4
-tail:
-	ADD     $4, R0
-	TBZ     $1, R0, tail1
-	FMOVD   0(R2), F0
-	FMOVD   0(R3), F1
-	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	FMOVD   F0, 0(R1)
-	ADD     $8, R1
-	ADD     $8, R2
-	ADD     $8, R3
-tail1:
-	TBZ     $0, R0, done
-	FMOVS   0(R2), F0
-	FMOVS   0(R3), F1
-	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
-	FMOVS   F0, 0(R1)
-	ADD     $4, R1
-	ADD     $4, R2
-	ADD     $4, R3
-done:
-	RET
-
-// func divNEON(dst []float32, x []float32, y []float32)
-TEXT ·divNEON(SB), NOSPLIT, $0-72
-	MOVD    dst_len+8(FP), R0
-	MOVD    dst_base+0(FP), R1
-	MOVD    x_base+24(FP), R2
-	MOVD    y_base+48(FP), R3
-	SUBS    $8, R0
-	BLT     rest
-loop8:
-	FMOVQ   0(R2), F0
-	FMOVQ   16(R2), F2
-	FMOVQ   0(R3), F1
-	FMOVQ   16(R3), F3
-	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	WORD    $0x6e23fc42 // fdiv v2.4s, v2.4s, v3.4s
-	FMOVQ   F0, 0(R1)
-	FMOVQ   F2, 16(R1)
-	ADD     $32, R1
-	ADD     $32, R2
-	ADD     $32, R3
-	SUBS    $8, R0
-	BGE     loop8
-rest:
-	ADD     $8, R0
-	SUBS    $4, R0
-	BLT     tail
-loop4:
-	FMOVQ   0(R2), F0
-	FMOVQ   0(R3), F1
-	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	FMOVQ   F0, 0(R1)
-	ADD     $16, R1
-	ADD     $16, R2
-	ADD     $16, R3
-	SUBS    $4, R0
-	BGE     loop4
-tail:
-	ADD     $4, R0
-	TBZ     $1, R0, tail1
-	FMOVD   0(R2), F0
-	FMOVD   0(R3), F1
-	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	FMOVD   F0, 0(R1)
-	ADD     $8, R1
-	ADD     $8, R2
-	ADD     $8, R3
-tail1:
-	TBZ     $0, R0, done
-	FMOVS   0(R2), F0
-	FMOVS   0(R3), F1
-	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
-	FMOVS   F0, 0(R1)
-	ADD     $4, R1
-	ADD     $4, R2
-	ADD     $4, R3
-done:
-	RET
-
 // func sqrtNEON(dst []float32, x []float32)
 TEXT ·sqrtNEON(SB), NOSPLIT, $0-48
 	MOVD    dst_len+8(FP), R0
@@ -305,93 +181,6 @@ tail1:
 	FMOVS   F0, 0(R1)
 	ADD     $4, R1
 	ADD     $4, R2
-done:
-	RET
-
-// func largerNEON(dst []float32, x []float32, y []float32)
-TEXT ·largerNEON(SB), NOSPLIT, $0-72
-	MOVD    dst_len+8(FP), R0
-	MOVD    dst_base+0(FP), R1
-	MOVD    x_base+24(FP), R2
-	MOVD    y_base+48(FP), R3
-	SUBS    $16, R0
-	BLT     rest
-loop16:
-	FMOVQ   0(R2), F0
-	FMOVQ   16(R2), F4
-	FMOVQ   32(R2), F8
-	FMOVQ   48(R2), F12
-	FMOVQ   0(R3), F1
-	FMOVQ   16(R3), F5
-	FMOVQ   32(R3), F9
-	FMOVQ   48(R3), F13
-	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
-	WORD    $0x6e25e486 // fcmge v6.4s, v4.4s, v5.4s
-	WORD    $0x6e29e50a // fcmge v10.4s, v8.4s, v9.4s
-	WORD    $0x6e2de58e // fcmge v14.4s, v12.4s, v13.4s
-	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
-	WORD    $0x4e24e487 // fcmeq v7.4s, v4.4s, v4.4s
-	WORD    $0x4e28e50b // fcmeq v11.4s, v8.4s, v8.4s
-	WORD    $0x4e2ce58f // fcmeq v15.4s, v12.4s, v12.4s
-	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
-	WORD    $0x4e661ce6 // bic v6.16b, v7.16b, v6.16b
-	WORD    $0x4e6a1d6a // bic v10.16b, v11.16b, v10.16b
-	WORD    $0x4e6e1dee // bic v14.16b, v15.16b, v14.16b
-	VBIT    V2.B16, V1.B16, V0.B16
-	VBIT    V6.B16, V5.B16, V4.B16
-	VBIT    V10.B16, V9.B16, V8.B16
-	VBIT    V14.B16, V13.B16, V12.B16
-	FMOVQ   F0, 0(R1)
-	FMOVQ   F4, 16(R1)
-	FMOVQ   F8, 32(R1)
-	FMOVQ   F12, 48(R1)
-	ADD     $64, R1
-	ADD     $64, R2
-	ADD     $64, R3
-	SUBS    $16, R0
-	BGE     loop16
-rest:
-	ADD     $16, R0
-	SUBS    $4, R0
-	BLT     tail
-loop4:
-	FMOVQ   0(R2), F0
-	FMOVQ   0(R3), F1
-	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
-	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
-	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
-	VBIT    V2.B16, V1.B16, V0.B16
-	FMOVQ   F0, 0(R1)
-	ADD     $16, R1
-	ADD     $16, R2
-	ADD     $16, R3
-	SUBS    $4, R0
-	BGE     loop4
-tail:
-	ADD     $4, R0
-	TBZ     $1, R0, tail1
-	FMOVD   0(R2), F0
-	FMOVD   0(R3), F1
-	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
-	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
-	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
-	VBIT    V2.B16, V1.B16, V0.B16
-	FMOVD   F0, 0(R1)
-	ADD     $8, R1
-	ADD     $8, R2
-	ADD     $8, R3
-tail1:
-	TBZ     $0, R0, done
-	FMOVS   0(R2), F0
-	FMOVS   0(R3), F1
-	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
-	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
-	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
-	VBIT    V2.B16, V1.B16, V0.B16
-	FMOVS   F0, 0(R1)
-	ADD     $4, R1
-	ADD     $4, R2
-	ADD     $4, R3
 done:
 	RET
 
@@ -567,6 +356,689 @@ tail1:
 	FMOVS   F1, 0(R1)
 	ADD     $4, R1
 	ADD     $4, R2
+done:
+	RET
+
+// func subNEON(dst []float32, x []float32, y []float32)
+TEXT ·subNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F2
+	FMOVQ   32(R2), F4
+	FMOVQ   48(R2), F6
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F3
+	FMOVQ   32(R3), F5
+	FMOVQ   48(R3), F7
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD    $0x4ea3d442 // fsub v2.4s, v2.4s, v3.4s
+	WORD    $0x4ea5d484 // fsub v4.4s, v4.4s, v5.4s
+	WORD    $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F2, 16(R1)
+	FMOVQ   F4, 32(R1)
+	FMOVQ   F6, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func divNEON(dst []float32, x []float32, y []float32)
+TEXT ·divNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	SUBS    $8, R0
+	BLT     rest
+loop8:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F2
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F3
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	WORD    $0x6e23fc42 // fdiv v2.4s, v2.4s, v3.4s
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F2, 16(R1)
+	ADD     $32, R1
+	ADD     $32, R2
+	ADD     $32, R3
+	SUBS    $8, R0
+	BGE     loop8
+rest:
+	ADD     $8, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x6e21fc00 // fdiv v0.4s, v0.4s, v1.4s
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func largerNEON(dst []float32, x []float32, y []float32)
+TEXT ·largerNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F4
+	FMOVQ   32(R2), F8
+	FMOVQ   48(R2), F12
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F5
+	FMOVQ   32(R3), F9
+	FMOVQ   48(R3), F13
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x6e25e486 // fcmge v6.4s, v4.4s, v5.4s
+	WORD    $0x6e29e50a // fcmge v10.4s, v8.4s, v9.4s
+	WORD    $0x6e2de58e // fcmge v14.4s, v12.4s, v13.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e24e487 // fcmeq v7.4s, v4.4s, v4.4s
+	WORD    $0x4e28e50b // fcmeq v11.4s, v8.4s, v8.4s
+	WORD    $0x4e2ce58f // fcmeq v15.4s, v12.4s, v12.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	WORD    $0x4e661ce6 // bic v6.16b, v7.16b, v6.16b
+	WORD    $0x4e6a1d6a // bic v10.16b, v11.16b, v10.16b
+	WORD    $0x4e6e1dee // bic v14.16b, v15.16b, v14.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	VBIT    V6.B16, V5.B16, V4.B16
+	VBIT    V10.B16, V9.B16, V8.B16
+	VBIT    V14.B16, V13.B16, V12.B16
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F4, 16(R1)
+	FMOVQ   F8, 32(R1)
+	FMOVQ   F12, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x6e21e402 // fcmge v2.4s, v0.4s, v1.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func smallerNEON(dst []float32, x []float32, y []float32)
+TEXT ·smallerNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F4
+	FMOVQ   32(R2), F8
+	FMOVQ   48(R2), F12
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F5
+	FMOVQ   32(R3), F9
+	FMOVQ   48(R3), F13
+	WORD    $0x6e20e422 // fcmge v2.4s, v1.4s, v0.4s
+	WORD    $0x6e24e4a6 // fcmge v6.4s, v5.4s, v4.4s
+	WORD    $0x6e28e52a // fcmge v10.4s, v9.4s, v8.4s
+	WORD    $0x6e2ce5ae // fcmge v14.4s, v13.4s, v12.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e24e487 // fcmeq v7.4s, v4.4s, v4.4s
+	WORD    $0x4e28e50b // fcmeq v11.4s, v8.4s, v8.4s
+	WORD    $0x4e2ce58f // fcmeq v15.4s, v12.4s, v12.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	WORD    $0x4e661ce6 // bic v6.16b, v7.16b, v6.16b
+	WORD    $0x4e6a1d6a // bic v10.16b, v11.16b, v10.16b
+	WORD    $0x4e6e1dee // bic v14.16b, v15.16b, v14.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	VBIT    V6.B16, V5.B16, V4.B16
+	VBIT    V10.B16, V9.B16, V8.B16
+	VBIT    V14.B16, V13.B16, V12.B16
+	FMOVQ   F0, 0(R1)
+	FMOVQ   F4, 16(R1)
+	FMOVQ   F8, 32(R1)
+	FMOVQ   F12, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	WORD    $0x6e20e422 // fcmge v2.4s, v1.4s, v0.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVQ   F0, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	WORD    $0x6e20e422 // fcmge v2.4s, v1.4s, v0.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVD   F0, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	WORD    $0x6e20e422 // fcmge v2.4s, v1.4s, v0.4s
+	WORD    $0x4e20e403 // fcmeq v3.4s, v0.4s, v0.4s
+	WORD    $0x4e621c62 // bic v2.16b, v3.16b, v2.16b
+	VBIT    V2.B16, V1.B16, V0.B16
+	FMOVS   F0, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func equalNEON(dst []float32, x []float32, y []float32)
+TEXT ·equalNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	MOVD    $0x3f800000, R4
+	VDUP    R4, V0.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F1
+	FMOVQ   16(R2), F3
+	FMOVQ   32(R2), F5
+	FMOVQ   48(R2), F7
+	FMOVQ   0(R3), F2
+	FMOVQ   16(R3), F4
+	FMOVQ   32(R3), F6
+	FMOVQ   48(R3), F8
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	WORD    $0x4e24e463 // fcmeq v3.4s, v3.4s, v4.4s
+	WORD    $0x4e26e4a5 // fcmeq v5.4s, v5.4s, v6.4s
+	WORD    $0x4e28e4e7 // fcmeq v7.4s, v7.4s, v8.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	VAND    V0.B16, V3.B16, V3.B16
+	VAND    V0.B16, V5.B16, V5.B16
+	VAND    V0.B16, V7.B16, V7.B16
+	FMOVQ   F1, 0(R1)
+	FMOVQ   F3, 16(R1)
+	FMOVQ   F5, 32(R1)
+	FMOVQ   F7, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F1
+	FMOVQ   0(R3), F2
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVQ   F1, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F1
+	FMOVD   0(R3), F2
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVD   F1, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F1
+	FMOVS   0(R3), F2
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVS   F1, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func notEqualNEON(dst []float32, x []float32, y []float32)
+TEXT ·notEqualNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	MOVD    $0x3f800000, R4
+	VDUP    R4, V0.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F1
+	FMOVQ   16(R2), F3
+	FMOVQ   32(R2), F5
+	FMOVQ   48(R2), F7
+	FMOVQ   0(R3), F2
+	FMOVQ   16(R3), F4
+	FMOVQ   32(R3), F6
+	FMOVQ   48(R3), F8
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	WORD    $0x4e24e463 // fcmeq v3.4s, v3.4s, v4.4s
+	WORD    $0x4e26e4a5 // fcmeq v5.4s, v5.4s, v6.4s
+	WORD    $0x4e28e4e7 // fcmeq v7.4s, v7.4s, v8.4s
+	WORD    $0x4e611c01 // bic v1.16b, v0.16b, v1.16b
+	WORD    $0x4e631c03 // bic v3.16b, v0.16b, v3.16b
+	WORD    $0x4e651c05 // bic v5.16b, v0.16b, v5.16b
+	WORD    $0x4e671c07 // bic v7.16b, v0.16b, v7.16b
+	FMOVQ   F1, 0(R1)
+	FMOVQ   F3, 16(R1)
+	FMOVQ   F5, 32(R1)
+	FMOVQ   F7, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F1
+	FMOVQ   0(R3), F2
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	WORD    $0x4e611c01 // bic v1.16b, v0.16b, v1.16b
+	FMOVQ   F1, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F1
+	FMOVD   0(R3), F2
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	WORD    $0x4e611c01 // bic v1.16b, v0.16b, v1.16b
+	FMOVD   F1, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F1
+	FMOVS   0(R3), F2
+	WORD    $0x4e22e421 // fcmeq v1.4s, v1.4s, v2.4s
+	WORD    $0x4e611c01 // bic v1.16b, v0.16b, v1.16b
+	FMOVS   F1, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func lessNEON(dst []float32, x []float32, y []float32)
+TEXT ·lessNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	MOVD    $0x3f800000, R4
+	VDUP    R4, V0.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F1
+	FMOVQ   16(R2), F3
+	FMOVQ   32(R2), F5
+	FMOVQ   48(R2), F7
+	FMOVQ   0(R3), F2
+	FMOVQ   16(R3), F4
+	FMOVQ   32(R3), F6
+	FMOVQ   48(R3), F8
+	WORD    $0x6ea1e441 // fcmgt v1.4s, v2.4s, v1.4s
+	WORD    $0x6ea3e483 // fcmgt v3.4s, v4.4s, v3.4s
+	WORD    $0x6ea5e4c5 // fcmgt v5.4s, v6.4s, v5.4s
+	WORD    $0x6ea7e507 // fcmgt v7.4s, v8.4s, v7.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	VAND    V0.B16, V3.B16, V3.B16
+	VAND    V0.B16, V5.B16, V5.B16
+	VAND    V0.B16, V7.B16, V7.B16
+	FMOVQ   F1, 0(R1)
+	FMOVQ   F3, 16(R1)
+	FMOVQ   F5, 32(R1)
+	FMOVQ   F7, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F1
+	FMOVQ   0(R3), F2
+	WORD    $0x6ea1e441 // fcmgt v1.4s, v2.4s, v1.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVQ   F1, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F1
+	FMOVD   0(R3), F2
+	WORD    $0x6ea1e441 // fcmgt v1.4s, v2.4s, v1.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVD   F1, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F1
+	FMOVS   0(R3), F2
+	WORD    $0x6ea1e441 // fcmgt v1.4s, v2.4s, v1.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVS   F1, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func lessOrEqualNEON(dst []float32, x []float32, y []float32)
+TEXT ·lessOrEqualNEON(SB), NOSPLIT, $0-72
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    x_base+24(FP), R2
+	MOVD    y_base+48(FP), R3
+	MOVD    $0x3f800000, R4
+	VDUP    R4, V0.S4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F1
+	FMOVQ   16(R2), F3
+	FMOVQ   32(R2), F5
+	FMOVQ   48(R2), F7
+	FMOVQ   0(R3), F2
+	FMOVQ   16(R3), F4
+	FMOVQ   32(R3), F6
+	FMOVQ   48(R3), F8
+	WORD    $0x6e21e441 // fcmge v1.4s, v2.4s, v1.4s
+	WORD    $0x6e23e483 // fcmge v3.4s, v4.4s, v3.4s
+	WORD    $0x6e25e4c5 // fcmge v5.4s, v6.4s, v5.4s
+	WORD    $0x6e27e507 // fcmge v7.4s, v8.4s, v7.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	VAND    V0.B16, V3.B16, V3.B16
+	VAND    V0.B16, V5.B16, V5.B16
+	VAND    V0.B16, V7.B16, V7.B16
+	FMOVQ   F1, 0(R1)
+	FMOVQ   F3, 16(R1)
+	FMOVQ   F5, 32(R1)
+	FMOVQ   F7, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F1
+	FMOVQ   0(R3), F2
+	WORD    $0x6e21e441 // fcmge v1.4s, v2.4s, v1.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVQ   F1, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F1
+	FMOVD   0(R3), F2
+	WORD    $0x6e21e441 // fcmge v1.4s, v2.4s, v1.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVD   F1, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F1
+	FMOVS   0(R3), F2
+	WORD    $0x6e21e441 // fcmge v1.4s, v2.4s, v1.4s
+	VAND    V0.B16, V1.B16, V1.B16
+	FMOVS   F1, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+done:
+	RET
+
+// func selectsNEON(dst []float32, cond []float32, x []float32, y []float32)
+TEXT ·selectsNEON(SB), NOSPLIT, $0-96
+	MOVD    dst_len+8(FP), R0
+	MOVD    dst_base+0(FP), R1
+	MOVD    cond_base+24(FP), R2
+	MOVD    x_base+48(FP), R3
+	MOVD    y_base+72(FP), R4
+	SUBS    $16, R0
+	BLT     rest
+loop16:
+	FMOVQ   0(R2), F0
+	FMOVQ   16(R2), F3
+	FMOVQ   32(R2), F6
+	FMOVQ   48(R2), F9
+	FMOVQ   0(R3), F1
+	FMOVQ   16(R3), F4
+	FMOVQ   32(R3), F7
+	FMOVQ   48(R3), F10
+	FMOVQ   0(R4), F2
+	FMOVQ   16(R4), F5
+	FMOVQ   32(R4), F8
+	FMOVQ   48(R4), F11
+	WORD    $0x4ea0d800 // fcmeq v0.4s, v0.4s, #0.0
+	WORD    $0x4ea0d863 // fcmeq v3.4s, v3.4s, #0.0
+	WORD    $0x4ea0d8c6 // fcmeq v6.4s, v6.4s, #0.0
+	WORD    $0x4ea0d929 // fcmeq v9.4s, v9.4s, #0.0
+	VBIT    V0.B16, V2.B16, V1.B16
+	VBIT    V3.B16, V5.B16, V4.B16
+	VBIT    V6.B16, V8.B16, V7.B16
+	VBIT    V9.B16, V11.B16, V10.B16
+	FMOVQ   F1, 0(R1)
+	FMOVQ   F4, 16(R1)
+	FMOVQ   F7, 32(R1)
+	FMOVQ   F10, 48(R1)
+	ADD     $64, R1
+	ADD     $64, R2
+	ADD     $64, R3
+	ADD     $64, R4
+	SUBS    $16, R0
+	BGE     loop16
+rest:
+	ADD     $16, R0
+	SUBS    $4, R0
+	BLT     tail
+loop4:
+	FMOVQ   0(R2), F0
+	FMOVQ   0(R3), F1
+	FMOVQ   0(R4), F2
+	WORD    $0x4ea0d800 // fcmeq v0.4s, v0.4s, #0.0
+	VBIT    V0.B16, V2.B16, V1.B16
+	FMOVQ   F1, 0(R1)
+	ADD     $16, R1
+	ADD     $16, R2
+	ADD     $16, R3
+	ADD     $16, R4
+	SUBS    $4, R0
+	BGE     loop4
+tail:
+	ADD     $4, R0
+	TBZ     $1, R0, tail1
+	FMOVD   0(R2), F0
+	FMOVD   0(R3), F1
+	FMOVD   0(R4), F2
+	WORD    $0x4ea0d800 // fcmeq v0.4s, v0.4s, #0.0
+	VBIT    V0.B16, V2.B16, V1.B16
+	FMOVD   F1, 0(R1)
+	ADD     $8, R1
+	ADD     $8, R2
+	ADD     $8, R3
+	ADD     $8, R4
+tail1:
+	TBZ     $0, R0, done
+	FMOVS   0(R2), F0
+	FMOVS   0(R3), F1
+	FMOVS   0(R4), F2
+	WORD    $0x4ea0d800 // fcmeq v0.4s, v0.4s, #0.0
+	VBIT    V0.B16, V2.B16, V1.B16
+	FMOVS   F1, 0(R1)
+	ADD     $4, R1
+	ADD     $4, R2
+	ADD     $4, R3
+	ADD     $4, R4
 done:
 	RET
 

@@ -14,25 +14,10 @@ func addNEON(dst []float32, x []float32, y []float32)
 //go:noescape
 func mulNEON(dst []float32, x []float32, y []float32)
 
-// subNEON does dst[i] = x[i] − y[i].
-//
-//go:noescape
-func subNEON(dst []float32, x []float32, y []float32)
-
-// divNEON does dst[i] = x[i]/y[i].
-//
-//go:noescape
-func divNEON(dst []float32, x []float32, y []float32)
-
 // sqrtNEON does dst[i] = √x[i].
 //
 //go:noescape
 func sqrtNEON(dst []float32, x []float32)
-
-// largerNEON does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
-//
-//go:noescape
-func largerNEON(dst []float32, x []float32, y []float32)
 
 // shiftNEON does dst[i] = x[i] + alpha.
 //
@@ -48,6 +33,51 @@ func scaleNEON(dst []float32, x []float32, alpha float32)
 //
 //go:noescape
 func axpyNEON(y []float32, x []float32, alpha float32)
+
+// subNEON does dst[i] = x[i] − y[i].
+//
+//go:noescape
+func subNEON(dst []float32, x []float32, y []float32)
+
+// divNEON does dst[i] = x[i]/y[i].
+//
+//go:noescape
+func divNEON(dst []float32, x []float32, y []float32)
+
+// largerNEON does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func largerNEON(dst []float32, x []float32, y []float32)
+
+// smallerNEON does dst[i] = y[i] if y[i] < x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func smallerNEON(dst []float32, x []float32, y []float32)
+
+// equalNEON does dst[i] = 1 if x[i] = y[i], else 0.
+//
+//go:noescape
+func equalNEON(dst []float32, x []float32, y []float32)
+
+// notEqualNEON does dst[i] = 1 if x[i] ≠ y[i], else 0.
+//
+//go:noescape
+func notEqualNEON(dst []float32, x []float32, y []float32)
+
+// lessNEON does dst[i] = 1 if x[i] < y[i], else 0.
+//
+//go:noescape
+func lessNEON(dst []float32, x []float32, y []float32)
+
+// lessOrEqualNEON does dst[i] = 1 if x[i] ≤ y[i], else 0.
+//
+//go:noescape
+func lessOrEqualNEON(dst []float32, x []float32, y []float32)
+
+// selectsNEON does dst[i] = x[i] if cond[i] ≠ 0, else y[i].
+//
+//go:noescape
+func selectsNEON(dst []float32, cond []float32, x []float32, y []float32)
 
 // sumNEON does Σ x[i].
 //
