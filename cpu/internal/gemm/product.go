@@ -4,11 +4,12 @@ import "fmt"
 
 // Product is one matrix product, C = A·B or C += A·B. The zero Accumulate overwrites C, which may then hold anything, NaN included.
 type Product struct {
-	M, N, K int // sizes: A is M×K, B is K×N, C is M×N; all at least 1
-	From    int // the sum is over depth indices [From, From+K) of the sources: a slice of a longer sum, or 0
+	M, N, K  int // sizes: A is M×K, B is K×N, C is M×N; all at least 1
+	From, To int // the sum is over depth indices [From, To) alone, if To is not 0; From is a multiple of Depth(K)
 
-	A Source // lanes are the M rows
-	B Source // lanes are the N columns
+	A      Source    // lanes are the M rows
+	B      Source    // lanes are the N columns
+	Packed []float32 // B as [Kernel.PackWhole] packs it; if nil, Multiply packs what it needs of B
 
 	C          []float32 // element (i, j) is C[i·Stride+j]
 	Stride     int       // at least N
@@ -29,9 +30,19 @@ func (k *Kernel) Workspace(m, n, depth int) int {
 	return k.SizeA(min(m, k.maxRows), kc) + k.SizeB(min(n, k.maxCols), kc)
 }
 
+// PackWhole packs columns [col, col+cols) of a whole B, n columns wide and depth deep, into dst, which holds SizeB(n, depth) elements: one block of
+// [Kernel.Depth] after the other. Goroutines may pack disjoint ranges at once. Col is a multiple of NR, and so is cols unless the range is the last.
+func (k *Kernel) PackWhole(dst []float32, b Source, n, col, cols, depth int) {
+	kc := k.Depth(depth)
+	for d := 0; d < depth; d += kc {
+		part := min(kc, depth-d)
+		k.PackB(dst[k.SizeB(n, d)+col*part:], b, col, cols, d, part)
+	}
+}
+
 // Multiply computes rows [row, row+rows) × columns [col, col+cols) of a product. The work slice holds at least Workspace(rows, cols, p.K)
 // elements, whose content does not matter, and may be reused afterwards. Goroutines may compute disjoint ranges at once, each with its own work; cuts at multiples
-// of MR and NR waste least. Nothing is allocated.
+// of MR and NR waste least, and those of columns must be at multiples of NR if B is packed. Nothing is allocated.
 func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) {
 	if rows == 0 || cols == 0 {
 		return
@@ -43,28 +54,40 @@ func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) 
 	if need := k.Workspace(rows, cols, p.K); len(work) < need {
 		panic(fmt.Sprintf("BUG: gemm: workspace of %d elements, %d needed", len(work), need))
 	}
+	kc, to := k.Depth(p.K), p.To
+	if to == 0 {
+		to = p.K
+	}
+	if p.From < 0 || p.From%kc != 0 || p.From >= to || to > p.K {
+		panic(fmt.Sprintf("BUG: gemm: depths %d to %d of %d, in blocks of %d", p.From, to, p.K, kc))
+	}
+	if nr := k.NR(); p.Packed != nil && (col%nr != 0 || cols%nr != 0 && col+cols != p.N || len(p.Packed) < k.SizeB(p.N, p.K)) {
+		panic(fmt.Sprintf("BUG: gemm: columns %d+%d of %d×%d that are packed in %d elements", col, cols, p.K, p.N, len(p.Packed)))
+	}
 
-	kc := k.Depth(p.K)
-	left, right := k.leftInPlace(p.A, cols), k.rightInPlace(p.B, rows, kc)
+	left, right := k.leftInPlace(p.A, cols), k.rightInPlace(p, rows)
 	packedB, packedA := work[:k.SizeB(min(cols, k.maxCols), kc)], work[k.SizeB(min(cols, k.maxCols), kc):]
-	for d := 0; d < p.K; d += kc {
-		f := Block{Depth: min(kc, p.K-d), Runs: 1, CRow: p.Stride, Accumulate: p.Accumulate || d > 0}
-		last := d+f.Depth == p.K
+	for d := p.From; d < to; d += kc {
+		f := Block{Depth: min(kc, to-d), Runs: 1, CRow: p.Stride, Accumulate: p.Accumulate || d > p.From}
+		last := d+f.Depth == to
 		for j := col; j < col+cols; j += k.maxCols {
 			f.Cols = min(k.maxCols, col+cols-j)
 			b := packedB
-			if right != nil {
-				b, f.BStep = right.from(j, p.From+d), right.DepthStride
-			} else {
-				k.PackB(packedB, p.B, j, f.Cols, p.From+d, f.Depth)
+			switch {
+			case p.Packed != nil:
+				b = p.Packed[k.SizeB(p.N, d)+j*f.Depth:]
+			case right != nil:
+				b, f.BStep = right.from(j, d), right.DepthStride
+			default:
+				k.PackB(packedB, p.B, j, f.Cols, d, f.Depth)
 			}
 			for i := row; i < row+rows; i += k.maxRows {
 				f.Rows = min(k.maxRows, row+rows-i)
 				a := packedA
 				if left != nil {
-					a, f.ARow, f.AStep = left.from(i, p.From+d), left.LaneStride, left.DepthStride
+					a, f.ARow, f.AStep = left.from(i, d), left.LaneStride, left.DepthStride
 				} else {
-					k.PackA(packedA, p.A, i, f.Rows, p.From+d, f.Depth)
+					k.PackA(packedA, p.A, i, f.Rows, d, f.Depth)
 				}
 				k.Block(&f, a, b, p.C[i*p.Stride+j:])
 				if last && p.Epilogue != nil {
@@ -85,18 +108,26 @@ func (k *Kernel) leftInPlace(a Source, cols int) *Strided {
 	return s
 }
 
-// rightInPlace returns B likewise. Its rows lie on as many pages of memory as they are many, unless they are short; too many of those slow the reading
-// down by a tenth, which packing makes up for if there are enough rows of A.
-func (k *Kernel) rightInPlace(b Source, rows, depth int) *Strided {
+// rightInPlace returns B likewise.
+func (k *Kernel) rightInPlace(p *Product, rows int) *Strided {
+	if s, ok := p.B.(*Strided); ok && !k.Packs(s, rows, p.K) {
+		return s
+	}
+	return nil
+}
+
+// Packs reports whether Multiply packs a B [depth, …] for so many rows of A, or reads it where it lies. It packs B if neighbouring columns are not neighbours in
+// memory. If they are, rows of B lie on as many pages of memory as they are many, unless they are short; too many of those slow the reading down by a tenth, which
+// packing makes up for if there are enough rows of A.
+func (k *Kernel) Packs(b *Strided, rows, depth int) bool {
 	const (
 		fewRows  = 170
 		fewPages = 64 * 1024 // elements, on 64 pages
 	)
-	s, ok := b.(*Strided)
-	if !ok || s.LaneStride != 1 || s.DepthStride == 0 || rows > k.MR() && (conflicting(s.DepthStride) || rows > fewRows && depth*s.DepthStride > fewPages) {
-		return nil
+	if b.LaneStride != 1 || b.DepthStride == 0 {
+		return true
 	}
-	return s
+	return rows > k.MR() && (conflicting(b.DepthStride) || rows > fewRows && k.Depth(depth)*b.DepthStride > fewPages)
 }
 
 // conflicting reports whether elements that lie stride apart compete for the same few places in the first-level cache, whose ways are 4096 bytes each.

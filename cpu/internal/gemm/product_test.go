@@ -176,19 +176,79 @@ func TestSlicesOfDepth(t *testing.T) {
 	const m, n = 9, 11
 	r := rand.New(rand.NewPCG(9, 10))
 	eachKernel(t, func(t *testing.T, k *Kernel) {
-		depth := 3 * k.maxDepth
+		depth := 3*k.maxDepth - 1
 		left, right := Left(random(r, m*depth), depth, false), Right(random(r, n*depth), n, false)
 		work := make([]float32, k.Workspace(m, n, depth))
 		whole := &Product{M: m, N: n, K: depth, A: &left, B: &right, C: make([]float32, m*n), Stride: n}
 		k.Multiply(whole, 0, m, 0, n, work)
 		slice := *whole
-		slice.C, slice.K = make([]float32, m*n), k.maxDepth
-		for ; slice.From < depth; slice.From += slice.K {
+		slice.C = make([]float32, m*n)
+		for slice.To < depth {
+			slice.From, slice.To = slice.To, min(slice.To+2*k.Depth(depth), depth)
 			k.Multiply(&slice, 0, m, 0, n, work)
 			slice.Accumulate = true
 		}
 		assert.Equal(t, whole.C, slice.C)
 	})
+}
+
+// hidden is a matrix of which Multiply does not know that it could read it where it lies.
+type hidden struct{ Strided }
+
+// FuzzProduct compares products of all shapes and forms to the sums in float64, and sees that neither packing, by Multiply or beforehand, nor computing range by range
+// changes a bit.
+func FuzzProduct(f *testing.F) {
+	f.Add(uint16(1), uint16(1), uint16(1), uint8(0), uint8(0), uint8(0))
+	f.Add(uint16(64), uint16(120), uint16(400), uint8(2), uint8(0), uint8(40))
+	f.Add(uint16(15), uint16(70), uint16(1100), uint8(5), uint8(3), uint8(7))
+	f.Add(uint16(200), uint16(33), uint16(25), uint8(7), uint8(0), uint8(100))
+	f.Add(uint16(30), uint16(1024), uint16(70), uint8(1), uint8(0), uint8(3))
+	f.Fuzz(func(t *testing.T, m, n, depth uint16, form, pad, cut uint8) {
+		c := testCase{m: 1 + int(m)%300, n: 1 + int(n)%1100, k: 1 + int(depth)%1200, transA: form&1 != 0, transB: form&2 != 0, accumulate: form&4 != 0,
+			padA: int(pad) % 5, padB: int(pad) % 7, padC: int(pad) % 3}
+		if c.m*c.n*c.k > 1<<21 {
+			t.Skip("takes too long")
+		}
+		for _, k := range Kernels() {
+			c.check(t, k)
+			c.checkWays(t, k, int(cut))
+		}
+	})
+}
+
+// checkWays compares the bits of all ways to multiply. Ranges are cut at about cut of 256 parts.
+func (c testCase) checkWays(t *testing.T, k *Kernel, cut int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	lda, ldb := c.k, c.n
+	if c.transA {
+		lda = c.m
+	}
+	if c.transB {
+		ldb = c.k
+	}
+	left, right := Left(random(r, c.m*c.k), lda, c.transA), Right(random(r, c.n*c.k), ldb, c.transB)
+	work := make([]float32, k.Workspace(c.m, c.n, c.k))
+	multiply := func(a, b Source, packed []float32, row, col int) []float32 {
+		p := &Product{M: c.m, N: c.n, K: c.k, A: a, B: b, Packed: packed, C: make([]float32, c.m*c.n), Stride: c.n}
+		for _, rows := range [][2]int{{0, row}, {row, c.m}} {
+			for _, cols := range [][2]int{{0, col}, {col, c.n}} {
+				k.Multiply(p, rows[0], rows[1]-rows[0], cols[0], cols[1]-cols[0], work)
+			}
+		}
+		return p.C
+	}
+	want := multiply(&left, &right, nil, 0, 0)
+	row, col := c.m*cut/256, c.n*cut/256
+	require.Equal(t, want, multiply(&left, &right, nil, row, col), "%v in ranges", c)
+	require.Equal(t, want, multiply(&hidden{left}, &hidden{right}, nil, row, col), "%v, packed", c)
+	packed := make([]float32, k.SizeB(c.n, c.k))
+	col = col / k.NR() * k.NR()
+	k.PackWhole(packed, &right, c.n, 0, col, c.k)
+	if col < c.n {
+		k.PackWhole(packed, &right, c.n, col, c.n-col, c.k)
+	}
+	require.Equal(t, want, multiply(&left, nil, packed, row, col), "%v, packed as a whole", c)
 }
 
 // TestNonFinite sees to it that padding and masks neither hide nor spread what is not finite.
