@@ -94,79 +94,83 @@ func (b *broadcast) rows(lo, hi int, f func(at, n, row, col int)) {
 	}
 }
 
+// repeated is how often an operand that stands still along a row is repeated, so
+// that it is a vector like the others.
+const repeated = 256
+
+// line is an operand as vectors along a row.
+type line struct {
+	elements []float32
+	step     int
+}
+
+// along returns an operand that begins with x and goes on by step, for pieces of
+// at most n elements; copies is scratch.
+func along(x []float32, step, n int, copies []float32) line {
+	if step == 0 {
+		vec.Fill(copies[:n], x[0])
+		x = copies
+	}
+	return line{x, step}
+}
+
+// piece returns n elements from at.
+func (l line) piece(at, n int) []float32 {
+	at *= l.step
+	return l.elements[at : at+n]
+}
+
+// pieceLength returns how long the pieces of a row of n elements are.
+func pieceLength(n int, steps ...int) int {
+	for _, s := range steps {
+		if s == 0 {
+			return min(n, repeated)
+		}
+	}
+	return n
+}
+
 func (c *compiler) binary(p *plan, o *backend.Binary) {
-	p.bind = func([]byte) {
-		y, a, b := c.floats(o.Y), c.floats(o.A), c.floats(o.B)
-		w := newBroadcast(o.Y.Shape, o.A.Shape, o.B.Shape)
-		f := binaryRow(c, o.Func)
+	c.pairwise(p, o.Y, o.A, o.B, binaryLoop(c.device.vec, o.Func))
+}
+
+// pairwise plans y = f(a, b), element by element.
+func (c *compiler) pairwise(p *plan, y, a, b backend.View, f func(y, a, b []float32)) {
+	scratch := p.reserve(c.threads, 2*repeated, 4)
+	p.bind = func(work []byte) {
+		w := newBroadcast(y.Shape, a.Shape, b.Shape)
+		y, a, b := c.floats(y), c.floats(a), c.floats(b)
+		scratch := each[float32](work, scratch)
 		stepA, stepB := w.step(0), w.step(1)
-		c.split(len(y), grainFor(scalarCost), 16, func(lo, hi, _ int) {
+		c.split(len(y), elementGrain, 16, func(lo, hi, worker int) {
+			copies := scratch[worker]
 			w.rows(lo, hi, func(at, n, row, col int) {
-				f(y[at:at+n], a[w.offset(0, row)+col*stepA:], b[w.offset(1, row)+col*stepB:], stepA, stepB)
+				size := pieceLength(n, stepA, stepB)
+				a := along(a[w.offset(0, row)+col*stepA:], stepA, size, copies)
+				b := along(b[w.offset(1, row)+col*stepB:], stepB, size, copies[repeated:])
+				for i := 0; i < n; i += size {
+					size := min(size, n-i)
+					f(y[at+i:at+i+size], a.piece(i, size), b.piece(i, size))
+				}
 			})
 		})
 	}
 }
 
-// binaryRow returns the loop y[i] = f(a[i·stepA], b[i·stepB]).
-func binaryRow(c *compiler, f backend.BinaryFunc) func(y, a, b []float32, stepA, stepB int) {
-	k := c.device.vec
+func binaryLoop(k *vec.Kernel, f backend.BinaryFunc) func(y, a, b []float32) {
 	switch f {
 	case backend.Add:
-		return func(y, a, b []float32, stepA, stepB int) {
-			if stepA == 1 && stepB == 1 {
-				k.Add(y, a[:len(y)], b[:len(y)])
-				return
-			}
-			for i := range y {
-				y[i] = a[i*stepA] + b[i*stepB]
-			}
-		}
+		return k.Add
 	case backend.Sub:
-		return func(y, a, b []float32, stepA, stepB int) {
-			for i := range y {
-				y[i] = a[i*stepA] - b[i*stepB]
-			}
-		}
+		return k.Sub
 	case backend.Mul:
-		return func(y, a, b []float32, stepA, stepB int) {
-			switch {
-			case stepA == 1 && stepB == 1:
-				k.Mul(y, a[:len(y)], b[:len(y)])
-			case stepA == 1:
-				k.Scale(y, a[:len(y)], b[0])
-			case stepB == 1:
-				k.Scale(y, b[:len(y)], a[0])
-			default:
-				vec.Fill(y, a[0]*b[0])
-			}
-		}
+		return k.Mul
 	case backend.Div:
-		return func(y, a, b []float32, stepA, stepB int) {
-			for i := range y {
-				y[i] = a[i*stepA] / b[i*stepB]
-			}
-		}
+		return k.Div
 	case backend.Max:
-		return func(y, a, b []float32, stepA, stepB int) {
-			for i := range y {
-				v, w := a[i*stepA], b[i*stepB]
-				if beats(w, v) {
-					v = w
-				}
-				y[i] = v
-			}
-		}
+		return k.Larger
 	}
-	return func(y, a, b []float32, stepA, stepB int) { // Min
-		for i := range y {
-			v, w := a[i*stepA], b[i*stepB]
-			if beats(-w, -v) {
-				v = w
-			}
-			y[i] = v
-		}
-	}
+	return k.Smaller // Min
 }
 
 // beats reports whether v takes the place of the maximum m found before it: the
@@ -174,33 +178,50 @@ func binaryRow(c *compiler, f backend.BinaryFunc) func(y, a, b []float32, stepA,
 func beats(v, m float32) bool { return !(v <= m) && m == m }
 
 func (c *compiler) compare(p *plan, o *backend.Compare) {
+	if o.A.DType == backend.Int32 {
+		c.compareInts(p, o)
+		return
+	}
+	c.pairwise(p, o.Y, o.A, o.B, compareLoop(c.device.vec, o.Func))
+}
+
+func compareLoop(k *vec.Kernel, f backend.CompareFunc) func(y, a, b []float32) {
+	switch f {
+	case backend.Equal:
+		return k.Equal
+	case backend.NotEqual:
+		return k.NotEqual
+	case backend.Less:
+		return k.Less
+	case backend.LessEqual:
+		return k.LessOrEqual
+	case backend.Greater:
+		return func(y, a, b []float32) { k.Less(y, b, a) }
+	}
+	return func(y, a, b []float32) { k.LessOrEqual(y, b, a) }
+}
+
+func (c *compiler) compareInts(p *plan, o *backend.Compare) {
 	p.bind = func([]byte) {
 		w := newBroadcast(o.Y.Shape, o.A.Shape, o.B.Shape)
-		if o.A.DType == backend.Int32 {
-			bindCompare(c, w, o.Func, c.floats(o.Y), c.ints(o.A), c.ints(o.B))
-		} else {
-			bindCompare(c, w, o.Func, c.floats(o.Y), c.floats(o.A), c.floats(o.B))
-		}
+		y, a, b := c.floats(o.Y), c.ints(o.A), c.ints(o.B)
+		stepA, stepB := w.step(0), w.step(1)
+		c.split(len(y), grainFor(scalarCost), 16, func(lo, hi, _ int) {
+			w.rows(lo, hi, func(at, n, row, col int) {
+				a, b := a[w.offset(0, row)+col*stepA:], b[w.offset(1, row)+col*stepB:]
+				for i := range y[at : at+n] {
+					v := float32(0)
+					if holds(o.Func, a[i*stepA], b[i*stepB]) {
+						v = 1
+					}
+					y[at+i] = v
+				}
+			})
+		})
 	}
 }
 
-func bindCompare[T float32 | int32](c *compiler, w *broadcast, f backend.CompareFunc, y []float32, a, b []T) {
-	stepA, stepB := w.step(0), w.step(1)
-	c.split(len(y), grainFor(scalarCost), 16, func(lo, hi, _ int) {
-		w.rows(lo, hi, func(at, n, row, col int) {
-			a, b := a[w.offset(0, row)+col*stepA:], b[w.offset(1, row)+col*stepB:]
-			for i := range y[at : at+n] {
-				v := float32(0)
-				if holds(f, a[i*stepA], b[i*stepB]) {
-					v = 1
-				}
-				y[at+i] = v
-			}
-		})
-	})
-}
-
-func holds[T float32 | int32](f backend.CompareFunc, a, b T) bool {
+func holds(f backend.CompareFunc, a, b int32) bool {
 	switch f {
 	case backend.Equal:
 		return a == b
@@ -218,19 +239,22 @@ func holds[T float32 | int32](f backend.CompareFunc, a, b T) bool {
 
 // choose plans Select, whose name is a keyword.
 func (c *compiler) choose(p *plan, o *backend.Select) {
-	p.bind = func([]byte) {
+	scratch := p.reserve(c.threads, 3*repeated, 4)
+	p.bind = func(work []byte) {
 		y, cond, a, b := c.floats(o.Y), c.floats(o.Cond), c.floats(o.A), c.floats(o.B)
 		w := newBroadcast(o.Y.Shape, o.Cond.Shape, o.A.Shape, o.B.Shape)
+		k, scratch := c.device.vec, each[float32](work, scratch)
 		stepC, stepA, stepB := w.step(0), w.step(1), w.step(2)
-		c.split(len(y), grainFor(scalarCost), 16, func(lo, hi, _ int) {
+		c.split(len(y), elementGrain, 16, func(lo, hi, worker int) {
+			copies := scratch[worker]
 			w.rows(lo, hi, func(at, n, row, col int) {
-				cond, a, b := cond[w.offset(0, row)+col*stepC:], a[w.offset(1, row)+col*stepA:], b[w.offset(2, row)+col*stepB:]
-				for i := range y[at : at+n] {
-					if cond[i*stepC] != 0 {
-						y[at+i] = a[i*stepA]
-					} else {
-						y[at+i] = b[i*stepB]
-					}
+				size := pieceLength(n, stepC, stepA, stepB)
+				cond := along(cond[w.offset(0, row)+col*stepC:], stepC, size, copies)
+				a := along(a[w.offset(1, row)+col*stepA:], stepA, size, copies[repeated:])
+				b := along(b[w.offset(2, row)+col*stepB:], stepB, size, copies[2*repeated:])
+				for i := 0; i < n; i += size {
+					size := min(size, n-i)
+					k.Select(y[at+i:at+i+size], cond.piece(i, size), a.piece(i, size), b.piece(i, size))
 				}
 			})
 		})

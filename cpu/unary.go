@@ -100,10 +100,28 @@ func (c *compiler) unaryGrad(p *plan, o *backend.UnaryGrad) {
 			case rule.Activation:
 				own.differentiate(g, d, y[lo:hi])
 			default:
-				differentiate(g, d, part(x, lo, hi), part(y, lo, hi), rule, o.Alpha)
+				unaryGradLoop(c.device.vec, o, g, d, part(x, lo, hi), part(y, lo, hi))
 			}
 			epilogue.apply(g, lo)
 		})
+	}
+}
+
+// unaryGradLoop does dx = dy·f′; x or y is nil where it is not needed.
+func unaryGradLoop(k *vec.Kernel, o *backend.UnaryGrad, dx, dy, x, y []float32) {
+	switch o.Func {
+	case backend.Neg:
+		k.Scale(dx, dy, -1)
+	case backend.Scale:
+		k.Scale(dx, dy, float32(o.Alpha))
+	case backend.Offset:
+		copy(dx, dy)
+	case backend.Exp:
+		k.Mul(dx, dy, y)
+	case backend.Log:
+		k.Div(dx, dy, x)
+	default:
+		differentiate(dx, dy, x, y, o.Func.Rule(), o.Alpha)
 	}
 }
 

@@ -115,12 +115,16 @@ func asX(v vecOp) reg.Register { return v.(interface{ AsX() reg.Register }).AsX(
 
 // Predicates of comparisons; only those with not are true for NaN.
 const (
-	equalTo        = 0x00
-	less           = 0x11
-	lessOrEqual    = 0x12
-	greater        = 0x1e
-	notLess        = 0x15
-	notLessOrEqual = 0x16
+	equalTo     = 0x00
+	less        = 0x11
+	lessOrEqual = 0x12
+	greater     = 0x1e
+	ordered     = 0x07
+
+	notEqualTo        = 0x04
+	notLess           = 0x15
+	notLessOrEqual    = 0x16
+	notGreaterOrEqual = 0x19
 )
 
 // choose returns yes where x and y satisfy the predicate, no elsewhere.

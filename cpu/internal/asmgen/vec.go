@@ -16,6 +16,7 @@ func (s *isa) writeVec() {
 	}
 	p := s.newPhilox()
 	s.arithmetic()
+	s.binary()
 	s.reductions()
 	s.maximum(m)
 	s.activations(m)
@@ -29,26 +30,11 @@ func (s *isa) writeVec() {
 
 func (s *isa) arithmetic() {
 	c := s.c
-	s.elements("sub", "func(dst, x, y []float32)", "dst[i] = x[i] − y[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
-		return func(in []vecOp) []vecOp {
-			c.VSUBPS(in[2], in[1], in[1])
-			return in[1:2]
-		}
-	})
-	s.elements("div", "func(dst, x, y []float32)", "dst[i] = x[i]/y[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
-		return func(in []vecOp) []vecOp {
-			c.VDIVPS(in[2], in[1], in[1])
-			return in[1:2]
-		}
-	})
 	s.elements("sqrt", "func(dst, x []float32)", "dst[i] = √x[i].", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
 		return func(in []vecOp) []vecOp {
 			c.VSQRTPS(in[1], in[1])
 			return in[1:2]
 		}
-	})
-	s.elements("larger", "func(dst, x, y []float32)", "dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].", []string{"dst", "x", "y"}, func() func([]vecOp) []vecOp {
-		return func(in []vecOp) []vecOp { return []vecOp{s.pick(s.beats(in[2], in[1]), in[2], in[1])} }
 	})
 	s.elements("shift", "func(dst, x []float32, alpha float32)", "dst[i] = x[i] + alpha.", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
 		alpha := s.scalar("alpha")

@@ -16,22 +16,6 @@ func (s *isa) pooling() {
 	s.meanWindow()
 }
 
-// beats returns where v takes the place of the maximum m found before: where v is greater, or NaN while m is not.
-func (s *isa) beats(v, m vecOp) *mask {
-	const ordered = 0x07
-	if s.masked() {
-		k := s.c.K()
-		s.c.VCMPPS(operand.Imm(ordered), m, m, k)
-		s.c.VCMPPS(operand.Imm(notLessOrEqual), m, v, k, k)
-		return &mask{register: k}
-	}
-	wins, number := s.vector(), s.vector()
-	s.c.VCMPPS(operand.Imm(notLessOrEqual), m, v, wins)
-	s.c.VCMPPS(operand.Imm(ordered), m, m, number)
-	s.c.VANDPS(number, wins, wins)
-	return &mask{vector: wins}
-}
-
 // pick returns yes in the lanes of the mask, no elsewhere.
 func (s *isa) pick(m *mask, yes, no vecOp) vecOp {
 	out := s.vector()
@@ -99,11 +83,11 @@ func (s *isa) newWindow() *window {
 
 // greatest returns the first maximum of four registers and, unless place is nil, its place; place is that of the first.
 func (s *isa) greatest(w *window, p, q, r, t, place vecOp) (best, winner vecOp) {
-	right := s.beats(q, p)
+	right := s.beats(notLessOrEqual, q, p)
 	above := s.pick(right, q, p)
-	rightBelow := s.beats(t, r)
+	rightBelow := s.beats(notLessOrEqual, t, r)
 	below := s.pick(rightBelow, t, r)
-	down := s.beats(below, above)
+	down := s.beats(notLessOrEqual, below, above)
 	best = s.pick(down, below, above)
 	if place == nil {
 		return best, nil
@@ -334,7 +318,7 @@ func (s *isa) maxWindow() {
 			}
 			s.taps(from, part, func(at reg.Register) {
 				v := s.load(operand.Mem{Base: at}, m)
-				wins := s.beats(v, best)
+				wins := s.beats(notLessOrEqual, v, best)
 				c.VMOVAPS(s.pick(wins, v, best), best)
 				if places != nil {
 					c.VMOVAPS(s.pick(wins, place, winner), winner)

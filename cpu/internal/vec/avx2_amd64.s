@@ -340,76 +340,6 @@ DATA lanes<>+16(SB)/8, $0x0000000000000002
 DATA lanes<>+24(SB)/8, $0x0000000000000003
 GLOBL lanes<>(SB), RODATA|NOPTR, $32
 
-// func subAVX2(dst []float32, x []float32, y []float32)
-// Requires: AVX, AVX2
-TEXT ·subAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), AX
-	MOVQ dst_base+0(FP), CX
-	MOVQ x_base+24(FP), DX
-	MOVQ y_base+48(FP), BX
-	XORQ SI, SI
-	SUBQ $0x08, AX
-	JL   tail
-
-loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (BX)(SI*4), Y1
-	VSUBPS  Y1, Y0, Y0
-	VMOVUPS Y0, (CX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, AX
-	JGE     loop
-
-tail:
-	ADDQ         $0x08, AX
-	JZ           done
-	VMOVQ        AX, X0
-	VPBROADCASTD X0, Y0
-	VPCMPGTD     iota<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (BX)(SI*4), Y0, Y2
-	VSUBPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
-
-done:
-	VZEROUPPER
-	RET
-
-// func divAVX2(dst []float32, x []float32, y []float32)
-// Requires: AVX, AVX2
-TEXT ·divAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), AX
-	MOVQ dst_base+0(FP), CX
-	MOVQ x_base+24(FP), DX
-	MOVQ y_base+48(FP), BX
-	XORQ SI, SI
-	SUBQ $0x08, AX
-	JL   tail
-
-loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VMOVUPS (BX)(SI*4), Y1
-	VDIVPS  Y1, Y0, Y0
-	VMOVUPS Y0, (CX)(SI*4)
-	ADDQ    $0x08, SI
-	SUBQ    $0x08, AX
-	JGE     loop
-
-tail:
-	ADDQ         $0x08, AX
-	JZ           done
-	VMOVQ        AX, X0
-	VPBROADCASTD X0, Y0
-	VPCMPGTD     iota<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (BX)(SI*4), Y0, Y2
-	VDIVPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
-
-done:
-	VZEROUPPER
-	RET
-
 // func sqrtAVX2(dst []float32, x []float32)
 // Requires: AVX, AVX2
 TEXT ·sqrtAVX2(SB), NOSPLIT, $0-48
@@ -437,47 +367,6 @@ tail:
 	VMASKMOVPS   (DX)(BX*4), Y0, Y1
 	VSQRTPS      Y1, Y1
 	VMASKMOVPS   Y1, Y0, (CX)(BX*4)
-
-done:
-	VZEROUPPER
-	RET
-
-// func largerAVX2(dst []float32, x []float32, y []float32)
-// Requires: AVX, AVX2
-TEXT ·largerAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), AX
-	MOVQ dst_base+0(FP), CX
-	MOVQ x_base+24(FP), DX
-	MOVQ y_base+48(FP), BX
-	XORQ SI, SI
-	SUBQ $0x08, AX
-	JL   tail
-
-loop:
-	VMOVUPS   (DX)(SI*4), Y0
-	VMOVUPS   (BX)(SI*4), Y1
-	VCMPPS    $0x16, Y0, Y1, Y2
-	VCMPPS    $0x07, Y0, Y0, Y3
-	VANDPS    Y3, Y2, Y2
-	VBLENDVPS Y2, Y1, Y0, Y0
-	VMOVUPS   Y0, (CX)(SI*4)
-	ADDQ      $0x08, SI
-	SUBQ      $0x08, AX
-	JGE       loop
-
-tail:
-	ADDQ         $0x08, AX
-	JZ           done
-	VMOVQ        AX, X0
-	VPBROADCASTD X0, Y0
-	VPCMPGTD     iota<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMASKMOVPS   (BX)(SI*4), Y0, Y2
-	VCMPPS       $0x16, Y1, Y2, Y3
-	VCMPPS       $0x07, Y1, Y1, Y4
-	VANDPS       Y4, Y3, Y3
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -649,6 +538,355 @@ tail:
 	VMASKMOVPS   (DX)(BX*4), Y1, Y3
 	VFMADD231PS  Y3, Y0, Y2
 	VMASKMOVPS   Y2, Y1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·subAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS (BX)(SI*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(SI*4)
+	ADDQ    $0x08, SI
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VSUBPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·divAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS (BX)(SI*4), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(SI*4)
+	ADDQ    $0x08, SI
+	SUBQ    $0x08, AX
+	JGE     loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func largerAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·largerAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y0
+	VMOVUPS   (BX)(SI*4), Y1
+	VCMPPS    $0x16, Y0, Y1, Y2
+	VCMPPS    $0x07, Y0, Y0, Y3
+	VANDPS    Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VCMPPS       $0x16, Y1, Y2, Y3
+	VCMPPS       $0x07, Y1, Y1, Y4
+	VANDPS       Y4, Y3, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func smallerAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·smallerAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, AX
+	JL   tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y0
+	VMOVUPS   (BX)(SI*4), Y1
+	VCMPPS    $0x19, Y0, Y1, Y2
+	VCMPPS    $0x07, Y0, Y0, Y3
+	VANDPS    Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     iota<>+0(SB), Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMASKMOVPS   (BX)(SI*4), Y0, Y2
+	VCMPPS       $0x19, Y1, Y2, Y3
+	VCMPPS       $0x07, Y1, Y1, Y4
+	VANDPS       Y4, Y3, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func equalAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·equalAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    SI, SI
+	SUBQ    $0x08, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y2
+	VMOVUPS   (BX)(SI*4), Y3
+	VCMPPS    $0x00, Y3, Y2, Y2
+	VBLENDVPS Y2, Y0, Y1, Y2
+	VMOVUPS   Y2, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (DX)(SI*4), Y2, Y3
+	VMASKMOVPS   (BX)(SI*4), Y2, Y4
+	VCMPPS       $0x00, Y4, Y3, Y3
+	VBLENDVPS    Y3, Y0, Y1, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func notEqualAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·notEqualAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    SI, SI
+	SUBQ    $0x08, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y2
+	VMOVUPS   (BX)(SI*4), Y3
+	VCMPPS    $0x04, Y3, Y2, Y2
+	VBLENDVPS Y2, Y0, Y1, Y2
+	VMOVUPS   Y2, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (DX)(SI*4), Y2, Y3
+	VMASKMOVPS   (BX)(SI*4), Y2, Y4
+	VCMPPS       $0x04, Y4, Y3, Y3
+	VBLENDVPS    Y3, Y0, Y1, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func lessAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·lessAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    SI, SI
+	SUBQ    $0x08, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y2
+	VMOVUPS   (BX)(SI*4), Y3
+	VCMPPS    $0x11, Y3, Y2, Y2
+	VBLENDVPS Y2, Y0, Y1, Y2
+	VMOVUPS   Y2, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (DX)(SI*4), Y2, Y3
+	VMASKMOVPS   (BX)(SI*4), Y2, Y4
+	VCMPPS       $0x11, Y4, Y3, Y3
+	VBLENDVPS    Y3, Y0, Y1, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func lessOrEqualAVX2(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·lessOrEqualAVX2(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    SI, SI
+	SUBQ    $0x08, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Y2
+	VMOVUPS   (BX)(SI*4), Y3
+	VCMPPS    $0x12, Y3, Y2, Y2
+	VBLENDVPS Y2, Y0, Y1, Y2
+	VMOVUPS   Y2, (CX)(SI*4)
+	ADDQ      $0x08, SI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     iota<>+0(SB), Y2, Y2
+	VMASKMOVPS   (DX)(SI*4), Y2, Y3
+	VMASKMOVPS   (BX)(SI*4), Y2, Y4
+	VCMPPS       $0x12, Y4, Y3, Y3
+	VBLENDVPS    Y3, Y0, Y1, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func selectsAVX2(dst []float32, cond []float32, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·selectsAVX2(SB), NOSPLIT, $0-96
+	MOVQ   dst_len+8(FP), AX
+	MOVQ   dst_base+0(FP), CX
+	MOVQ   cond_base+24(FP), DX
+	MOVQ   x_base+48(FP), BX
+	MOVQ   y_base+72(FP), SI
+	VXORPS Y0, Y0, Y0
+	XORQ   DI, DI
+	SUBQ   $0x08, AX
+	JL     tail
+
+loop:
+	VMOVUPS   (DX)(DI*4), Y1
+	VMOVUPS   (BX)(DI*4), Y2
+	VMOVUPS   (SI)(DI*4), Y3
+	VCMPPS    $0x04, Y0, Y1, Y1
+	VBLENDVPS Y1, Y2, Y3, Y1
+	VMOVUPS   Y1, (CX)(DI*4)
+	ADDQ      $0x08, DI
+	SUBQ      $0x08, AX
+	JGE       loop
+
+tail:
+	ADDQ         $0x08, AX
+	JZ           done
+	VMOVQ        AX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     iota<>+0(SB), Y1, Y1
+	VMASKMOVPS   (DX)(DI*4), Y1, Y2
+	VMASKMOVPS   (BX)(DI*4), Y1, Y3
+	VMASKMOVPS   (SI)(DI*4), Y1, Y4
+	VCMPPS       $0x04, Y0, Y2, Y0
+	VBLENDVPS    Y0, Y3, Y4, Y0
+	VMASKMOVPS   Y0, Y1, (CX)(DI*4)
 
 done:
 	VZEROUPPER

@@ -4,25 +4,10 @@
 
 package vec
 
-// subAVX2 does dst[i] = x[i] − y[i].
-//
-//go:noescape
-func subAVX2(dst []float32, x []float32, y []float32)
-
-// divAVX2 does dst[i] = x[i]/y[i].
-//
-//go:noescape
-func divAVX2(dst []float32, x []float32, y []float32)
-
 // sqrtAVX2 does dst[i] = √x[i].
 //
 //go:noescape
 func sqrtAVX2(dst []float32, x []float32)
-
-// largerAVX2 does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
-//
-//go:noescape
-func largerAVX2(dst []float32, x []float32, y []float32)
 
 // shiftAVX2 does dst[i] = x[i] + alpha.
 //
@@ -48,6 +33,51 @@ func scaleAVX2(dst []float32, x []float32, alpha float32)
 //
 //go:noescape
 func axpyAVX2(y []float32, x []float32, alpha float32)
+
+// subAVX2 does dst[i] = x[i] − y[i].
+//
+//go:noescape
+func subAVX2(dst []float32, x []float32, y []float32)
+
+// divAVX2 does dst[i] = x[i]/y[i].
+//
+//go:noescape
+func divAVX2(dst []float32, x []float32, y []float32)
+
+// largerAVX2 does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func largerAVX2(dst []float32, x []float32, y []float32)
+
+// smallerAVX2 does dst[i] = y[i] if y[i] < x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func smallerAVX2(dst []float32, x []float32, y []float32)
+
+// equalAVX2 does dst[i] = 1 if x[i] = y[i], else 0.
+//
+//go:noescape
+func equalAVX2(dst []float32, x []float32, y []float32)
+
+// notEqualAVX2 does dst[i] = 1 if x[i] ≠ y[i], else 0.
+//
+//go:noescape
+func notEqualAVX2(dst []float32, x []float32, y []float32)
+
+// lessAVX2 does dst[i] = 1 if x[i] < y[i], else 0.
+//
+//go:noescape
+func lessAVX2(dst []float32, x []float32, y []float32)
+
+// lessOrEqualAVX2 does dst[i] = 1 if x[i] ≤ y[i], else 0.
+//
+//go:noescape
+func lessOrEqualAVX2(dst []float32, x []float32, y []float32)
+
+// selectsAVX2 does dst[i] = x[i] if cond[i] ≠ 0, else y[i].
+//
+//go:noescape
+func selectsAVX2(dst []float32, cond []float32, x []float32, y []float32)
 
 // sumAVX2 does Σ x[i].
 //

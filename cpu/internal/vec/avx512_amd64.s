@@ -628,76 +628,6 @@ DATA interleaveHigh<>+48(SB)/8, $0x0000000000000007
 DATA interleaveHigh<>+56(SB)/8, $0x000000000000000f
 GLOBL interleaveHigh<>(SB), RODATA|NOPTR, $64
 
-// func subAVX512(dst []float32, x []float32, y []float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·subAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), AX
-	MOVQ dst_base+0(FP), CX
-	MOVQ x_base+24(FP), DX
-	MOVQ y_base+48(FP), BX
-	XORQ SI, SI
-	SUBQ $0x10, AX
-	JL   tail
-
-loop:
-	VMOVUPS (DX)(SI*4), Z0
-	VMOVUPS (BX)(SI*4), Z1
-	VSUBPS  Z1, Z0, Z0
-	VMOVUPS Z0, (CX)(SI*4)
-	ADDQ    $0x10, SI
-	SUBQ    $0x10, AX
-	JGE     loop
-
-tail:
-	ADDQ      $0x10, AX
-	JZ        done
-	MOVQ      $-1, DI
-	BZHIQ     AX, DI, DI
-	KMOVW     DI, K1
-	VMOVUPS.Z (DX)(SI*4), K1, Z0
-	VMOVUPS.Z (BX)(SI*4), K1, Z1
-	VSUBPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)(SI*4)
-
-done:
-	VZEROUPPER
-	RET
-
-// func divAVX512(dst []float32, x []float32, y []float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·divAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), AX
-	MOVQ dst_base+0(FP), CX
-	MOVQ x_base+24(FP), DX
-	MOVQ y_base+48(FP), BX
-	XORQ SI, SI
-	SUBQ $0x10, AX
-	JL   tail
-
-loop:
-	VMOVUPS (DX)(SI*4), Z0
-	VMOVUPS (BX)(SI*4), Z1
-	VDIVPS  Z1, Z0, Z0
-	VMOVUPS Z0, (CX)(SI*4)
-	ADDQ    $0x10, SI
-	SUBQ    $0x10, AX
-	JGE     loop
-
-tail:
-	ADDQ      $0x10, AX
-	JZ        done
-	MOVQ      $-1, DI
-	BZHIQ     AX, DI, DI
-	KMOVW     DI, K1
-	VMOVUPS.Z (DX)(SI*4), K1, Z0
-	VMOVUPS.Z (BX)(SI*4), K1, Z1
-	VDIVPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)(SI*4)
-
-done:
-	VZEROUPPER
-	RET
-
 // func sqrtAVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·sqrtAVX512(SB), NOSPLIT, $0-48
@@ -725,45 +655,6 @@ tail:
 	VMOVUPS.Z (DX)(BX*4), K1, Z0
 	VSQRTPS   Z0, Z0
 	VMOVUPS   Z0, K1, (CX)(BX*4)
-
-done:
-	VZEROUPPER
-	RET
-
-// func largerAVX512(dst []float32, x []float32, y []float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·largerAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), AX
-	MOVQ dst_base+0(FP), CX
-	MOVQ x_base+24(FP), DX
-	MOVQ y_base+48(FP), BX
-	XORQ SI, SI
-	SUBQ $0x10, AX
-	JL   tail
-
-loop:
-	VMOVUPS   (DX)(SI*4), Z0
-	VMOVUPS   (BX)(SI*4), Z1
-	VCMPPS    $0x07, Z0, Z0, K1
-	VCMPPS    $0x16, Z0, Z1, K1, K1
-	VBLENDMPS Z1, Z0, K1, Z2
-	VMOVUPS   Z2, (CX)(SI*4)
-	ADDQ      $0x10, SI
-	SUBQ      $0x10, AX
-	JGE       loop
-
-tail:
-	ADDQ      $0x10, AX
-	JZ        done
-	MOVQ      $-1, DI
-	BZHIQ     AX, DI, DI
-	KMOVW     DI, K1
-	VMOVUPS.Z (DX)(SI*4), K1, Z0
-	VMOVUPS.Z (BX)(SI*4), K1, Z1
-	VCMPPS    $0x07, Z0, Z0, K2
-	VCMPPS    $0x16, Z0, Z1, K2, K2
-	VBLENDMPS Z1, Z0, K2, Z3
-	VMOVUPS   Z3, K1, (CX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -935,6 +826,351 @@ tail:
 	VMOVUPS.Z   (DX)(BX*4), K1, Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (CX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·subAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Z0
+	VMOVUPS (BX)(SI*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)(SI*4)
+	ADDQ    $0x10, SI
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·divAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS (DX)(SI*4), Z0
+	VMOVUPS (BX)(SI*4), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)(SI*4)
+	ADDQ    $0x10, SI
+	SUBQ    $0x10, AX
+	JGE     loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VDIVPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func largerAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·largerAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z0
+	VMOVUPS   (BX)(SI*4), Z1
+	VCMPPS    $0x07, Z0, Z0, K1
+	VCMPPS    $0x16, Z0, Z1, K1, K1
+	VBLENDMPS Z1, Z0, K1, Z2
+	VMOVUPS   Z2, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x16, Z0, Z1, K2, K2
+	VBLENDMPS Z1, Z0, K2, Z3
+	VMOVUPS   Z3, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func smallerAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·smallerAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, AX
+	JL   tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z0
+	VMOVUPS   (BX)(SI*4), Z1
+	VCMPPS    $0x07, Z0, Z0, K1
+	VCMPPS    $0x19, Z0, Z1, K1, K1
+	VBLENDMPS Z1, Z0, K1, Z2
+	VMOVUPS   Z2, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMOVUPS.Z (BX)(SI*4), K1, Z1
+	VCMPPS    $0x07, Z0, Z0, K2
+	VCMPPS    $0x19, Z0, Z1, K2, K2
+	VBLENDMPS Z1, Z0, K2, Z3
+	VMOVUPS   Z3, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func equalAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·equalAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Z0
+	VXORPS  Z1, Z1, Z1
+	XORQ    SI, SI
+	SUBQ    $0x10, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z2
+	VMOVUPS   (BX)(SI*4), Z3
+	VCMPPS    $0x00, Z3, Z2, K1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z2
+	VMOVUPS.Z (BX)(SI*4), K1, Z3
+	VCMPPS    $0x00, Z3, Z2, K2
+	VBLENDMPS Z0, Z1, K2, Z5
+	VMOVUPS   Z5, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func notEqualAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·notEqualAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Z0
+	VXORPS  Z1, Z1, Z1
+	XORQ    SI, SI
+	SUBQ    $0x10, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z2
+	VMOVUPS   (BX)(SI*4), Z3
+	VCMPPS    $0x04, Z3, Z2, K1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z2
+	VMOVUPS.Z (BX)(SI*4), K1, Z3
+	VCMPPS    $0x04, Z3, Z2, K2
+	VBLENDMPS Z0, Z1, K2, Z5
+	VMOVUPS   Z5, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func lessAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·lessAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Z0
+	VXORPS  Z1, Z1, Z1
+	XORQ    SI, SI
+	SUBQ    $0x10, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z2
+	VMOVUPS   (BX)(SI*4), Z3
+	VCMPPS    $0x11, Z3, Z2, K1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z2
+	VMOVUPS.Z (BX)(SI*4), K1, Z3
+	VCMPPS    $0x11, Z3, Z2, K2
+	VBLENDMPS Z0, Z1, K2, Z5
+	VMOVUPS   Z5, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func lessOrEqualAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·lessOrEqualAVX512(SB), NOSPLIT, $0-72
+	MOVQ    dst_len+8(FP), AX
+	MOVQ    dst_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	VMOVUPS c3f800000<>+0(SB), Z0
+	VXORPS  Z1, Z1, Z1
+	XORQ    SI, SI
+	SUBQ    $0x10, AX
+	JL      tail
+
+loop:
+	VMOVUPS   (DX)(SI*4), Z2
+	VMOVUPS   (BX)(SI*4), Z3
+	VCMPPS    $0x12, Z3, Z2, K1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z2
+	VMOVUPS.Z (BX)(SI*4), K1, Z3
+	VCMPPS    $0x12, Z3, Z2, K2
+	VBLENDMPS Z0, Z1, K2, Z5
+	VMOVUPS   Z5, K1, (CX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func selectsAVX512(dst []float32, cond []float32, x []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·selectsAVX512(SB), NOSPLIT, $0-96
+	MOVQ   dst_len+8(FP), AX
+	MOVQ   dst_base+0(FP), CX
+	MOVQ   cond_base+24(FP), DX
+	MOVQ   x_base+48(FP), BX
+	MOVQ   y_base+72(FP), SI
+	VXORPS Z0, Z0, Z0
+	XORQ   DI, DI
+	SUBQ   $0x10, AX
+	JL     tail
+
+loop:
+	VMOVUPS   (DX)(DI*4), Z1
+	VMOVUPS   (BX)(DI*4), Z2
+	VMOVUPS   (SI)(DI*4), Z3
+	VCMPPS    $0x04, Z0, Z1, K1
+	VBLENDMPS Z2, Z3, K1, Z4
+	VMOVUPS   Z4, (CX)(DI*4)
+	ADDQ      $0x10, DI
+	SUBQ      $0x10, AX
+	JGE       loop
+
+tail:
+	ADDQ      $0x10, AX
+	JZ        done
+	MOVQ      $-1, R8
+	BZHIQ     AX, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DX)(DI*4), K1, Z1
+	VMOVUPS.Z (BX)(DI*4), K1, Z2
+	VMOVUPS.Z (SI)(DI*4), K1, Z3
+	VCMPPS    $0x04, Z0, Z1, K2
+	VBLENDMPS Z2, Z3, K2, Z5
+	VMOVUPS   Z5, K1, (CX)(DI*4)
 
 done:
 	VZEROUPPER

@@ -4,25 +4,10 @@
 
 package vec
 
-// subAVX512 does dst[i] = x[i] − y[i].
-//
-//go:noescape
-func subAVX512(dst []float32, x []float32, y []float32)
-
-// divAVX512 does dst[i] = x[i]/y[i].
-//
-//go:noescape
-func divAVX512(dst []float32, x []float32, y []float32)
-
 // sqrtAVX512 does dst[i] = √x[i].
 //
 //go:noescape
 func sqrtAVX512(dst []float32, x []float32)
-
-// largerAVX512 does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
-//
-//go:noescape
-func largerAVX512(dst []float32, x []float32, y []float32)
 
 // shiftAVX512 does dst[i] = x[i] + alpha.
 //
@@ -48,6 +33,51 @@ func scaleAVX512(dst []float32, x []float32, alpha float32)
 //
 //go:noescape
 func axpyAVX512(y []float32, x []float32, alpha float32)
+
+// subAVX512 does dst[i] = x[i] − y[i].
+//
+//go:noescape
+func subAVX512(dst []float32, x []float32, y []float32)
+
+// divAVX512 does dst[i] = x[i]/y[i].
+//
+//go:noescape
+func divAVX512(dst []float32, x []float32, y []float32)
+
+// largerAVX512 does dst[i] = y[i] if y[i] > x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func largerAVX512(dst []float32, x []float32, y []float32)
+
+// smallerAVX512 does dst[i] = y[i] if y[i] < x[i], or if it is NaN and x[i] is not; else x[i].
+//
+//go:noescape
+func smallerAVX512(dst []float32, x []float32, y []float32)
+
+// equalAVX512 does dst[i] = 1 if x[i] = y[i], else 0.
+//
+//go:noescape
+func equalAVX512(dst []float32, x []float32, y []float32)
+
+// notEqualAVX512 does dst[i] = 1 if x[i] ≠ y[i], else 0.
+//
+//go:noescape
+func notEqualAVX512(dst []float32, x []float32, y []float32)
+
+// lessAVX512 does dst[i] = 1 if x[i] < y[i], else 0.
+//
+//go:noescape
+func lessAVX512(dst []float32, x []float32, y []float32)
+
+// lessOrEqualAVX512 does dst[i] = 1 if x[i] ≤ y[i], else 0.
+//
+//go:noescape
+func lessOrEqualAVX512(dst []float32, x []float32, y []float32)
+
+// selectsAVX512 does dst[i] = x[i] if cond[i] ≠ 0, else y[i].
+//
+//go:noescape
+func selectsAVX512(dst []float32, cond []float32, x []float32, y []float32)
 
 // sumAVX512 does Σ x[i].
 //

@@ -6,7 +6,10 @@ import "fmt"
 type Kernel struct {
 	name string
 
-	add, sub, mul, div, larger func(dst, x, y []float32)
+	add, sub, mul, div                 func(dst, x, y []float32)
+	larger, smaller                    func(dst, x, y []float32)
+	equal, notEqual, less, lessOrEqual func(dst, x, y []float32)
+	selects                            func(dst, cond, x, y []float32)
 
 	sqrt        func(dst, x []float32)
 	scale       func(dst, x []float32, alpha float32)

@@ -19,30 +19,6 @@ func (k *Kernel) Add(dst, x, y []float32) {
 	}
 }
 
-// Sub does dst[i] = x[i] − y[i].
-func (k *Kernel) Sub(dst, x, y []float32) {
-	equalLengths(len(dst), len(x), len(y))
-	if len(dst) > 0 {
-		k.sub(dst, x, y)
-	}
-}
-
-// Div does dst[i] = x[i]/y[i].
-func (k *Kernel) Div(dst, x, y []float32) {
-	equalLengths(len(dst), len(x), len(y))
-	if len(dst) > 0 {
-		k.div(dst, x, y)
-	}
-}
-
-// Larger does dst[i] = max(x[i], y[i]): x[i] if they are equal, the first NaN if there is one.
-func (k *Kernel) Larger(dst, x, y []float32) {
-	equalLengths(len(dst), len(x), len(y))
-	if len(dst) > 0 {
-		k.larger(dst, x, y)
-	}
-}
-
 // Mul does dst[i] = x[i]·y[i].
 func (k *Kernel) Mul(dst, x, y []float32) {
 	equalLengths(len(dst), len(x), len(y))

@@ -230,20 +230,6 @@ func TestReLUEdges(t *testing.T) {
 	})
 }
 
-// TestLargerEdges has ties and NaN, which a maximum of the processor gets wrong.
-func TestLargerEdges(t *testing.T) {
-	other := math.Float32frombits(0xffc00123)
-	zero := float32(0)
-	x := []float32{nan, 1, nan, zero, -zero, inf, -inf, other}
-	y := []float32{1, nan, other, -zero, zero, nan, inf, nan}
-	want := []float32{nan, nan, nan, zero, -zero, nan, inf, other}
-	eachKernel(t, func(t *testing.T, k *Kernel) {
-		dst := make([]float32, len(x))
-		k.Larger(dst, x, y)
-		assert.Equal(t, bits(want), bits(dst))
-	})
-}
-
 func TestFill(t *testing.T) {
 	for _, n := range lengths() {
 		s, whole := guarded(make([]float32, n))

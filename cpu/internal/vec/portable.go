@@ -10,6 +10,12 @@ var portable = Kernel{
 	mul:         mulPortable,
 	div:         divPortable,
 	larger:      largerPortable,
+	smaller:     smallerPortable,
+	equal:       equalPortable,
+	notEqual:    notEqualPortable,
+	less:        lessPortable,
+	lessOrEqual: lessOrEqualPortable,
+	selects:     selectsPortable,
 	sqrt:        sqrtPortable,
 	shift:       shiftPortable,
 	scale:       scalePortable,
@@ -58,27 +64,6 @@ var portable = Kernel{
 func addPortable(dst, x, y []float32) {
 	for i := range dst {
 		dst[i] = x[i] + y[i]
-	}
-}
-
-func subPortable(dst, x, y []float32) {
-	for i := range dst {
-		dst[i] = x[i] - y[i]
-	}
-}
-
-func divPortable(dst, x, y []float32) {
-	for i := range dst {
-		dst[i] = x[i] / y[i]
-	}
-}
-
-func largerPortable(dst, x, y []float32) {
-	for i, v := range x {
-		if w := y[i]; !(w <= v) && v == v {
-			v = w
-		}
-		dst[i] = v
 	}
 }
 
