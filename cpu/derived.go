@@ -28,14 +28,19 @@ type derived struct {
 // derive plans n float32 numbers that are made of the operand v.
 func (c *compiler) derive(p *plan, v backend.View, n int) *derived {
 	d := &derived{}
-	if t := c.tensors[v.Buffer]; t != nil && !c.accesses[v.Buffer].Writes() {
-		d.source = t
+	if c.keeps(v) {
+		d.source = c.tensors[v.Buffer]
 		d.region = region{n: n, owners: 1}
 		c.kept = append(c.kept, d)
 		return d
 	}
 	d.region = p.floats(n)
 	return d
+}
+
+// keeps reports whether what is made of the operand v is kept from run to run.
+func (c *compiler) keeps(v backend.View) bool {
+	return c.tensors[v.Buffer] != nil && !c.accesses[v.Buffer].Writes()
 }
 
 // allocate gets the memory of what is kept. The error wraps backend.ErrMemory.

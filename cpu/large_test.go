@@ -89,7 +89,7 @@ func TestLargeProducts(t *testing.T) {
 		{1, 700, 900, false, false},
 		{1, 10, 9000, false, false},
 	} {
-		v := newProduct(s.m, s.n, s.k)
+		v := newProduct(gemm.Default(), s.m, s.n, s.k)
 		require.Equal(t, s.tiles, v.rows < s.m || v.cols < s.n, "tiles of %+v: %+v", s, v)
 		require.Equal(t, s.slices, v.slices > 1, "slices of %+v: %+v", s, v)
 		for _, form := range []struct{ a, b, accumulate, bias bool }{{}, {a: true, bias: true}, {b: true, accumulate: true}, {true, true, true, true}} {

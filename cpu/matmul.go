@@ -15,61 +15,77 @@ type product struct {
 }
 
 // newProduct decides how a product is cut.
-func newProduct(m, n, k int) product {
+func newProduct(kernel *gemm.Kernel, m, n, k int) product {
 	p := product{m: m, n: n, k: k, rows: m, cols: n, slices: 1, depth: k}
-	parts := min(2*m*n*k/flopGrain, maxParts/2)
-	if parts < 2 {
+	flop := 2 * m * n * k
+	if flop < 2*flopGrain {
 		return p
 	}
-	// A tile has to pack its rows and columns, k deep, and its products have to pay
-	// for that.
-	const least = 64
-	for parts > 1 && (p.rows > least || p.cols > least) {
-		if p.rows >= p.cols {
-			p.rows = ceil(ceil(p.rows, 2), 8) * 8
-		} else {
-			p.cols = ceil(ceil(p.cols, 2), 32) * 32
-		}
-		parts /= 2
+	// The product is worth sharing. Its tiles may then be small, so that they come out
+	// even, but whole columns or whole rows, so that not much is read or packed twice:
+	// each strip of columns reads all of A, each strip of rows all of B.
+	const (
+		fewRows = 256
+		cached  = 1 << 17 // elements of B that the second-level cache holds beside A
+	)
+	tiles := min(4*flop/flopGrain, maxParts/2)
+	if unit := kernel.NR(); m <= fewRows && n >= 4*unit {
+		p.cols = ceil(ceil(n, tiles), unit) * unit
+		return p
 	}
-	const deep = 512
-	if tiles := ceil(m, p.rows) * ceil(n, p.cols); tiles < 4 && parts > 1 && k >= 2*deep {
-		p.rows, p.cols = m, n
-		p.slices = min(parts*tiles, k/deep)
-		p.depth = ceil(k, p.slices)
+	least := 32
+	if n*k > cached {
+		least = 128
+	}
+	p.rows = min(m, max(ceil(ceil(m, tiles), 8)*8, least))
+	if slices, block := min(flop/flopGrain, maxParts/2), kernel.Depth(k); ceil(m, p.rows) < 4 && k >= 4*block {
+		p.rows = m
+		p.depth = ceil(ceil(k, slices), 2*block) * 2 * block
 		p.slices = ceil(k, p.depth)
 	}
 	return p
 }
 
 func (c *compiler) matMul(p *plan, o *backend.MatMul) {
-	if o.C.Shape[0] == 1 {
-		c.vectorProduct(p, o)
-		return
-	}
 	k := o.A.Shape[1]
 	if o.TransposeA {
 		k = o.A.Shape[0]
 	}
-	v := newProduct(o.C.Shape[0], o.C.Shape[1], k)
-	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.C)
 	kernel := c.device.gemm
-	packed := p.reserve(c.threads, kernel.Workspace(v.rows, v.cols, v.depth), 4)
+	v := newProduct(kernel, o.C.Shape[0], o.C.Shape[1], k)
+	right := gemm.Right(nil, o.B.Shape[1], o.TransposeB)
+	whole := c.packs(&v, &right, o.B)
+	if v.m == 1 && o.TransposeB && !whole {
+		c.vectorProduct(p, o)
+		return
+	}
+	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.C)
+	work := p.reserve(c.threads, kernel.Workspace(v.rows, v.cols, v.k), 4)
 	sums := p.floats((v.slices - 1) * v.m * v.n)
-	p.bind = func(work []byte) {
-		epilogue.bind(c, work)
-		y, packed := c.floats(o.C), each[float32](work, packed)
+	var kept *derived
+	if whole {
+		kept = c.derive(p, o.B, kernel.SizeB(v.n, v.k))
+		p.algorithm = "packed once"
+	}
+	p.bind = func(memory []byte) {
+		epilogue.bind(c, memory)
+		y, work := c.floats(o.C), each[float32](memory, work)
 		left := gemm.Left(c.floats(o.A), o.A.Shape[1], o.TransposeA)
-		right := gemm.Right(c.floats(o.B), o.B.Shape[1], o.TransposeB)
+		right.Data = c.floats(o.B)
+		var packed []float32
+		if kept != nil {
+			packed = kept.floats(memory)
+			c.making(kept, func() {
+				c.split(v.n, grainFor(v.k), kernel.NR(), func(lo, hi, _ int) { kernel.PackWhole(packed, &right, v.n, lo, hi-lo, v.k) })
+			})
+		}
 		finish := c.matMulFinish(o, epilogue)
 		products := make([]*gemm.Product, v.slices)
-		partial := in[float32](work, sums)
+		partial := in[float32](memory, sums)
 		for s := range products {
-			a, b := left, right
 			from := s * v.depth
-			a.Data = a.Data[from*a.DepthStride:]
-			b.Data = b.Data[from*b.DepthStride:]
-			products[s] = &gemm.Product{M: v.m, N: v.n, K: min(v.depth, v.k-from), A: &a, B: &b, C: y, Stride: v.n, Accumulate: o.Accumulate}
+			products[s] = &gemm.Product{M: v.m, N: v.n, K: v.k, From: from, To: min(from+v.depth, v.k), A: &left, B: &right, Packed: packed,
+				C: y, Stride: v.n, Accumulate: o.Accumulate}
 			if s > 0 {
 				products[s].C, products[s].Accumulate = partial[(s-1)*v.m*v.n:s*v.m*v.n], false
 			}
@@ -82,7 +98,7 @@ func (c *compiler) matMul(p *plan, o *backend.MatMul) {
 		c.parallel(v.slices*tiles, func(part, worker int) {
 			slice, tile := part/tiles, part%tiles
 			i, j := tile/across*v.rows, tile%across*v.cols
-			kernel.Multiply(products[slice], i, min(v.rows, v.m-i), j, min(v.cols, v.n-j), packed[worker])
+			kernel.Multiply(products[slice], i, min(v.rows, v.m-i), j, min(v.cols, v.n-j), work[worker])
 		})
 		if v.slices > 1 {
 			c.split(v.m, grainFor(v.n*v.slices), 1, func(lo, hi, _ int) {
@@ -94,6 +110,13 @@ func (c *compiler) matMul(p *plan, o *backend.MatMul) {
 			})
 		}
 	}
+}
+
+// packs reports whether B is packed once for all tiles: if it has to be packed at all
+// and is the same from run to run, or if several strips of rows would else each do so.
+func (c *compiler) packs(v *product, right *gemm.Strided, b backend.View) bool {
+	const most = 1 << 22 // elements that are worth the memory for one run
+	return c.device.gemm.Packs(right, v.rows, v.k) && (c.keeps(b) || v.rows < v.m && v.n*v.k <= most)
 }
 
 // matMulFinish is the epilogue of a MatMul.
