@@ -172,12 +172,14 @@ func columnSums(k *vec.Kernel, sum []float64, x []float32, rows, stride int, row
 	}
 }
 
-// vectorSum adds up a vector: short ones in float64, long ones by blocks.
+// vectorSum adds up a vector: very short ones in float64, others by blocks.
 func vectorSum(k *vec.Kernel, x []float32) float64 {
 	const block = 512
 	sum := 0.0
-	for ; len(x) >= block; x = x[block:] {
-		sum += float64(k.Sum(x[:block]))
+	for len(x) >= shortRow {
+		n := min(block, len(x))
+		sum += float64(k.Sum(x[:n]))
+		x = x[n:]
 	}
 	for _, v := range x {
 		sum += float64(v)
@@ -201,17 +203,15 @@ func (c *compiler) reduceScattered(p *plan, o *backend.Reduce, r *reduction) {
 	}
 }
 
-// reduceMax finds maxima and their positions.
+// reduceMax finds maxima or their positions.
 func (c *compiler) reduceMax(p *plan, o *backend.Reduce, r *reduction) {
+	if r.plain && r.inner >= shortRow {
+		c.reduceMaxColumns(p, o, r)
+		return
+	}
 	p.bind = func([]byte) {
 		x := c.floats(o.X)
-		var value []float32
-		var place []int32
-		if o.Func == backend.ReduceMax {
-			value = c.floats(o.Y)
-		} else {
-			place = c.ints(o.Y)
-		}
+		value, place := c.maxima(o)
 		c.split(r.outputs, grainFor(r.count*scalarCost), 1, func(lo, hi, _ int) {
 			for i := lo; i < hi; i++ {
 				base := r.base(i)
@@ -230,6 +230,38 @@ func (c *compiler) reduceMax(p *plan, o *backend.Reduce, r *reduction) {
 				} else {
 					value[i] = best
 				}
+			}
+		})
+	}
+}
+
+// maxima returns the output of a maximum, of which one is nil: values or places.
+func (c *compiler) maxima(o *backend.Reduce) (value []float32, place []int32) {
+	if o.Func == backend.ReduceMax {
+		return c.floats(o.Y), nil
+	}
+	return nil, c.ints(o.Y)
+}
+
+// reduceMaxColumns finds the maxima of X [outer, count, inner] along its middle
+// axis, which is a window of one column.
+func (c *compiler) reduceMaxColumns(p *plan, o *backend.Reduce, r *reduction) {
+	blocks := ceil(r.inner, columnBlock)
+	scratch := p.reserve(c.threads, columnBlock, 4)
+	taps := vec.Taps{Rows: r.count, Cols: 1, StepY: r.inner, PlaceY: 1}
+	p.bind = func(work []byte) {
+		x, scratch := c.floats(o.X), each[float32](work, scratch)
+		value, place := c.maxima(o)
+		c.split(r.outer*blocks, grainFor(r.count*min(r.inner, columnBlock)), 1, func(lo, hi, worker int) {
+			for item := lo; item < hi; item++ {
+				outer, j := item/blocks, item%blocks*columnBlock
+				n := min(columnBlock, r.inner-j)
+				at := outer*r.inner + j
+				to := scratch[worker][:n]
+				if value != nil {
+					to = value[at : at+n]
+				}
+				c.device.vec.MaxWindow(to, part(place, at, at+n), x[outer*r.count*r.inner+j:], taps)
 			}
 		})
 	}

@@ -66,31 +66,53 @@ func (c *compiler) softmax(p *plan, o *backend.Softmax) {
 
 func (c *compiler) softmaxGrad(p *plan, o *backend.SoftmaxGrad) {
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
+	rows, cols := matrix(o.DX.Shape)
+	scratch := p.reserve(c.threads, cols, 4)
 	p.bind = func(work []byte) {
 		epilogue.bind(c, work)
 		dx, dy, y := c.floats(o.DX), c.floats(o.DY), c.floats(o.Y)
-		rows, cols := matrix(o.DX.Shape)
-		c.split(rows, grainFor(2*cols*scalarCost), 1, func(lo, hi, _ int) {
+		scratch := each[float32](work, scratch)
+		c.split(rows, grainFor(2*cols*scalarCost), 1, func(lo, hi, worker int) {
 			for i := lo; i < hi; i++ {
 				g, d, y := dx[i*cols:(i+1)*cols], dy[i*cols:(i+1)*cols], y[i*cols:(i+1)*cols]
-				sum := 0.0
-				for j, v := range d {
-					if o.Log {
-						sum += float64(v)
-					} else {
-						sum += float64(v) * float64(y[j])
-					}
-				}
-				for j, v := range d {
-					if o.Log {
-						g[j] = float32(float64(v) - math.Exp(float64(y[j]))*sum)
-					} else {
-						g[j] = float32(float64(y[j]) * (float64(v) - sum))
-					}
+				switch {
+				case cols < shortRow:
+					shortSoftmaxGrad(g, d, y, o.Log)
+				case o.Log:
+					sum, p := c.device.vec.Sum(d), scratch[worker]
+					c.device.vec.Exp(p, y)
+					copy(g, d)
+					c.device.vec.Axpy(g, p, -sum)
+				default:
+					sum, t := c.device.vec.Dot(d, y), scratch[worker]
+					c.device.vec.Shift(t, d, -sum)
+					c.device.vec.Mul(g, t, y)
 				}
 				epilogue.apply(g, i*cols)
 			}
 		})
+	}
+}
+
+// shortRow is the length from which on loops over a row are worth their calls.
+const shortRow = 16
+
+// shortSoftmaxGrad computes a row in float64.
+func shortSoftmaxGrad(g, d, y []float32, log bool) {
+	sum := 0.0
+	for j, v := range d {
+		if log {
+			sum += float64(v)
+		} else {
+			sum += float64(v) * float64(y[j])
+		}
+	}
+	for j, v := range d {
+		if log {
+			g[j] = float32(float64(v) - math.Exp(float64(y[j]))*sum)
+		} else {
+			g[j] = float32(float64(y[j]) * (float64(v) - sum))
+		}
 	}
 }
 
