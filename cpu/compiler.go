@@ -14,7 +14,8 @@ type compiler struct {
 	tensors  []*array         // those that are bound, by BufferID
 	accesses []backend.Access // by BufferID
 	memory   [][]byte         // by BufferID
-	arena    []byte
+	arena    *arena
+	scratch  int // bytes of the arena that are used
 	kept     []*derived
 	fault    *fault
 	current  string // the instruction that is being bound, for messages
@@ -35,9 +36,9 @@ type plan struct {
 	executed  int64
 }
 
-// compile plans the memory of the Program and binds its instructions, each as plan
-// says.
-func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan) error {
+// compile plans the memory of the Program, which comes from join, and binds its
+// instructions, each as planOf says.
+func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan, join func(bytes int) (*arena, error)) error {
 	plans := make([]*plan, len(c.program.Code))
 	for i, in := range c.program.Code {
 		plans[i] = planOf(c, backend.CloneOp(in.Op))
@@ -45,26 +46,27 @@ func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan) error {
 			return fmt.Errorf("cpu: program %q, instruction %d (%q): %w: Op %s", c.program.Name, i, in.Label, backend.ErrUnsupported, in.Op.Kind())
 		}
 	}
-	placed := backend.Plan(c.program, alignment, func(i int, _ backend.Op) int { return plans[i].bytes })
-	var err error
-	if c.arena, err = aligned(placed.Size); err != nil {
-		return fmt.Errorf("cpu: program %q: scratch memory: %w", c.program.Name, err)
-	}
-	for id, at := range placed.Offsets {
-		if at >= 0 {
-			c.memory[id] = c.arena[at : at+c.program.Buffers[id].Bytes()]
-		}
-	}
 	for _, d := range c.kept {
 		if err := d.allocate(); err != nil {
 			return fmt.Errorf("cpu: program %q: what is made of parameters: %w", c.program.Name, err)
+		}
+	}
+	placed := backend.Plan(c.program, alignment, func(i int, _ backend.Op) int { return plans[i].bytes })
+	var err error
+	if c.arena, err = join(placed.Size); err != nil {
+		return fmt.Errorf("cpu: program %q: scratch memory: %w", c.program.Name, err)
+	}
+	c.scratch = placed.Size
+	for id, at := range placed.Offsets {
+		if at >= 0 {
+			c.memory[id] = c.arena.memory[at : at+c.program.Buffers[id].Bytes()]
 		}
 	}
 	for i, in := range c.program.Code {
 		c.current = fmt.Sprintf("instruction %d (%s %q)", i, in.Op.Kind(), in.Label)
 		var work []byte
 		if at := placed.Workspaces[i]; at >= 0 {
-			work = c.arena[at : at+plans[i].bytes]
+			work = c.arena.memory[at : at+plans[i].bytes]
 		}
 		from := len(c.steps)
 		plans[i].bind(work)

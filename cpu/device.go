@@ -34,9 +34,10 @@ type device struct {
 	ledger sync.Mutex
 	held   map[holder]int64 // bytes
 	use    backend.MemoryUse
+	arenas []*arena // by size
 }
 
-// holder is what holds memory of a device: a tensor or an Executable.
+// holder is what holds memory of a device: a tensor, an Executable or an arena.
 type holder interface {
 	// drop lets go of the memory.
 	drop()
@@ -122,6 +123,7 @@ func (d *device) Close() error {
 		h.drop()
 		d.release(h)
 	}
+	d.arenas = nil
 	d.workers.close()
 	return nil
 }
@@ -130,15 +132,24 @@ func (d *device) Close() error {
 func (d *device) hold(h holder, bytes int64) {
 	d.ledger.Lock()
 	defer d.ledger.Unlock()
-	d.held[h] = bytes
-	d.use.InUse += bytes
-	d.use.Peak = max(d.use.Peak, d.use.InUse)
+	d.enter(h, bytes)
 }
 
 // release strikes memory from the ledger.
 func (d *device) release(h holder) {
 	d.ledger.Lock()
 	defer d.ledger.Unlock()
+	d.strike(h)
+}
+
+// enter and strike are hold and release for those who hold the ledger.
+func (d *device) enter(h holder, bytes int64) {
+	d.held[h] = bytes
+	d.use.InUse += bytes
+	d.use.Peak = max(d.use.Peak, d.use.InUse)
+}
+
+func (d *device) strike(h holder) {
 	d.use.InUse -= d.held[h]
 	delete(d.held, h)
 }

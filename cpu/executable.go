@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -11,15 +12,18 @@ import (
 
 // executable is a Program that has been compiled into steps.
 type executable struct {
-	device   *device
-	name     string
+	device  *device
+	program *backend.Program // its own copy
+	plan    func(*compiler, backend.Op) *plan
+	bound   []*array // by BufferID: those the Program uses
+
 	steps    []step
 	work     []instruction
 	tensors  []*array         // those the Program uses
 	accesses []backend.Access // what it does to each of them
-	arena    []byte
+	arena    *arena           // nil if it needs no scratch memory
 	kept     []*derived
-	memory   int64 // bytes of the arena and of what is kept
+	memory   int64 // bytes that it needs of the arena, and those of what is kept
 	job      *job
 	fault    fault
 	busy     atomic.Bool
@@ -59,29 +63,29 @@ func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (ba
 
 // compile makes an Executable of a Program that has been checked.
 func (d *device) compile(p *backend.Program, bound []backend.Tensor, plan func(*compiler, backend.Op) *plan) (backend.Executable, error) {
-	e := &executable{device: d, name: p.Name, job: newJob()}
-	c := &compiler{
-		device: d, program: p, threads: d.workers.threads, fault: &e.fault,
-		tensors: make([]*array, len(p.Buffers)), accesses: p.Accesses(), memory: make([][]byte, len(p.Buffers)),
-	}
-	if err := e.adopt(c, bound); err != nil {
+	e := &executable{device: d, program: copyOf(p), plan: plan, bound: make([]*array, len(p.Buffers)), job: newJob()}
+	if err := e.adopt(bound); err != nil {
 		return nil, err
 	}
-	if err := c.compile(plan); err != nil {
+	if err := e.build(d.joinArena); err != nil {
 		return nil, err
 	}
-	e.steps, e.work, e.arena, e.kept = c.steps, c.work, c.arena, c.kept
-	e.memory = int64(len(e.arena))
-	for _, k := range e.kept {
-		e.memory += int64(len(k.memory))
-	}
-	d.hold(e, e.memory)
 	return e, nil
 }
 
+// copyOf returns a Program that its maker cannot change any more.
+func copyOf(p *backend.Program) *backend.Program {
+	c := &backend.Program{Name: p.Name, Buffers: slices.Clone(p.Buffers)}
+	for _, in := range p.Code {
+		c.Add(in.Label, backend.CloneOp(in.Op))
+	}
+	return c
+}
+
 // adopt takes the bound tensors.
-func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
-	for id, b := range c.program.Buffers {
+func (e *executable) adopt(bound []backend.Tensor) error {
+	accesses := e.program.Accesses()
+	for id, b := range e.program.Buffers {
 		if id == 0 || b.Kind != backend.Bound {
 			continue
 		}
@@ -91,11 +95,11 @@ func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
 			err = t.claim(backend.Read)
 		}
 		if err != nil {
-			return fmt.Errorf("cpu: program %q, buffer %d %q: %w", e.name, id, b.Name, err)
+			return fmt.Errorf("cpu: program %q, buffer %d %q: %w", e.program.Name, id, b.Name, err)
 		}
-		c.tensors[id], c.memory[id] = t, t.data
 		t.usage.End(backend.Read)
-		if a := c.accesses[id]; a != 0 {
+		if a := accesses[id]; a != 0 {
+			e.bound[id] = t
 			e.tensors = append(e.tensors, t)
 			e.accesses = append(e.accesses, a)
 		}
@@ -103,16 +107,63 @@ func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
 	return nil
 }
 
+// build compiles the steps, for scratch memory that join gives. Those that were there
+// stay if that fails.
+func (e *executable) build(join func(bytes int) (*arena, error)) error {
+	p, d := e.program, e.device
+	c := &compiler{
+		device: d, program: p, threads: d.workers.threads, fault: &e.fault,
+		tensors: e.bound, accesses: p.Accesses(), memory: make([][]byte, len(p.Buffers)),
+	}
+	for id, t := range e.bound {
+		if t != nil {
+			c.memory[id] = t.data
+		}
+	}
+	if err := c.compile(e.plan, join); err != nil {
+		return err
+	}
+	d.leaveArena(e.arena)
+	d.release(e)
+	e.steps, e.work, e.arena, e.kept = c.steps, c.work, c.arena, c.kept
+	kept := 0
+	for _, k := range e.kept {
+		kept += len(k.memory)
+	}
+	if e.memory == 0 { // it stays the same
+		e.memory = int64(c.scratch + kept)
+	}
+	d.hold(e, int64(kept))
+	return nil
+}
+
+// lockArena claims the scratch memory for a run. If another run is in it the Executable
+// moves to an arena where there is none or, if there is no memory for one, waits.
+func (e *executable) lockArena() {
+	if e.arena == nil || e.arena.inUse.TryLock() {
+		return
+	}
+	if e.build(e.device.joinFreeArena) != nil {
+		e.arena.inUse.Lock()
+	}
+}
+
+func (e *executable) unlockArena() {
+	if e.arena != nil {
+		e.arena.inUse.Unlock()
+	}
+}
+
 // Run implements backend.Executable. It returns when the Program has run. An
 // index out of range that the Program itself has made is ErrRange.
 func (e *executable) Run(ctx context.Context) error { return e.run(ctx, "Run", nil) }
 
-// run runs the Program, one instruction after the other if their times are wanted.
-func (e *executable) run(ctx context.Context, what string, times []time.Duration) error {
+// run runs the Program, one instruction after the other if a profile of them is wanted.
+func (e *executable) run(ctx context.Context, what string, profile *backend.Profile) error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
 	if err := e.claim(); err != nil {
-		return fmt.Errorf("cpu: %s of program %q: %w", what, e.name, err)
+		return fmt.Errorf("cpu: %s of program %q: %w", what, e.program.Name, err)
 	}
 	defer e.busy.Store(false)
 	if err := ctx.Err(); err != nil {
@@ -121,29 +172,28 @@ func (e *executable) run(ctx context.Context, what string, times []time.Duration
 	for i, t := range e.tensors {
 		if err := t.claim(e.accesses[i]); err != nil {
 			e.release(i)
-			return fmt.Errorf("cpu: %s of program %q: tensor %q: %w", what, e.name, t.spec.Name, err)
+			return fmt.Errorf("cpu: %s of program %q: tensor %q: %w", what, e.program.Name, t.spec.Name, err)
 		}
 	}
+	e.lockArena()
 	for _, d := range e.kept {
 		d.begin()
 	}
 	e.device.workers.enter(e.job)
-	if times == nil {
+	if profile == nil {
 		e.do(e.steps)
-	}
-	for i := range times {
-		start := time.Now()
-		e.do(e.steps[e.work[i].from:e.work[i].to])
-		times[i] = time.Since(start)
+	} else {
+		profile.Ops = e.time()
 	}
 	e.device.workers.leave(e.job)
+	e.unlockArena()
 	for i, t := range e.tensors {
 		if e.accesses[i].Writes() {
 			t.version.Add(1)
 		}
 	}
 	e.release(len(e.tensors))
-	return e.fault.take(e.name)
+	return e.fault.take(e.program.Name)
 }
 
 // do executes steps, one after the other.
@@ -153,6 +203,18 @@ func (e *executable) do(steps []step) {
 			e.device.workers.do(e.job, s.parts, s.work)
 		}
 	}
+}
+
+// time executes the instructions and measures each.
+func (e *executable) time() []backend.OpTime {
+	ops := make([]backend.OpTime, len(e.work))
+	for i, in := range e.work {
+		start := time.Now()
+		e.do(e.steps[in.from:in.to])
+		ops[i] = in.OpTime
+		ops[i].Time = time.Since(start)
+	}
+	return ops
 }
 
 // release ends the use of the first n tensors.
@@ -170,16 +232,17 @@ func (e *executable) Close() error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
 	if err := e.claim(); err != nil {
-		return fmt.Errorf("cpu: Close of program %q: %w", e.name, err)
+		return fmt.Errorf("cpu: Close of program %q: %w", e.program.Name, err)
 	}
 	defer e.busy.Store(false)
 	e.device.release(e)
+	e.device.leaveArena(e.arena)
 	e.drop()
 	return nil
 }
 
 func (e *executable) drop() {
-	e.steps, e.work, e.tensors, e.arena, e.kept, e.closed = nil, nil, nil, nil, nil, true
+	e.steps, e.work, e.bound, e.tensors, e.arena, e.kept, e.closed = nil, nil, nil, nil, nil, nil, true
 }
 
 // claim begins the use of an Executable that is alive; the device's lifetime

@@ -12,9 +12,15 @@ type limits struct {
 	flops, bytes float64
 }
 
-// measure takes some 50 ms, of all threads.
-func (l *limits) measure(d *device) (flops, bytes float64) {
+// measuredLimits measures them, which takes some 50 ms of all threads.
+func (d *device) measuredLimits() (flops, bytes float64) {
+	d.lifetime.RLock()
+	defer d.lifetime.RUnlock()
+	l := &d.limits
 	l.once.Do(func() {
+		if d.closed {
+			return // and nobody will ask again
+		}
 		j := newJob()
 		d.workers.enter(j)
 		defer d.workers.leave(j)

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"context"
-	"time"
 
 	"fovea/backend"
 )
@@ -23,15 +22,10 @@ func newInstruction(in backend.Instruction, p *plan, from, to int) instruction {
 
 // Profile implements backend.Profiler.
 func (e *executable) Profile(ctx context.Context) (backend.Profile, error) {
-	times := make([]time.Duration, len(e.work))
-	if err := e.run(ctx, "Profile", times); err != nil {
+	var p backend.Profile
+	if err := e.run(ctx, "Profile", &p); err != nil {
 		return backend.Profile{}, err
 	}
-	p := backend.Profile{}
-	p.FLOPs, p.Bytes = e.device.limits.measure(e.device)
-	for i, in := range e.work {
-		in.Time = times[i]
-		p.Ops = append(p.Ops, in.OpTime)
-	}
+	p.FLOPs, p.Bytes = e.device.measuredLimits()
 	return p, nil
 }
