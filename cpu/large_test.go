@@ -85,7 +85,7 @@ func TestLargeProducts(t *testing.T) {
 		{8, 300, 700, true, false},
 		{16, 10, 9000, false, true},
 		{5, 7, 40000, false, true},
-		{33, 40, 2100, false, true},
+		{33, 12, 7000, false, true},
 		{1, 700, 900, false, false},
 		{1, 10, 9000, false, false},
 	} {
