@@ -26,11 +26,15 @@ func newProduct(kernel *gemm.Kernel, m, n, k int) product {
 	// each strip of columns reads all of A, each strip of rows all of B.
 	const (
 		fewRows = 256
-		cached  = 1 << 17 // elements of B that the second-level cache holds beside A
+		cached  = 1 << 17 // elements of one operand that the second-level cache holds beside the other
 	)
 	tiles := min(4*flop/flopGrain, maxParts/2)
 	if unit := kernel.NR(); m <= fewRows && n >= 4*unit {
-		p.cols = ceil(ceil(n, tiles), unit) * unit
+		least := unit
+		if m*k > cached {
+			least = min(256, n/4)
+		}
+		p.cols = ceil(max(ceil(n, tiles), least), unit) * unit
 		return p
 	}
 	least := 32
