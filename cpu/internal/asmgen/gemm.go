@@ -35,6 +35,12 @@ func gemmAVX512(c *build.Context) {
 			t.write(c, &maskRegisters{c: c})
 		}
 	}
+	// A single row is wide, since so few sums would not keep the multiply-adds in flight.
+	for vectors := 3; vectors <= 8; vectors++ {
+		t := tile{rows: 1, vectors: vectors, lanes: 16, vector: c.ZMM}
+		t.name = fmt.Sprintf("microAVX512x1x%d", vectors*t.lanes)
+		t.write(c, &maskRegisters{c: c})
+	}
 	peakLoop(c, "peakAVX512", 16, c.ZMM)
 }
 
@@ -241,54 +247,66 @@ type edge interface {
 	variants(t tile, cols reg.Register)
 }
 
-// maskRegisters masks loads and stores by the mask registers of AVX-512. Masked stores cost nothing, masked loads an instruction of arithmetic (2 % of the
+// maskRegisters masks the last register of a row by a mask register of AVX-512. Masked stores cost nothing, masked loads an instruction of arithmetic (2 % of the
 // speed of Zen 4): full tiles have a loop without.
 type maskRegisters struct {
 	c      *build.Context
-	masks  []reg.OpmaskVirtual
+	mask   reg.OpmaskVirtual
+	last   int
 	vector func() vecOp
 }
 
 func (m *maskRegisters) prepare(cols reg.Register, vectors, lanes int) {
-	m.vector = m.c.ZMM
+	m.last, m.vector = vectors-1, m.c.ZMM
 	if lanes == 8 {
 		m.vector = m.c.YMM
 	}
-	bits := m.c.GP64()
+	last, bits := m.c.GP64(), m.c.GP64()
+	m.c.LEAQ(operand.Mem{Base: cols, Disp: -m.last * lanes}, last)
 	m.c.MOVQ(operand.I64(-1), bits)
-	m.c.BZHIQ(cols, bits, bits)
-	for v := range vectors {
-		k := m.c.K()
-		m.c.KMOVW(bits.As32(), k)
-		m.masks = append(m.masks, k)
-		if v < vectors-1 {
-			m.c.SHRQ(operand.Imm(uint64(lanes)), bits)
-		}
-	}
+	m.c.BZHIQ(last, bits, bits)
+	m.mask = m.c.K()
+	m.c.KMOVW(bits.As32(), m.mask)
 }
 
 func (m *maskRegisters) variants(t tile, cols reg.Register) {
 	o := t.begin(m.c, "")
 	m.c.CMPQ(cols, operand.Imm(uint64(t.vectors*t.lanes)))
 	m.c.JNE(operand.LabelRef("edge_run_loop"))
-	t.addUp(m.c, o, "", func(_ int, at operand.Mem) vecOp {
-		r := m.vector()
-		m.c.VMOVUPS(at, r)
-		return r
-	})
+	t.addUp(m.c, o, "", m.load)
 	m.c.Label("finish")
-	t.finish(m.c, o, "",
-		func(v int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, m.masks[v], at) },
+	t.finish(m.c, o, "", m.store,
 		func(v int, sum vecOp, at operand.Mem) {
-			m.c.VADDPS(at, sum, m.masks[v], sum)
-			m.c.VMOVUPS(sum, m.masks[v], at)
+			if v < m.last {
+				m.c.VADDPS(at, sum, sum)
+			} else {
+				m.c.VADDPS(at, sum, m.mask, sum)
+			}
+			m.store(v, sum, at)
 		})
 	t.addUp(m.c, o, "edge_", func(v int, at operand.Mem) vecOp {
+		if v < m.last {
+			return m.load(v, at)
+		}
 		r := m.vector()
-		m.c.VMOVUPS_Z(at, m.masks[v], r)
+		m.c.VMOVUPS_Z(at, m.mask, r)
 		return r
 	})
 	m.c.JMP(operand.LabelRef("finish"))
+}
+
+func (m *maskRegisters) load(_ int, at operand.Mem) vecOp {
+	r := m.vector()
+	m.c.VMOVUPS(at, r)
+	return r
+}
+
+func (m *maskRegisters) store(v int, sum vecOp, at operand.Mem) {
+	if v < m.last {
+		m.c.VMOVUPS(sum, at)
+	} else {
+		m.c.VMOVUPS(sum, m.mask, at)
+	}
 }
 
 // maskVectors is for AVX2, whose masked stores are slow on some processors: full tiles do without. There is no register to keep the masks in, so they are

@@ -214,5 +214,35 @@ func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aR
 //go:noescape
 func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 
+// microAVX512x1x48 is the microKernel for 1×48 tiles.
+//
+//go:noescape
+func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microAVX512x1x64 is the microKernel for 1×64 tiles.
+//
+//go:noescape
+func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microAVX512x1x80 is the microKernel for 1×80 tiles.
+//
+//go:noescape
+func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microAVX512x1x96 is the microKernel for 1×96 tiles.
+//
+//go:noescape
+func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microAVX512x1x112 is the microKernel for 1×112 tiles.
+//
+//go:noescape
+func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microAVX512x1x128 is the microKernel for 1×128 tiles.
+//
+//go:noescape
+func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
 // peakAVX512 does 16 independent multiply-adds of whole registers, iterations times.
 func peakAVX512(iterations int)

@@ -33,10 +33,18 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 	aRow, aStep, aJump := 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep)
 	bStep, bJump := 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep)
 	if f.ARow == 0 {
-		aRow, aJump = 4, 0
+		aRow, aStep, aJump = 4, 4, 0 // aStep for a panel of height 1
 	}
 	if f.BStep == 0 {
 		bJump = 0
+	}
+	if f.Rows == 1 && f.BStep != 0 && len(k.rows) > 0 {
+		for j := 0; j < f.Cols; {
+			w := min(f.Cols-j, len(k.rows)*k.rowUnit)
+			k.rows[(w-1)/k.rowUnit](1, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[j], bStep, bJump, &c[j], 4*f.CRow, w, f.Accumulate)
+			j += w
+		}
+		return
 	}
 	for j := 0; j < f.Cols; {
 		width := k.widthIndex(f.Cols - j)

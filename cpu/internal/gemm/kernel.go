@@ -14,9 +14,11 @@ type Kernel struct {
 	name     string
 	widths   []int           // panel widths of B, ascending multiples of the first, which is a power of two
 	micro    [][]microKernel // [height of a panel of A - 1][index of the width]
-	maxDepth int             // KC
-	maxRows  int             // MC, a multiple of the largest height
-	maxCols  int             // NC, a multiple of the largest width
+	rows     []microKernel   // for a single row of A and an unpacked B: rowUnit, 2·rowUnit, 3·rowUnit, … columns wide; may be empty
+	rowUnit  int
+	maxDepth int // KC
+	maxRows  int // MC, a multiple of the largest height
+	maxCols  int // NC, a multiple of the largest width
 	peak     func(iterations int)
 	peakFLOP int // floating-point operations of one iteration of peak
 }

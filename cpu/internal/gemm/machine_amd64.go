@@ -39,6 +39,11 @@ var avx512 = Kernel{
 		{microAVX512x13x8, microAVX512x13x16, microAVX512x13x32},
 		{microAVX512x14x8, microAVX512x14x16, microAVX512x14x32},
 	},
+	rows: []microKernel{
+		microAVX512x1x16, microAVX512x1x32, microAVX512x1x48, microAVX512x1x64,
+		microAVX512x1x80, microAVX512x1x96, microAVX512x1x112, microAVX512x1x128,
+	},
+	rowUnit:  16,
 	maxDepth: 512,
 	maxRows:  14 * 12,
 	maxCols:  1024,

@@ -21,27 +21,34 @@ func TestMicroKernels(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		for h := 1; h <= k.MR(); h++ {
 			for i, w := range k.widths {
-				micro := k.micro[h-1][i]
-				for cols := w - k.widths[0] + 1; cols <= w; cols++ {
-					for _, f := range []Block{
-						{Depth: 1, Runs: 1, ARow: 1, AStep: h, BStep: w},
-						{Depth: 5, Runs: 1, ARow: 1, AStep: h, BStep: w},
-						{Depth: 4, Runs: 1, ARow: 9, AStep: 1, BStep: cols},
-						{Depth: 3, Runs: 2, ARow: 2, AStep: 1, ARun: 7, BStep: 1, BRun: 5},
-						{Depth: 2, Runs: 3, ARow: 3, AStep: 5, ARun: 11, BStep: w + 1, BRun: 2*w + 9},
-						{Depth: 1, Runs: 4, ARow: 1, ARun: 2, BRun: 3},
-					} {
-						f.Cols, f.CRow = cols, w+3
-						for _, f.Accumulate = range []bool{false, true} {
-							for tiles := 1; tiles <= 3; tiles += 2 {
-								requireTiles(t, micro, tiles, h, f, whole)
-							}
-						}
-					}
+				requireMicroKernel(t, k.micro[h-1][i], h, w, k.widths[0], whole)
+			}
+		}
+		for i, micro := range k.rows {
+			requireMicroKernel(t, micro, 1, (i+1)*k.rowUnit, k.rowUnit, whole)
+		}
+	})
+}
+
+// requireMicroKernel tests one of height×width elements with all numbers of columns that fall short of the width by less than unit.
+func requireMicroKernel(t *testing.T, micro microKernel, height, width, unit int, whole func(int) []float32) {
+	for cols := width - unit + 1; cols <= width; cols++ {
+		for _, f := range []Block{
+			{Depth: 1, Runs: 1, ARow: 1, AStep: height, BStep: width},
+			{Depth: 5, Runs: 1, ARow: 1, AStep: height, BStep: width},
+			{Depth: 4, Runs: 1, ARow: 9, AStep: 1, BStep: cols},
+			{Depth: 3, Runs: 2, ARow: 2, AStep: 1, ARun: 7, BStep: 1, BRun: 5},
+			{Depth: 2, Runs: 3, ARow: 3, AStep: 5, ARun: 11, BStep: width + 1, BRun: 2*width + 9},
+			{Depth: 1, Runs: 4, ARow: 1, ARun: 2, BRun: 3},
+		} {
+			f.Cols, f.CRow = cols, width+3
+			for _, f.Accumulate = range []bool{false, true} {
+				for tiles := 1; tiles <= 3; tiles += 2 {
+					requireTiles(t, micro, tiles, height, f, whole)
 				}
 			}
 		}
-	})
+	}
 }
 
 // requireTiles computes tiles, whose rows of A begin further apart than a tile is high, and compares them with the definition of a Block. The
