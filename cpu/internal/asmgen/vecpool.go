@@ -111,6 +111,12 @@ func (s *isa) withAndWithout(slice string, loop func(base reg.Register, label st
 
 // chunks writes a loop over the channels of a pixel, a register of them at a time. The body gets the offset in elements.
 func (s *isa) chunks(channels reg.Register, tail *mask, label string, body func(at reg.Register, m *mask)) {
+	s.spilling(channels, tail, label, nil, func(at reg.Register, load, _ *mask) { body(at, load) })
+}
+
+// spilling is chunks where the lanes beyond the channels may be written too, unless exact jumps, as what follows is written later. It matters for AVX2, whose
+// masked stores are slow on many processors.
+func (s *isa) spilling(channels reg.Register, tail *mask, label string, exact func(at reg.Register, to operand.LabelRef), body func(at reg.Register, load, store *mask)) {
 	c := s.c
 	lanes := operand.Imm(uint64(s.lanes))
 	at, rest := c.GP64(), c.GP64()
@@ -119,15 +125,29 @@ func (s *isa) chunks(channels reg.Register, tail *mask, label string, body func(
 	c.SUBQ(lanes, rest)
 	c.JL(operand.LabelRef(label + "tail"))
 	c.Label(label + "chunk")
-	body(at, nil)
+	body(at, nil, nil)
 	c.ADDQ(lanes, at)
 	c.SUBQ(lanes, rest)
 	c.JGE(operand.LabelRef(label + "chunk"))
 	c.Label(label + "tail")
 	c.ADDQ(lanes, rest)
 	c.JZ(operand.LabelRef(label + "whole"))
-	body(at, tail)
+	if exact != nil && !s.masked() {
+		exact(at, operand.LabelRef(label+"exact"))
+		body(at, tail, nil)
+		c.JMP(operand.LabelRef(label + "whole"))
+		c.Label(label + "exact")
+	}
+	body(at, tail, tail)
 	c.Label(label + "whole")
+}
+
+// unlessFollowed jumps unless there is another pixel, which is as long as what a register holds beyond this one.
+func (s *isa) unlessFollowed(channels, left reg.Register, to operand.LabelRef) {
+	s.c.CMPQ(left, operand.Imm(1))
+	s.c.JEQ(to)
+	s.c.CMPQ(channels, operand.Imm(uint64(s.lanes/2)))
+	s.c.JLT(to)
 }
 
 // tailOf returns the mask of what is left of channels after whole registers.
@@ -138,8 +158,8 @@ func (s *isa) tailOf(channels reg.Register) *mask {
 	return s.first(rest)
 }
 
-// grid writes the loops over rows and columns of windows. Before each row, begin is called, after each column and row next and down.
-func (s *isa) grid(label string, begin, column, down func()) {
+// grid writes the loops over rows and columns of windows. column gets a register that holds 1 in the last of a row.
+func (s *isa) grid(label string, begin func(), column func(left reg.Register), down func()) {
 	c := s.c
 	rows, cols := c.GP64(), c.GP64()
 	c.Load(c.Param("rows"), rows)
@@ -147,7 +167,7 @@ func (s *isa) grid(label string, begin, column, down func()) {
 	begin()
 	c.Load(c.Param("cols"), cols)
 	c.Label(label + "column")
-	column()
+	column(cols)
 	c.DECQ(cols)
 	c.JNZ(operand.LabelRef(label + "column"))
 	down()
@@ -186,18 +206,19 @@ func (s *isa) maxPool() {
 			if places != nil {
 				c.VMOVAPS(rowPlace, place)
 			}
-		}, func() {
+		}, func(left reg.Register) {
 			c.LEAQ(operand.Mem{Base: top, Index: below, Scale: 1}, bottom)
-			s.chunks(channels, tail, label, func(at reg.Register, m *mask) {
+			exact := func(_ reg.Register, to operand.LabelRef) { s.unlessFollowed(channels, left, to) }
+			s.spilling(channels, tail, label, exact, func(at reg.Register, m, store *mask) {
 				load := func(base reg.Register, first reg.Register) vecOp {
 					return s.load(operand.Mem{Base: base, Index: first, Scale: 4}, m)
 				}
 				next := c.GP64()
 				c.LEAQ(operand.Mem{Base: at, Index: channels, Scale: 1}, next)
 				best, winner := s.greatest(w, load(top, at), load(top, next), load(bottom, at), load(bottom, next), place)
-				s.store(best, operand.Mem{Base: y, Index: at, Scale: 4}, m)
+				s.store(best, operand.Mem{Base: y, Index: at, Scale: 4}, store)
 				if places != nil {
-					s.store(winner, operand.Mem{Base: places, Index: at, Scale: 4}, m)
+					s.store(winner, operand.Mem{Base: places, Index: at, Scale: 4}, store)
 				}
 			})
 			c.LEAQ(operand.Mem{Base: y, Index: channels, Scale: 4}, y)
@@ -239,9 +260,14 @@ func (s *isa) maxPoolGrad() {
 		s.grid(label, func() {
 			c.MOVQ(dx, top)
 			c.VMOVAPS(rowPlace, place)
-		}, func() {
+		}, func(left reg.Register) {
 			c.LEAQ(operand.Mem{Base: top, Index: c.Load(c.Param("length"), c.GP64()), Scale: 4}, bottom)
-			s.chunks(channels, tail, label, func(at reg.Register, m *mask) {
+			exact := func(at reg.Register, to operand.LabelRef) {
+				s.unlessFollowed(channels, left, to)
+				c.TESTQ(at, at) // the pixel at the right has been begun
+				c.JNZ(to)
+			}
+			s.spilling(channels, tail, label, exact, func(at reg.Register, m, store *mask) {
 				next := c.GP64()
 				c.LEAQ(operand.Mem{Base: at, Index: channels, Scale: 1}, next)
 				d, won := s.load(operand.Mem{Base: dy, Index: at, Scale: 4}, m), s.load(operand.Mem{Base: places, Index: at, Scale: 4}, m)
@@ -254,7 +280,7 @@ func (s *isa) maxPoolGrad() {
 						c.LEAQ(operand.Mem{Base: base, Index: output, Scale: 1}, from)
 						active = &operand.Mem{Base: from, Index: first, Scale: 4}
 					}
-					s.store(s.only(s.equal(won, here, zero, active, m), d), operand.Mem{Base: base, Index: first, Scale: 4}, m)
+					s.store(s.only(s.equal(won, here, zero, active, m), d), operand.Mem{Base: base, Index: first, Scale: 4}, store)
 				}
 			})
 			c.LEAQ(operand.Mem{Base: dy, Index: channels, Scale: 4}, dy)

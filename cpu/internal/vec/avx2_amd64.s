@@ -3805,6 +3805,37 @@ with_chunk:
 with_tail:
 	ADDQ       $0x08, R12
 	JZ         with_whole
+	CMPQ       R10, $0x01
+	JEQ        with_exact
+	CMPQ       DX, $0x04
+	JLT        with_exact
+	LEAQ       (R11)(DX*1), R12
+	VMASKMOVPS (DI)(R11*4), Y0, Y8
+	VMASKMOVPS (DI)(R12*4), Y0, Y9
+	VMASKMOVPS (R8)(R11*4), Y0, Y10
+	VMASKMOVPS (R8)(R12*4), Y0, Y11
+	VCMPPS     $0x16, Y8, Y9, Y12
+	VCMPPS     $0x07, Y8, Y8, Y13
+	VANDPS     Y13, Y12, Y12
+	VBLENDVPS  Y12, Y9, Y8, Y8
+	VCMPPS     $0x16, Y10, Y11, Y9
+	VCMPPS     $0x07, Y10, Y10, Y13
+	VANDPS     Y13, Y9, Y9
+	VBLENDVPS  Y9, Y11, Y10, Y10
+	VCMPPS     $0x16, Y8, Y10, Y11
+	VCMPPS     $0x07, Y8, Y8, Y13
+	VANDPS     Y13, Y11, Y11
+	VBLENDVPS  Y11, Y10, Y8, Y8
+	VBLENDVPS  Y9, Y2, Y1, Y9
+	VXORPS     Y10, Y10, Y10
+	VBLENDVPS  Y12, Y3, Y10, Y10
+	VBLENDVPS  Y11, Y9, Y10, Y9
+	VPADDD     Y7, Y9, Y9
+	VMOVUPS    Y8, (AX)(R11*4)
+	VMOVUPS    Y9, (SI)(R11*4)
+	JMP        with_whole
+
+with_exact:
 	LEAQ       (R11)(DX*1), R12
 	VMASKMOVPS (DI)(R11*4), Y0, Y8
 	VMASKMOVPS (DI)(R12*4), Y0, Y9
@@ -3886,6 +3917,31 @@ without_chunk:
 without_tail:
 	ADDQ       $0x08, R11
 	JZ         without_whole
+	CMPQ       R9, $0x01
+	JEQ        without_exact
+	CMPQ       DX, $0x04
+	JLT        without_exact
+	LEAQ       (R10)(DX*1), R11
+	VMASKMOVPS (SI)(R10*4), Y0, Y1
+	VMASKMOVPS (SI)(R11*4), Y0, Y2
+	VMASKMOVPS (DI)(R10*4), Y0, Y3
+	VMASKMOVPS (DI)(R11*4), Y0, Y4
+	VCMPPS     $0x16, Y1, Y2, Y5
+	VCMPPS     $0x07, Y1, Y1, Y6
+	VANDPS     Y6, Y5, Y5
+	VBLENDVPS  Y5, Y2, Y1, Y1
+	VCMPPS     $0x16, Y3, Y4, Y2
+	VCMPPS     $0x07, Y3, Y3, Y5
+	VANDPS     Y5, Y2, Y2
+	VBLENDVPS  Y2, Y4, Y3, Y2
+	VCMPPS     $0x16, Y1, Y2, Y3
+	VCMPPS     $0x07, Y1, Y1, Y4
+	VANDPS     Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VMOVUPS    Y1, (AX)(R10*4)
+	JMP        without_whole
+
+without_exact:
 	LEAQ       (R10)(DX*1), R11
 	VMASKMOVPS (SI)(R10*4), Y0, Y1
 	VMASKMOVPS (SI)(R11*4), Y0, Y2
@@ -4003,6 +4059,47 @@ with_chunk:
 with_tail:
 	ADDQ       $0x08, R12
 	JZ         with_whole
+	CMPQ       R10, $0x01
+	JEQ        with_exact
+	CMPQ       BX, $0x04
+	JLT        with_exact
+	TESTQ      R11, R11
+	JNZ        with_exact
+	LEAQ       (R11)(BX*1), R12
+	VMASKMOVPS (CX)(R11*4), Y0, Y8
+	VMASKMOVPS (DX)(R11*4), Y0, Y9
+	VPSUBD     Y6, Y9, Y9
+	LEAQ       (DI)(SI*1), R13
+	VPCMPEQD   Y4, Y9, Y10
+	VMASKMOVPS (R13)(R11*4), Y0, Y11
+	VCMPPS     $0x1e, Y4, Y11, Y11
+	VANDPS     Y11, Y10, Y10
+	VANDPS     Y10, Y8, Y10
+	VMOVUPS    Y10, (DI)(R11*4)
+	LEAQ       (DI)(SI*1), R13
+	VPCMPEQD   Y3, Y9, Y10
+	VMASKMOVPS (R13)(R12*4), Y0, Y11
+	VCMPPS     $0x1e, Y4, Y11, Y11
+	VANDPS     Y11, Y10, Y10
+	VANDPS     Y10, Y8, Y10
+	VMOVUPS    Y10, (DI)(R12*4)
+	LEAQ       (R8)(SI*1), R13
+	VPCMPEQD   Y1, Y9, Y10
+	VMASKMOVPS (R13)(R11*4), Y0, Y11
+	VCMPPS     $0x1e, Y4, Y11, Y11
+	VANDPS     Y11, Y10, Y10
+	VANDPS     Y10, Y8, Y10
+	VMOVUPS    Y10, (R8)(R11*4)
+	LEAQ       (R8)(SI*1), R11
+	VPCMPEQD   Y2, Y9, Y9
+	VMASKMOVPS (R11)(R12*4), Y0, Y10
+	VCMPPS     $0x1e, Y4, Y10, Y10
+	VANDPS     Y10, Y9, Y9
+	VANDPS     Y9, Y8, Y8
+	VMOVUPS    Y8, (R8)(R12*4)
+	JMP        with_whole
+
+with_exact:
 	LEAQ       (R11)(BX*1), R12
 	VMASKMOVPS (CX)(R11*4), Y0, Y8
 	VMASKMOVPS (DX)(R11*4), Y0, Y9
@@ -4092,6 +4189,31 @@ without_chunk:
 without_tail:
 	ADDQ       $0x08, R11
 	JZ         without_whole
+	CMPQ       R9, $0x01
+	JEQ        without_exact
+	CMPQ       BX, $0x04
+	JLT        without_exact
+	TESTQ      R10, R10
+	JNZ        without_exact
+	LEAQ       (R10)(BX*1), R11
+	VMASKMOVPS (CX)(R10*4), Y0, Y8
+	VMASKMOVPS (DX)(R10*4), Y0, Y9
+	VPSUBD     Y6, Y9, Y9
+	VPCMPEQD   Y4, Y9, Y10
+	VANDPS     Y10, Y8, Y10
+	VMOVUPS    Y10, (SI)(R10*4)
+	VPCMPEQD   Y3, Y9, Y10
+	VANDPS     Y10, Y8, Y10
+	VMOVUPS    Y10, (SI)(R11*4)
+	VPCMPEQD   Y1, Y9, Y10
+	VANDPS     Y10, Y8, Y10
+	VMOVUPS    Y10, (DI)(R10*4)
+	VPCMPEQD   Y2, Y9, Y9
+	VANDPS     Y9, Y8, Y8
+	VMOVUPS    Y8, (DI)(R11*4)
+	JMP        without_whole
+
+without_exact:
 	LEAQ       (R10)(BX*1), R11
 	VMASKMOVPS (CX)(R10*4), Y0, Y8
 	VMASKMOVPS (DX)(R10*4), Y0, Y9
