@@ -18,7 +18,6 @@ type comparison struct {
 	progress io.Writer
 	programs map[string]program
 	workers  map[string]*worker // by system and number of threads
-	settings map[string]string  // of the process that trains a network, by system and task
 	samples  *samples
 }
 
@@ -27,7 +26,7 @@ func newComparison(p places, seconds float64, progress io.Writer) *comparison {
 	test := func(name, folder string) program {
 		return program{path: filepath.Join(p.build, name+".test"), folder: filepath.Join(p.root, folder), environ: environ, seconds: seconds}
 	}
-	return &comparison{places: p, seconds: seconds, progress: progress, workers: map[string]*worker{}, settings: map[string]string{}, samples: newSamples(),
+	return &comparison{places: p, seconds: seconds, progress: progress, workers: map[string]*worker{}, samples: newSamples(),
 		programs: map[string]program{fovea: test("bench", "bench"), portable: test("bench-noasm", "bench"), peak: test("gemm", "cpu/internal/gemm")}}
 }
 
@@ -66,13 +65,8 @@ func (c *comparison) measure(ctx context.Context, t task, name string, round int
 	if p, own := c.programs[name]; own {
 		return p.measure(ctx, t)
 	}
-	if rest, isProcess := strings.CutPrefix(t.name, "Process/"); isProcess {
-		key := name + " " + rest
-		if _, chosen := c.settings[key]; !chosen {
-			fastest, _ := c.samples.median(source{name, task{"Training/" + rest, t.threads}, rate(1)}, false)
-			c.settings[key] = fastest.setting
-		}
-		return c.command(name, t.threads, false).once(ctx, t, c.settings[key], imagesMiB[t.name])
+	if strings.HasPrefix(t.name, "Process/") {
+		return c.command(name, t.threads, false).once(ctx, t, leanest[name], imagesMiB[t.name])
 	}
 	key := fmt.Sprint(name, t.threads)
 	if c.workers[key] == nil {
@@ -84,6 +78,10 @@ func (c *comparison) measure(ctx context.Context, t task, name string, round int
 	}
 	return c.workers[key].measure(ctx, t, settings)
 }
+
+// leanest is the setting in which a process that trains takes the least memory and
+// has its first step earliest.
+var leanest = map[string]string{torch: "channels_last single eager", torch113: "channels_last single eager", gorgonia: "tape machine"}
 
 // imagesMiB is what the images of a batch take, which a process's memory is counted without.
 var imagesMiB = map[string]float64{"Process/lenet5/64": 64 * 28 * 28 * 4.0 / (1 << 20), "Process/vgg/64": 64 * 32 * 32 * 3 * 4.0 / (1 << 20)}

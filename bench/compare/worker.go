@@ -136,8 +136,8 @@ func (w *worker) close() {
 	}
 }
 
-// once measures a process that trains from nothing, with a setting or with the first
-// one: the time to its first step, and the peak of its resident memory without data.
+// once measures a process that trains from nothing, with a setting: the time to its
+// first step, and the peak of its resident memory without data.
 func (c command) once(ctx context.Context, t task, setting string, data float64) (measurement, error) {
 	training := "Training" + strings.TrimPrefix(t.name, "Process")
 	cmd, log, err := c.build(ctx, training, setting, strconv.Itoa(processSteps))

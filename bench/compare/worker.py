@@ -72,7 +72,7 @@ def serve(settings_of):
 
 
 def once(prepare, setting, steps):
-    step = prepare[setting or next(iter(prepare))]()
+    step = prepare[setting]()
     step()
     print("first", flush=True)
     for _ in range(steps - 1):
