@@ -3,6 +3,7 @@ package cpu
 import (
 	"fovea/backend"
 	"fovea/cpu/internal/gemm"
+	"fovea/cpu/internal/lanes"
 )
 
 // convolution computes, for some of the pixels of an output, the products of
@@ -16,6 +17,7 @@ type convolution struct {
 	lanes   int // output channels of a group
 	target  target
 	filters gemm.Source // lanes of all groups, group after group
+	weights []float32   // what filters are made of
 	finish  finisher
 	late    bool // finish likes whole pixels
 
@@ -24,6 +26,7 @@ type convolution struct {
 	panels int // of filters, in a group
 	blocks int // parts of the panels of all groups
 	packed *derived
+	byLane *lanes.Kernel // of a depthwise convolution
 	frames region
 }
 
@@ -68,7 +71,12 @@ func (v *convolution) reserve(c *compiler, p *plan, w backend.View) {
 	if parts := v.flop(v.images*v.rows*v.patches.cols) / flopGrain; parts > len(v.strips) {
 		v.blocks = min(ceil(min(parts, maxParts/2), len(v.strips)), v.groups*v.panels)
 	}
-	v.packed = c.derive(p, w, v.groups*v.packedFilters())
+	size := v.groups * v.packedFilters()
+	if v.depthwise(v.groups * v.lanes) {
+		v.byLane, v.late, v.blocks, size = c.device.lanes, true, 1, len(v.taps)*v.channels
+		p.algorithm = "depthwise"
+	}
+	v.packed = c.derive(p, w, size)
 	if n := v.patches.frames(v.strips); n > 0 {
 		v.frames = p.reserve(c.threads, n, 4)
 	}
@@ -81,6 +89,10 @@ func (v *convolution) flop(pixels int) int { return 2 * v.groups * v.lanes * v.p
 func (v *convolution) bind(c *compiler, work []byte, x []float32) {
 	packed := v.packed.floats(work)
 	c.making(v.packed, func() {
+		if v.byLane != nil {
+			c.once(func() { v.packTaps(packed) })
+			return
+		}
 		size := v.packedFilters()
 		c.split(v.groups*len(v.pieces), grainFor(2*size/len(v.pieces)), 1, func(lo, hi, _ int) {
 			for i := lo; i < hi; i++ {
@@ -106,7 +118,11 @@ func (v *convolution) bind(c *compiler, work []byte, x []float32) {
 func (v *convolution) compute(view *view, packed []float32, lo, hi int) {
 	k, t := v.kernel, &v.target
 	at := t.element(&view.strip)
-	late := v.late && hi-lo == v.groups*v.panels
+	if v.byLane != nil {
+		v.multiplyLanes(view, packed, at)
+		lo = hi
+	}
+	late := v.late && v.blocks == 1
 	for i := lo; i < hi; i++ {
 		group, j := i/v.panels, i%v.panels*k.NR()
 		lane, cols := group*v.lanes+j, min(k.NR(), v.lanes-j)
@@ -173,7 +189,7 @@ func (c *compiler) gatherConv2D(p *plan, o *backend.Conv2D) {
 	v.reserve(c, p, o.W)
 	p.bind = func(work []byte) {
 		filters := gemm.Right(c.floats(o.W), v.patches.size(), true)
-		v.filters, v.target.y = &filters, c.floats(o.Y)
+		v.filters, v.weights, v.target.y = &filters, c.floats(o.W), c.floats(o.Y)
 		bias, a, channels := c.floats(o.B), c.activation(o.Activation), v.target.channels
 		if bias != nil || a.f != backend.Identity {
 			v.finish = func(y []float32, at, rows, cols, stride int) {

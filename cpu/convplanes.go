@@ -6,26 +6,76 @@ import (
 	"fovea/cpu/internal/vec"
 )
 
-// planes computes a convolution with so few filters that as lanes of vectors they
-// would leave most of them empty. Lanes are the pixels of a row instead: each channel
-// of the input becomes a plane, the products are planes too, and are put together to
-// pixels at the end. A frame holds, for each row of the input, the rows of all its
-// channels, which share their padding.
-type planes struct {
+// planeFrame holds pixels under a strip as planes, one for each channel: for each row of
+// the input, the rows of all its channels, which share their padding.
+type planeFrame struct {
 	*patches
+	vec        *vec.Kernel
+	high, wide int // taps
+	stepX      int // columns between taps
+	stepY      int // rows between taps
+	lo, hi     int // columns of the frame that hold pixels
+	pitch      int // of rows of the frame
+	shared     int // columns of padding that a row and the next have in common
+}
+
+// newPlaneFrame returns the frame; nil if the patches do not allow it.
+func newPlaneFrame(c *compiler, q *patches) *planeFrame {
+	v := &planeFrame{patches: q, vec: c.device.vec}
+	if q.stepW != 1 || q.apart || q.depth != q.channels {
+		return nil
+	}
+	v.high, v.wide, v.stepY, v.stepX = q.grid()
+	columns := q.cols + q.spanW
+	v.lo, v.hi = max(-q.left, 0), min(q.width-q.left, columns)
+	if v.lo >= v.hi {
+		return nil
+	}
+	v.shared = min(v.lo, columns-v.hi)
+	v.pitch = columns - v.shared
+	return v
+}
+
+// rowsUnder is how many rows of the frame of an image lie under rows of output.
+func (v *planeFrame) rowsUnder(rows int) int { return (rows-1)*v.stepH + v.spanH + 1 }
+
+// image is the size of the frame of one image.
+func (v *planeFrame) image(s *strip) int { return v.rowsUnder(s.rows) * v.channels * v.pitch }
+
+// size is the size of the frame of a strip.
+func (v *planeFrame) size(s *strip) int { return s.images*v.image(s) + v.shared }
+
+// fill puts the pixels under a strip into the frame. What lies beside them must be zero.
+func (v *planeFrame) fill(frame, x []float32, s *strip) {
+	size, first := v.channels*v.pitch, s.row*v.stepH+v.top
+	rows := v.rowsUnder(s.rows)
+	top, bottom := min(max(-first, 0), rows), min(max(v.height-first, 0), rows) // rows that hold pixels
+	for n := range s.images {
+		image := frame[n*v.image(s):][:rows*size]
+		clear(image[:top*size])
+		clear(image[bottom*size:])
+		from := (((s.image+n)*v.height+first+top)*v.width + v.left + v.lo) * v.channels
+		if v.channels == 1 && top < bottom {
+			gemm.CopyLanes(image[top*size+v.lo:], size, x[from:], v.width, v.hi-v.lo, bottom-top)
+			continue
+		}
+		for r := top; r < bottom; r++ {
+			v.vec.Deinterleave(image[r*size+v.lo:], x[from:], v.hi-v.lo, v.channels, v.pitch)
+			from += v.width * v.channels
+		}
+	}
+}
+
+// planes computes a convolution with so few filters that as lanes of vectors they
+// would leave most of them empty. Lanes are the pixels of a row instead; the products
+// are planes, which are put together to pixels at the end.
+type planes struct {
+	*planeFrame
 	kernel  *gemm.Kernel
-	vec     *vec.Kernel
 	lanes   int
 	filters planeFilters
 
-	high, wide int // taps
-	stepX      int // columns between taps
-	runStep    int // rows of the frame between the runs of a product
-
 	strips []strip
-	lo, hi int // columns of the frame that hold pixels
-	pitch  int // of rows of the frame
-	shared int // columns of padding that a row and the next have in common
 	packed *derived
 	frames region
 	sums   region
@@ -41,33 +91,13 @@ type planeFilters struct{ lane, pixel, channel int }
 
 // newPlanes returns the convolution; nil if its patches do not allow it or if it would
 // take longer than one whose lanes are the filters.
-func newPlanes(c *compiler, q *patches, lanes int, f planeFilters) *planes {
-	v := &planes{patches: q, kernel: c.device.gemm, vec: c.device.vec, lanes: lanes, filters: f}
-	if q.stepW != 1 || q.apart || q.depth != q.channels {
+func newPlanes(c *compiler, q *patches, lanes int, filters planeFilters) *planes {
+	f := newPlaneFrame(c, q)
+	if f == nil || f.stepY != 1 && q.channels > 1 {
 		return nil
 	}
-	for v.wide < len(q.taps) && q.taps[v.wide].dy == q.taps[0].dy {
-		v.wide++
-	}
-	v.high = len(q.taps) / v.wide
-	v.stepX, v.runStep = 1, 1
-	if v.wide > 1 {
-		v.stepX = q.taps[1].dx - q.taps[0].dx
-	}
-	if v.high > 1 {
-		v.runStep = q.taps[v.wide].dy - q.taps[0].dy
-	}
-	if v.runStep != 1 && q.channels > 1 {
-		return nil
-	}
-	columns := q.cols + q.spanW
-	v.lo, v.hi = max(-q.left, 0), min(q.width-q.left, columns)
-	if v.lo >= v.hi {
-		return nil
-	}
-	v.shared = min(v.lo, columns-v.hi)
-	v.pitch = columns - v.shared
-	if v.cost() >= q.images*q.rows*q.cols*q.size()*max(v.kernel.SizeB(lanes, 1), v.kernel.NR()/2) {
+	v := &planes{planeFrame: f, kernel: c.device.gemm, lanes: lanes, filters: filters}
+	if v.cost() >= v.images*v.rows*v.cols*v.patches.size()*max(v.kernel.SizeB(lanes, 1), v.kernel.NR()/2) {
 		return nil
 	}
 	return v
@@ -76,22 +106,17 @@ func newPlanes(c *compiler, q *patches, lanes int, f planeFilters) *planes {
 // cost estimates the work in multiply-adds. A product of one row keeps too few of them
 // in flight, and to move an element takes as long as five.
 func (v *planes) cost() int {
-	return v.images * v.rows * (v.size()*v.kernel.SizeB(v.cols, 1)*max(v.lanes, 2) + 5*v.cols*(v.lanes+v.channels))
+	return v.images * v.rows * (v.patches.size()*v.kernel.SizeB(v.cols, 1)*max(v.lanes, 2) + 5*v.cols*(v.lanes+v.channels))
 }
 
 // reserve plans the workspace. The filters are made of w.
 func (v *planes) reserve(c *compiler, p *plan, w backend.View) {
 	// Neighbouring strips fetch the same rows; but not all shall be done by one thread.
-	v.strips = v.patches.strips(min(max(flopGrain/(2*v.lanes*v.size()), stripPixels), 8*stripPixels))
+	v.strips = v.patches.strips(min(max(flopGrain/(2*v.lanes*v.patches.size()), stripPixels), 8*stripPixels))
 	s := &v.strips[0]
-	v.packed = c.derive(p, w, v.lanes*v.size())
-	v.frames = p.reserve(c.threads, s.images*v.image(s)+v.shared, 4)
+	v.packed = c.derive(p, w, v.lanes*v.patches.size())
+	v.frames = p.reserve(c.threads, v.size(s), 4)
 	v.sums = p.reserve(c.threads, v.lanes*s.rows*v.cols, 4)
-}
-
-// image is the size of the frame of one image.
-func (v *planes) image(s *strip) int {
-	return ((s.rows-1)*v.stepH + v.spanH + 1) * v.channels * v.pitch
 }
 
 // bind adds the steps: one that sorts the weights w, one that computes the strips.
@@ -99,7 +124,7 @@ func (v *planes) bind(c *compiler, work []byte, x, w []float32) {
 	packed := v.packed.floats(work)
 	c.making(v.packed, func() { c.once(func() { v.sort(packed, w) }) })
 	frames, sums := each[float32](work, v.frames), each[float32](work, v.sums)
-	grain := ceil(flopGrain, 2*v.lanes*v.size()*v.strips[0].pixels())
+	grain := ceil(flopGrain, 2*v.lanes*v.patches.size()*v.strips[0].pixels())
 	c.split(len(v.strips), grain, 1, func(lo, hi, worker int) {
 		clear(frames[worker]) // once for all that lies beside the pixels
 		for i := lo; i < hi; i++ {
@@ -128,32 +153,11 @@ func (v *planes) sort(packed, w []float32) {
 	}
 }
 
-// fill puts the pixels under a strip into the frame.
-func (v *planes) fill(frame, x []float32, s *strip) {
-	size, first := v.channels*v.pitch, s.row*v.stepH+v.top
-	rows := (s.rows-1)*v.stepH + v.spanH + 1
-	top, bottom := min(max(-first, 0), rows), min(max(v.height-first, 0), rows) // rows that hold pixels
-	for n := range s.images {
-		image := frame[n*v.image(s):][:rows*size]
-		clear(image[:top*size])
-		clear(image[bottom*size:])
-		from := (((s.image+n)*v.height+first+top)*v.width + v.left + v.lo) * v.channels
-		if v.channels == 1 && top < bottom {
-			gemm.CopyLanes(image[top*size+v.lo:], size, x[from:], v.width, v.hi-v.lo, bottom-top)
-			continue
-		}
-		for r := top; r < bottom; r++ {
-			v.vec.Deinterleave(image[r*size+v.lo:], x[from:], v.hi-v.lo, v.channels, v.pitch)
-			from += v.width * v.channels
-		}
-	}
-}
-
 // compute computes the rows of a strip in its n-th image.
 func (v *planes) compute(frame, filters, sums []float32, s *strip, n int) {
 	f := gemm.Block{
 		Rows: v.lanes, Cols: v.cols, Depth: v.wide, Runs: v.high * v.channels,
-		ARow: v.size(), AStep: 1, ARun: v.wide, BStep: v.stepX, BRun: v.runStep * v.pitch, CRow: s.rows * v.cols,
+		ARow: v.patches.size(), AStep: 1, ARun: v.wide, BStep: v.stepX, BRun: v.stepY * v.pitch, CRow: s.rows * v.cols,
 	}
 	for u := range s.rows {
 		v.kernel.Block(&f, filters, frame[u*v.stepH*v.channels*v.pitch:], sums[u*v.cols:])

@@ -8,6 +8,7 @@ import (
 
 	"fovea/backend"
 	"fovea/cpu/internal/gemm"
+	"fovea/cpu/internal/lanes"
 	"fovea/cpu/internal/vec"
 	"fovea/cpu/internal/winograd"
 )
@@ -20,6 +21,7 @@ type device struct {
 	gemm     *gemm.Kernel
 	vec      *vec.Kernel
 	winograd *winograd.Kernel
+	lanes    *lanes.Kernel
 	workers  *workers
 	limits   limits
 	// algorithm forces one way to compute convolutions where it is possible, so that
@@ -60,6 +62,7 @@ func open(instructions string, o backend.Options) (backend.Backend, error) {
 // named.
 func (d *device) choose(instructions string) error {
 	d.gemm, d.vec, d.winograd = gemm.Default(), vec.Default(), winograd.Default()
+	d.lanes = lanes.Of(d.gemm.Name())
 	if instructions == "" {
 		return nil
 	}
@@ -71,6 +74,7 @@ func (d *device) choose(instructions string) error {
 			d.gemm = k
 			d.vec = vectors(instructions)
 			d.winograd = transforms(instructions)
+			d.lanes = lanes.Of(instructions)
 			return nil
 		}
 	}

@@ -3,6 +3,7 @@ package cpu
 import (
 	"fovea/backend"
 	"fovea/cpu/internal/gemm"
+	"fovea/cpu/internal/lanes"
 )
 
 // filterGrad computes the gradients of filters: the product of the patches of X
@@ -16,12 +17,14 @@ type filterGrad struct {
 	// wide tells that the lanes of the product are the elements of a run, and its
 	// rows the outputs; else it is the other way round, and sums are transposed:
 	// for each element of a patch, those of all outputs.
-	wide bool
+	wide   bool
+	byLane *lanes.Kernel // of a depthwise convolution, whose channels are one group of outputs
 
 	strips            []strip
 	slices, sliceSize int // strips
 	panels            int // of lanes
-	blocks, blockSize int // products of one run and one panel
+	products          int // of one run and one panel; by lane, of one row of taps
+	blocks, blockSize int // products
 }
 
 func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
@@ -38,6 +41,11 @@ func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
 		lanes = length
 	}
 	v.panels = ceil(lanes, v.kernel.NR())
+	v.products = v.groups * v.panels * len(v.runs)
+	if v.depthwise(v.groups * v.outputs) {
+		v.byLane, v.wide, v.groups, v.outputs = c.device.lanes, false, 1, v.channels
+		v.products, _, _, _ = v.grid()
+	}
 
 	// As many parts as there is work for, slices first; but the sums of all slices
 	// together shall not outgrow a cache.
@@ -47,19 +55,34 @@ func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
 	v.slices = min(wanted, len(v.strips), max((1<<20)/weights, 1))
 	v.sliceSize = ceil(len(v.strips), v.slices)
 	v.slices = ceil(len(v.strips), v.sliceSize)
-	products := v.groups * v.panels * len(v.runs)
-	v.blockSize = ceil(products, ceil(wanted, v.slices))
-	v.blocks = ceil(products, v.blockSize)
+	v.blockSize = ceil(v.products, ceil(wanted, v.slices))
+	v.blocks = ceil(v.products, v.blockSize)
 	return v
 }
 
-// cost estimates the work for a pixel in multiply-adds. A product of few rows and
-// lanes takes as long as one that keeps enough of them in flight.
-func (v *filterGrad) cost(rows, lanes int) int { return max(rows*v.kernel.SizeB(lanes, 1), 64) }
+// cost estimates the work for a run of a pixel in multiply-adds. Half a tile takes as
+// long as a whole one, and a product of few rows and lanes as long as one that keeps
+// enough of them in flight.
+func (v *filterGrad) cost(rows, lanes int) int {
+	return max(rows*max(v.kernel.SizeB(lanes, 1), v.kernel.NR()/2), 4*v.kernel.NR()/2)
+}
+
+// pixelCost estimates the work for a pixel.
+func (v *filterGrad) pixelCost() int {
+	length := v.runs[0].length
+	return len(v.runs) * min(v.cost(v.outputs, length), v.cost(length, v.outputs))
+}
 
 // gatherFilterGrad plans a Conv2DFilterGrad as a product of patches and DY.
 func (c *compiler) gatherFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 	v := newFilterGrad(c, o)
+	if planes := newPlanesGrad(c, o, v); planes != nil {
+		planes.plan(c, p, o)
+		return
+	}
+	if v.byLane != nil {
+		p.algorithm = "depthwise"
+	}
 	weights, channels := o.DW.Shape.Elements(), o.DW.Shape[0]
 	direct := v.wide && v.slices == 1 && !o.Accumulate
 	var sums, turned, biases, row, frames region
@@ -93,7 +116,7 @@ func (c *compiler) gatherFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 				bias = biases[slice*channels : (slice+1)*channels]
 				clear(bias)
 			}
-			lo, hi := block*v.blockSize, min((block+1)*v.blockSize, v.groups*v.panels*len(v.runs))
+			lo, hi := block*v.blockSize, min((block+1)*v.blockSize, v.products)
 			view := views[worker]
 			for i, s := range strips {
 				view.focus(s)
@@ -101,7 +124,11 @@ func (c *compiler) gatherFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 				if bias != nil {
 					addColumns(c, bias, g, rows[worker])
 				}
-				v.compute(sum, i > 0, view, g, lo, hi)
+				if v.byLane != nil {
+					v.computeLanes(sum, i > 0, view, g, lo, hi)
+				} else {
+					v.compute(sum, i > 0, view, g, lo, hi)
+				}
 			}
 		})
 		switch {

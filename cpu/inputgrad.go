@@ -52,7 +52,7 @@ func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 		for _, v := range phases {
 			own := *filters
 			own.taps = v.taps
-			v.filters, v.target.y = &own, y
+			v.filters, v.weights, v.target.y = &own, filters.w, y
 			if v.target.dense() && !epilogue.none() {
 				v.late, v.finish = true, epilogue.applyRows
 			}

@@ -55,13 +55,10 @@ func (v *inputScatter) plan(c *compiler, p *plan, o *backend.Conv2DInputGrad) {
 		dx, dy, w := c.floats(o.DX), c.floats(o.DY), c.floats(o.W)
 		filters := packed.floats(work)
 		c.making(packed, func() {
-			c.split(v.phases(), 1, 1, func(lo, hi, _ int) {
-				for i := lo; i < hi; i++ {
-					f := scatteredFilters{v, w, v.first(i)}
-					depth := v.taps(i) * v.outputs
-					k.PackB(filters[v.before(i)*k.SizeB(v.patch(), v.outputs):], f, 0, v.patch(), 0, depth)
-				}
-			})
+			for i := range v.phases() {
+				to, source := filters[v.before(i)*k.SizeB(v.patch(), v.outputs):], &scatteredFilters{v, w, v.first(i)}
+				c.once(func() { k.PackB(to, source, 0, v.patch(), 0, v.taps(i)*v.outputs) })
+			}
 		})
 		products, sums := each[float32](work, products), each[float32](work, sums)
 		c.split(v.images*v.height, ceil(flopGrain, flop), 1, func(lo, hi, worker int) {
@@ -150,7 +147,7 @@ type scatteredFilters struct {
 }
 
 // Pack implements gemm.Source.
-func (s scatteredFilters) Pack(dst []float32, width, lane, lanes, p, depth int) {
+func (s *scatteredFilters) Pack(dst []float32, width, lane, lanes, p, depth int) {
 	if lanes < width {
 		gemm.ZeroLanes(dst[lanes:], width, width-lanes, depth)
 	}

@@ -112,6 +112,27 @@ func (p *patches) pieces(most int) []piece {
 	return all
 }
 
+// grid tells how the taps lie: high rows of wide taps, stepY and stepX apart.
+func (p *patches) grid() (high, wide, stepY, stepX int) {
+	for wide < len(p.taps) && p.taps[wide].dy == p.taps[0].dy {
+		wide++
+	}
+	high, stepY, stepX = len(p.taps)/wide, 1, 1
+	if wide > 1 {
+		stepX = p.taps[1].dx - p.taps[0].dx
+	}
+	if high > 1 {
+		stepY = p.taps[wide].dy - p.taps[0].dy
+	}
+	return high, wide, stepY, stepX
+}
+
+// depthwise reports whether each channel is a group, so that lanes of vectors can be
+// the channels.
+func (p *patches) depthwise(outputs int) bool {
+	return p.depth == 1 && p.channels > 1 && outputs == p.channels && !p.apart
+}
+
 // strip is a part of the output: some rows of one image, or all rows of some
 // images; or some pixels of one row.
 type strip struct {

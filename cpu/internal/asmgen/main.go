@@ -23,6 +23,10 @@ var packages = map[string]map[string]func(*build.Context){
 		"avx512": gemmAVX512,
 		"avx2":   gemmAVX2,
 	},
+	"lanes": {
+		"avx512": lanesAVX512,
+		"avx2":   lanesAVX2,
+	},
 	"spin": {
 		"pause": spinPause,
 	},
