@@ -25,6 +25,11 @@ var neon = Kernel{
 		{microNEONx11x4, microNEONx11x8},
 		{microNEONx12x4, microNEONx12x8},
 	},
+	rows: []microKernel{
+		microNEONx1x4, microNEONx1x8, microNEONx1x12, microNEONx1x16, microNEONx1x20, microNEONx1x24, microNEONx1x28, microNEONx1x32,
+		microNEONx1x36, microNEONx1x40, microNEONx1x44, microNEONx1x48, microNEONx1x52, microNEONx1x56, microNEONx1x60, microNEONx1x64,
+	},
+	rowUnit:  4,
 	maxDepth: 256,
 	maxRows:  12 * 16,
 	maxCols:  1024,

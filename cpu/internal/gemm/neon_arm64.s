@@ -5788,6 +5788,1539 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
+// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x12(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F3
+	ADD     R2, R6
+	FMOVQ   0(R7), F4
+	FMOVQ   16(R7), F5
+	WORD    $0x3ceb68e6 // ldr q6, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f831080 // fmla v0.4s, v4.4s, v3.s[0]
+	WORD    $0x4f8310a1 // fmla v1.4s, v5.4s, v3.s[0]
+	WORD    $0x4f8310c2 // fmla v2.4s, v6.4s, v3.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	WORD    $0x3cab6882 // str q2, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F3
+	FMOVQ   16(R4), F4
+	WORD    $0x3ceb6885 // ldr q5, [x4, x11]
+	WORD    $0x4e20d460 // fadd v0.4s, v3.4s, v0.4s
+	WORD    $0x4e21d481 // fadd v1.4s, v4.4s, v1.4s
+	WORD    $0x4e22d4a2 // fadd v2.4s, v5.4s, v2.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	WORD    $0x3cab6882 // str q2, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x16(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F4
+	ADD     R2, R6
+	FMOVQ   0(R7), F5
+	FMOVQ   16(R7), F6
+	FMOVQ   32(R7), F7
+	WORD    $0x3ceb68e8 // ldr q8, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
+	WORD    $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
+	WORD    $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
+	WORD    $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F4
+	FMOVQ   16(R4), F5
+	FMOVQ   32(R4), F6
+	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
+	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
+	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
+	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
+	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	WORD    $0x3cab6883 // str q3, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x20(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F5
+	ADD     R2, R6
+	FMOVQ   0(R7), F6
+	FMOVQ   16(R7), F7
+	FMOVQ   32(R7), F8
+	FMOVQ   48(R7), F9
+	WORD    $0x3ceb68ea // ldr q10, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8510c0 // fmla v0.4s, v6.4s, v5.s[0]
+	WORD    $0x4f8510e1 // fmla v1.4s, v7.4s, v5.s[0]
+	WORD    $0x4f851102 // fmla v2.4s, v8.4s, v5.s[0]
+	WORD    $0x4f851123 // fmla v3.4s, v9.4s, v5.s[0]
+	WORD    $0x4f851144 // fmla v4.4s, v10.4s, v5.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	WORD    $0x3cab6884 // str q4, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F5
+	FMOVQ   16(R4), F6
+	FMOVQ   32(R4), F7
+	FMOVQ   48(R4), F8
+	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
+	WORD    $0x4e20d4a0 // fadd v0.4s, v5.4s, v0.4s
+	WORD    $0x4e21d4c1 // fadd v1.4s, v6.4s, v1.4s
+	WORD    $0x4e22d4e2 // fadd v2.4s, v7.4s, v2.4s
+	WORD    $0x4e23d503 // fadd v3.4s, v8.4s, v3.4s
+	WORD    $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	WORD    $0x3cab6884 // str q4, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x24(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F6
+	ADD     R2, R6
+	FMOVQ   0(R7), F7
+	FMOVQ   16(R7), F8
+	FMOVQ   32(R7), F9
+	FMOVQ   48(R7), F10
+	FMOVQ   64(R7), F11
+	WORD    $0x4f8610e0 // fmla v0.4s, v7.4s, v6.s[0]
+	WORD    $0x3ceb68e7 // ldr q7, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f861101 // fmla v1.4s, v8.4s, v6.s[0]
+	WORD    $0x4f861122 // fmla v2.4s, v9.4s, v6.s[0]
+	WORD    $0x4f861143 // fmla v3.4s, v10.4s, v6.s[0]
+	WORD    $0x4f861164 // fmla v4.4s, v11.4s, v6.s[0]
+	WORD    $0x4f8610e5 // fmla v5.4s, v7.4s, v6.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F6
+	FMOVQ   16(R4), F7
+	FMOVQ   32(R4), F8
+	FMOVQ   48(R4), F9
+	FMOVQ   64(R4), F10
+	WORD    $0x3ceb688b // ldr q11, [x4, x11]
+	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
+	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
+	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
+	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
+	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
+	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	WORD    $0x3cab6885 // str q5, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x28(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F7
+	ADD     R2, R6
+	FMOVQ   0(R7), F8
+	FMOVQ   16(R7), F9
+	FMOVQ   32(R7), F10
+	FMOVQ   48(R7), F11
+	FMOVQ   64(R7), F12
+	WORD    $0x4f871100 // fmla v0.4s, v8.4s, v7.s[0]
+	FMOVQ   80(R7), F8
+	WORD    $0x4f871121 // fmla v1.4s, v9.4s, v7.s[0]
+	WORD    $0x3ceb68e9 // ldr q9, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f871142 // fmla v2.4s, v10.4s, v7.s[0]
+	WORD    $0x4f871163 // fmla v3.4s, v11.4s, v7.s[0]
+	WORD    $0x4f871184 // fmla v4.4s, v12.4s, v7.s[0]
+	WORD    $0x4f871105 // fmla v5.4s, v8.4s, v7.s[0]
+	WORD    $0x4f871126 // fmla v6.4s, v9.4s, v7.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	WORD    $0x3cab6886 // str q6, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F7
+	FMOVQ   16(R4), F8
+	FMOVQ   32(R4), F9
+	FMOVQ   48(R4), F10
+	FMOVQ   64(R4), F11
+	FMOVQ   80(R4), F12
+	WORD    $0x3ceb688d // ldr q13, [x4, x11]
+	WORD    $0x4e20d4e0 // fadd v0.4s, v7.4s, v0.4s
+	WORD    $0x4e21d501 // fadd v1.4s, v8.4s, v1.4s
+	WORD    $0x4e22d522 // fadd v2.4s, v9.4s, v2.4s
+	WORD    $0x4e23d543 // fadd v3.4s, v10.4s, v3.4s
+	WORD    $0x4e24d564 // fadd v4.4s, v11.4s, v4.4s
+	WORD    $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
+	WORD    $0x4e26d5a6 // fadd v6.4s, v13.4s, v6.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	WORD    $0x3cab6886 // str q6, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x32(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F8
+	ADD     R2, R6
+	FMOVQ   0(R7), F9
+	FMOVQ   16(R7), F10
+	FMOVQ   32(R7), F11
+	FMOVQ   48(R7), F12
+	FMOVQ   64(R7), F13
+	WORD    $0x4f881120 // fmla v0.4s, v9.4s, v8.s[0]
+	FMOVQ   80(R7), F9
+	WORD    $0x4f881141 // fmla v1.4s, v10.4s, v8.s[0]
+	FMOVQ   96(R7), F10
+	WORD    $0x4f881162 // fmla v2.4s, v11.4s, v8.s[0]
+	WORD    $0x3ceb68eb // ldr q11, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f881183 // fmla v3.4s, v12.4s, v8.s[0]
+	WORD    $0x4f8811a4 // fmla v4.4s, v13.4s, v8.s[0]
+	WORD    $0x4f881125 // fmla v5.4s, v9.4s, v8.s[0]
+	WORD    $0x4f881146 // fmla v6.4s, v10.4s, v8.s[0]
+	WORD    $0x4f881167 // fmla v7.4s, v11.4s, v8.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F8
+	FMOVQ   16(R4), F9
+	FMOVQ   32(R4), F10
+	FMOVQ   48(R4), F11
+	FMOVQ   64(R4), F12
+	FMOVQ   80(R4), F13
+	FMOVQ   96(R4), F14
+	WORD    $0x3ceb688f // ldr q15, [x4, x11]
+	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
+	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
+	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
+	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
+	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
+	WORD    $0x4e25d5a5 // fadd v5.4s, v13.4s, v5.4s
+	WORD    $0x4e26d5c6 // fadd v6.4s, v14.4s, v6.4s
+	WORD    $0x4e27d5e7 // fadd v7.4s, v15.4s, v7.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	WORD    $0x3cab6887 // str q7, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x36(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F9
+	ADD     R2, R6
+	FMOVQ   0(R7), F10
+	FMOVQ   16(R7), F11
+	FMOVQ   32(R7), F12
+	FMOVQ   48(R7), F13
+	FMOVQ   64(R7), F14
+	WORD    $0x4f891140 // fmla v0.4s, v10.4s, v9.s[0]
+	FMOVQ   80(R7), F10
+	WORD    $0x4f891161 // fmla v1.4s, v11.4s, v9.s[0]
+	FMOVQ   96(R7), F11
+	WORD    $0x4f891182 // fmla v2.4s, v12.4s, v9.s[0]
+	FMOVQ   112(R7), F12
+	WORD    $0x4f8911a3 // fmla v3.4s, v13.4s, v9.s[0]
+	WORD    $0x3ceb68ed // ldr q13, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8911c4 // fmla v4.4s, v14.4s, v9.s[0]
+	WORD    $0x4f891145 // fmla v5.4s, v10.4s, v9.s[0]
+	WORD    $0x4f891166 // fmla v6.4s, v11.4s, v9.s[0]
+	WORD    $0x4f891187 // fmla v7.4s, v12.4s, v9.s[0]
+	WORD    $0x4f8911a8 // fmla v8.4s, v13.4s, v9.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	WORD    $0x3cab6888 // str q8, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F9
+	FMOVQ   16(R4), F10
+	FMOVQ   32(R4), F11
+	FMOVQ   48(R4), F12
+	FMOVQ   64(R4), F13
+	FMOVQ   80(R4), F14
+	FMOVQ   96(R4), F15
+	FMOVQ   112(R4), F16
+	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
+	WORD    $0x4e20d520 // fadd v0.4s, v9.4s, v0.4s
+	WORD    $0x4e21d541 // fadd v1.4s, v10.4s, v1.4s
+	WORD    $0x4e22d562 // fadd v2.4s, v11.4s, v2.4s
+	WORD    $0x4e23d583 // fadd v3.4s, v12.4s, v3.4s
+	WORD    $0x4e24d5a4 // fadd v4.4s, v13.4s, v4.4s
+	WORD    $0x4e25d5c5 // fadd v5.4s, v14.4s, v5.4s
+	WORD    $0x4e26d5e6 // fadd v6.4s, v15.4s, v6.4s
+	WORD    $0x4e27d607 // fadd v7.4s, v16.4s, v7.4s
+	WORD    $0x4e28d628 // fadd v8.4s, v17.4s, v8.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	WORD    $0x3cab6888 // str q8, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x40(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F10
+	ADD     R2, R6
+	FMOVQ   0(R7), F11
+	FMOVQ   16(R7), F12
+	FMOVQ   32(R7), F13
+	FMOVQ   48(R7), F14
+	FMOVQ   64(R7), F15
+	WORD    $0x4f8a1160 // fmla v0.4s, v11.4s, v10.s[0]
+	FMOVQ   80(R7), F11
+	WORD    $0x4f8a1181 // fmla v1.4s, v12.4s, v10.s[0]
+	FMOVQ   96(R7), F12
+	WORD    $0x4f8a11a2 // fmla v2.4s, v13.4s, v10.s[0]
+	FMOVQ   112(R7), F13
+	WORD    $0x4f8a11c3 // fmla v3.4s, v14.4s, v10.s[0]
+	FMOVQ   128(R7), F14
+	WORD    $0x4f8a11e4 // fmla v4.4s, v15.4s, v10.s[0]
+	WORD    $0x3ceb68ef // ldr q15, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8a1165 // fmla v5.4s, v11.4s, v10.s[0]
+	WORD    $0x4f8a1186 // fmla v6.4s, v12.4s, v10.s[0]
+	WORD    $0x4f8a11a7 // fmla v7.4s, v13.4s, v10.s[0]
+	WORD    $0x4f8a11c8 // fmla v8.4s, v14.4s, v10.s[0]
+	WORD    $0x4f8a11e9 // fmla v9.4s, v15.4s, v10.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F10
+	FMOVQ   16(R4), F11
+	FMOVQ   32(R4), F12
+	FMOVQ   48(R4), F13
+	FMOVQ   64(R4), F14
+	FMOVQ   80(R4), F15
+	FMOVQ   96(R4), F16
+	FMOVQ   112(R4), F17
+	FMOVQ   128(R4), F18
+	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
+	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
+	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
+	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
+	WORD    $0x4e23d5a3 // fadd v3.4s, v13.4s, v3.4s
+	WORD    $0x4e24d5c4 // fadd v4.4s, v14.4s, v4.4s
+	WORD    $0x4e25d5e5 // fadd v5.4s, v15.4s, v5.4s
+	WORD    $0x4e26d606 // fadd v6.4s, v16.4s, v6.4s
+	WORD    $0x4e27d627 // fadd v7.4s, v17.4s, v7.4s
+	WORD    $0x4e28d648 // fadd v8.4s, v18.4s, v8.4s
+	WORD    $0x4e29d669 // fadd v9.4s, v19.4s, v9.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	WORD    $0x3cab6889 // str q9, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x44(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F11
+	ADD     R2, R6
+	FMOVQ   0(R7), F12
+	FMOVQ   16(R7), F13
+	FMOVQ   32(R7), F14
+	FMOVQ   48(R7), F15
+	FMOVQ   64(R7), F16
+	WORD    $0x4f8b1180 // fmla v0.4s, v12.4s, v11.s[0]
+	FMOVQ   80(R7), F12
+	WORD    $0x4f8b11a1 // fmla v1.4s, v13.4s, v11.s[0]
+	FMOVQ   96(R7), F13
+	WORD    $0x4f8b11c2 // fmla v2.4s, v14.4s, v11.s[0]
+	FMOVQ   112(R7), F14
+	WORD    $0x4f8b11e3 // fmla v3.4s, v15.4s, v11.s[0]
+	FMOVQ   128(R7), F15
+	WORD    $0x4f8b1204 // fmla v4.4s, v16.4s, v11.s[0]
+	FMOVQ   144(R7), F16
+	WORD    $0x4f8b1185 // fmla v5.4s, v12.4s, v11.s[0]
+	WORD    $0x3ceb68ec // ldr q12, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8b11a6 // fmla v6.4s, v13.4s, v11.s[0]
+	WORD    $0x4f8b11c7 // fmla v7.4s, v14.4s, v11.s[0]
+	WORD    $0x4f8b11e8 // fmla v8.4s, v15.4s, v11.s[0]
+	WORD    $0x4f8b1209 // fmla v9.4s, v16.4s, v11.s[0]
+	WORD    $0x4f8b118a // fmla v10.4s, v12.4s, v11.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	WORD    $0x3cab688a // str q10, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F11
+	FMOVQ   16(R4), F12
+	FMOVQ   32(R4), F13
+	FMOVQ   48(R4), F14
+	FMOVQ   64(R4), F15
+	FMOVQ   80(R4), F16
+	FMOVQ   96(R4), F17
+	FMOVQ   112(R4), F18
+	FMOVQ   128(R4), F19
+	FMOVQ   144(R4), F20
+	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
+	WORD    $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
+	WORD    $0x4e21d581 // fadd v1.4s, v12.4s, v1.4s
+	WORD    $0x4e22d5a2 // fadd v2.4s, v13.4s, v2.4s
+	WORD    $0x4e23d5c3 // fadd v3.4s, v14.4s, v3.4s
+	WORD    $0x4e24d5e4 // fadd v4.4s, v15.4s, v4.4s
+	WORD    $0x4e25d605 // fadd v5.4s, v16.4s, v5.4s
+	WORD    $0x4e26d626 // fadd v6.4s, v17.4s, v6.4s
+	WORD    $0x4e27d647 // fadd v7.4s, v18.4s, v7.4s
+	WORD    $0x4e28d668 // fadd v8.4s, v19.4s, v8.4s
+	WORD    $0x4e29d689 // fadd v9.4s, v20.4s, v9.4s
+	WORD    $0x4e2ad6aa // fadd v10.4s, v21.4s, v10.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	WORD    $0x3cab688a // str q10, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x48(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
+	VEOR    V11.B16, V11.B16, V11.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F12
+	ADD     R2, R6
+	FMOVQ   0(R7), F13
+	FMOVQ   16(R7), F14
+	FMOVQ   32(R7), F15
+	FMOVQ   48(R7), F16
+	FMOVQ   64(R7), F17
+	WORD    $0x4f8c11a0 // fmla v0.4s, v13.4s, v12.s[0]
+	FMOVQ   80(R7), F13
+	WORD    $0x4f8c11c1 // fmla v1.4s, v14.4s, v12.s[0]
+	FMOVQ   96(R7), F14
+	WORD    $0x4f8c11e2 // fmla v2.4s, v15.4s, v12.s[0]
+	FMOVQ   112(R7), F15
+	WORD    $0x4f8c1203 // fmla v3.4s, v16.4s, v12.s[0]
+	FMOVQ   128(R7), F16
+	WORD    $0x4f8c1224 // fmla v4.4s, v17.4s, v12.s[0]
+	FMOVQ   144(R7), F17
+	WORD    $0x4f8c11a5 // fmla v5.4s, v13.4s, v12.s[0]
+	FMOVQ   160(R7), F13
+	WORD    $0x4f8c11c6 // fmla v6.4s, v14.4s, v12.s[0]
+	WORD    $0x3ceb68ee // ldr q14, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8c11e7 // fmla v7.4s, v15.4s, v12.s[0]
+	WORD    $0x4f8c1208 // fmla v8.4s, v16.4s, v12.s[0]
+	WORD    $0x4f8c1229 // fmla v9.4s, v17.4s, v12.s[0]
+	WORD    $0x4f8c11aa // fmla v10.4s, v13.4s, v12.s[0]
+	WORD    $0x4f8c11cb // fmla v11.4s, v14.4s, v12.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F12
+	FMOVQ   16(R4), F13
+	FMOVQ   32(R4), F14
+	FMOVQ   48(R4), F15
+	FMOVQ   64(R4), F16
+	FMOVQ   80(R4), F17
+	FMOVQ   96(R4), F18
+	FMOVQ   112(R4), F19
+	FMOVQ   128(R4), F20
+	FMOVQ   144(R4), F21
+	FMOVQ   160(R4), F22
+	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
+	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
+	WORD    $0x4e21d5a1 // fadd v1.4s, v13.4s, v1.4s
+	WORD    $0x4e22d5c2 // fadd v2.4s, v14.4s, v2.4s
+	WORD    $0x4e23d5e3 // fadd v3.4s, v15.4s, v3.4s
+	WORD    $0x4e24d604 // fadd v4.4s, v16.4s, v4.4s
+	WORD    $0x4e25d625 // fadd v5.4s, v17.4s, v5.4s
+	WORD    $0x4e26d646 // fadd v6.4s, v18.4s, v6.4s
+	WORD    $0x4e27d667 // fadd v7.4s, v19.4s, v7.4s
+	WORD    $0x4e28d688 // fadd v8.4s, v20.4s, v8.4s
+	WORD    $0x4e29d6a9 // fadd v9.4s, v21.4s, v9.4s
+	WORD    $0x4e2ad6ca // fadd v10.4s, v22.4s, v10.4s
+	WORD    $0x4e2bd6eb // fadd v11.4s, v23.4s, v11.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	WORD    $0x3cab688b // str q11, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x52(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
+	VEOR    V11.B16, V11.B16, V11.B16
+	VEOR    V12.B16, V12.B16, V12.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F13
+	ADD     R2, R6
+	FMOVQ   0(R7), F14
+	FMOVQ   16(R7), F15
+	FMOVQ   32(R7), F16
+	FMOVQ   48(R7), F17
+	FMOVQ   64(R7), F18
+	WORD    $0x4f8d11c0 // fmla v0.4s, v14.4s, v13.s[0]
+	FMOVQ   80(R7), F14
+	WORD    $0x4f8d11e1 // fmla v1.4s, v15.4s, v13.s[0]
+	FMOVQ   96(R7), F15
+	WORD    $0x4f8d1202 // fmla v2.4s, v16.4s, v13.s[0]
+	FMOVQ   112(R7), F16
+	WORD    $0x4f8d1223 // fmla v3.4s, v17.4s, v13.s[0]
+	FMOVQ   128(R7), F17
+	WORD    $0x4f8d1244 // fmla v4.4s, v18.4s, v13.s[0]
+	FMOVQ   144(R7), F18
+	WORD    $0x4f8d11c5 // fmla v5.4s, v14.4s, v13.s[0]
+	FMOVQ   160(R7), F14
+	WORD    $0x4f8d11e6 // fmla v6.4s, v15.4s, v13.s[0]
+	FMOVQ   176(R7), F15
+	WORD    $0x4f8d1207 // fmla v7.4s, v16.4s, v13.s[0]
+	WORD    $0x3ceb68f0 // ldr q16, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8d1228 // fmla v8.4s, v17.4s, v13.s[0]
+	WORD    $0x4f8d1249 // fmla v9.4s, v18.4s, v13.s[0]
+	WORD    $0x4f8d11ca // fmla v10.4s, v14.4s, v13.s[0]
+	WORD    $0x4f8d11eb // fmla v11.4s, v15.4s, v13.s[0]
+	WORD    $0x4f8d120c // fmla v12.4s, v16.4s, v13.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	WORD    $0x3cab688c // str q12, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F13
+	FMOVQ   16(R4), F14
+	FMOVQ   32(R4), F15
+	FMOVQ   48(R4), F16
+	FMOVQ   64(R4), F17
+	FMOVQ   80(R4), F18
+	FMOVQ   96(R4), F19
+	FMOVQ   112(R4), F20
+	FMOVQ   128(R4), F21
+	FMOVQ   144(R4), F22
+	FMOVQ   160(R4), F23
+	FMOVQ   176(R4), F24
+	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
+	WORD    $0x4e20d5a0 // fadd v0.4s, v13.4s, v0.4s
+	WORD    $0x4e21d5c1 // fadd v1.4s, v14.4s, v1.4s
+	WORD    $0x4e22d5e2 // fadd v2.4s, v15.4s, v2.4s
+	WORD    $0x4e23d603 // fadd v3.4s, v16.4s, v3.4s
+	WORD    $0x4e24d624 // fadd v4.4s, v17.4s, v4.4s
+	WORD    $0x4e25d645 // fadd v5.4s, v18.4s, v5.4s
+	WORD    $0x4e26d666 // fadd v6.4s, v19.4s, v6.4s
+	WORD    $0x4e27d687 // fadd v7.4s, v20.4s, v7.4s
+	WORD    $0x4e28d6a8 // fadd v8.4s, v21.4s, v8.4s
+	WORD    $0x4e29d6c9 // fadd v9.4s, v22.4s, v9.4s
+	WORD    $0x4e2ad6ea // fadd v10.4s, v23.4s, v10.4s
+	WORD    $0x4e2bd70b // fadd v11.4s, v24.4s, v11.4s
+	WORD    $0x4e2cd72c // fadd v12.4s, v25.4s, v12.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	WORD    $0x3cab688c // str q12, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x56(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
+	VEOR    V11.B16, V11.B16, V11.B16
+	VEOR    V12.B16, V12.B16, V12.B16
+	VEOR    V13.B16, V13.B16, V13.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F14
+	ADD     R2, R6
+	FMOVQ   0(R7), F15
+	FMOVQ   16(R7), F16
+	FMOVQ   32(R7), F17
+	FMOVQ   48(R7), F18
+	FMOVQ   64(R7), F19
+	WORD    $0x4f8e11e0 // fmla v0.4s, v15.4s, v14.s[0]
+	FMOVQ   80(R7), F15
+	WORD    $0x4f8e1201 // fmla v1.4s, v16.4s, v14.s[0]
+	FMOVQ   96(R7), F16
+	WORD    $0x4f8e1222 // fmla v2.4s, v17.4s, v14.s[0]
+	FMOVQ   112(R7), F17
+	WORD    $0x4f8e1243 // fmla v3.4s, v18.4s, v14.s[0]
+	FMOVQ   128(R7), F18
+	WORD    $0x4f8e1264 // fmla v4.4s, v19.4s, v14.s[0]
+	FMOVQ   144(R7), F19
+	WORD    $0x4f8e11e5 // fmla v5.4s, v15.4s, v14.s[0]
+	FMOVQ   160(R7), F15
+	WORD    $0x4f8e1206 // fmla v6.4s, v16.4s, v14.s[0]
+	FMOVQ   176(R7), F16
+	WORD    $0x4f8e1227 // fmla v7.4s, v17.4s, v14.s[0]
+	FMOVQ   192(R7), F17
+	WORD    $0x4f8e1248 // fmla v8.4s, v18.4s, v14.s[0]
+	WORD    $0x3ceb68f2 // ldr q18, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8e1269 // fmla v9.4s, v19.4s, v14.s[0]
+	WORD    $0x4f8e11ea // fmla v10.4s, v15.4s, v14.s[0]
+	WORD    $0x4f8e120b // fmla v11.4s, v16.4s, v14.s[0]
+	WORD    $0x4f8e122c // fmla v12.4s, v17.4s, v14.s[0]
+	WORD    $0x4f8e124d // fmla v13.4s, v18.4s, v14.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	FMOVQ   F12, 192(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F14
+	FMOVQ   16(R4), F15
+	FMOVQ   32(R4), F16
+	FMOVQ   48(R4), F17
+	FMOVQ   64(R4), F18
+	FMOVQ   80(R4), F19
+	FMOVQ   96(R4), F20
+	FMOVQ   112(R4), F21
+	FMOVQ   128(R4), F22
+	FMOVQ   144(R4), F23
+	FMOVQ   160(R4), F24
+	FMOVQ   176(R4), F25
+	FMOVQ   192(R4), F26
+	WORD    $0x3ceb689b // ldr q27, [x4, x11]
+	WORD    $0x4e20d5c0 // fadd v0.4s, v14.4s, v0.4s
+	WORD    $0x4e21d5e1 // fadd v1.4s, v15.4s, v1.4s
+	WORD    $0x4e22d602 // fadd v2.4s, v16.4s, v2.4s
+	WORD    $0x4e23d623 // fadd v3.4s, v17.4s, v3.4s
+	WORD    $0x4e24d644 // fadd v4.4s, v18.4s, v4.4s
+	WORD    $0x4e25d665 // fadd v5.4s, v19.4s, v5.4s
+	WORD    $0x4e26d686 // fadd v6.4s, v20.4s, v6.4s
+	WORD    $0x4e27d6a7 // fadd v7.4s, v21.4s, v7.4s
+	WORD    $0x4e28d6c8 // fadd v8.4s, v22.4s, v8.4s
+	WORD    $0x4e29d6e9 // fadd v9.4s, v23.4s, v9.4s
+	WORD    $0x4e2ad70a // fadd v10.4s, v24.4s, v10.4s
+	WORD    $0x4e2bd72b // fadd v11.4s, v25.4s, v11.4s
+	WORD    $0x4e2cd74c // fadd v12.4s, v26.4s, v12.4s
+	WORD    $0x4e2dd76d // fadd v13.4s, v27.4s, v13.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	FMOVQ   F12, 192(R4)
+	WORD    $0x3cab688d // str q13, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x60(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
+	VEOR    V11.B16, V11.B16, V11.B16
+	VEOR    V12.B16, V12.B16, V12.B16
+	VEOR    V13.B16, V13.B16, V13.B16
+	VEOR    V14.B16, V14.B16, V14.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F15
+	ADD     R2, R6
+	FMOVQ   0(R7), F16
+	FMOVQ   16(R7), F17
+	FMOVQ   32(R7), F18
+	FMOVQ   48(R7), F19
+	FMOVQ   64(R7), F20
+	WORD    $0x4f8f1200 // fmla v0.4s, v16.4s, v15.s[0]
+	FMOVQ   80(R7), F16
+	WORD    $0x4f8f1221 // fmla v1.4s, v17.4s, v15.s[0]
+	FMOVQ   96(R7), F17
+	WORD    $0x4f8f1242 // fmla v2.4s, v18.4s, v15.s[0]
+	FMOVQ   112(R7), F18
+	WORD    $0x4f8f1263 // fmla v3.4s, v19.4s, v15.s[0]
+	FMOVQ   128(R7), F19
+	WORD    $0x4f8f1284 // fmla v4.4s, v20.4s, v15.s[0]
+	FMOVQ   144(R7), F20
+	WORD    $0x4f8f1205 // fmla v5.4s, v16.4s, v15.s[0]
+	FMOVQ   160(R7), F16
+	WORD    $0x4f8f1226 // fmla v6.4s, v17.4s, v15.s[0]
+	FMOVQ   176(R7), F17
+	WORD    $0x4f8f1247 // fmla v7.4s, v18.4s, v15.s[0]
+	FMOVQ   192(R7), F18
+	WORD    $0x4f8f1268 // fmla v8.4s, v19.4s, v15.s[0]
+	FMOVQ   208(R7), F19
+	WORD    $0x4f8f1289 // fmla v9.4s, v20.4s, v15.s[0]
+	WORD    $0x3ceb68f4 // ldr q20, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f8f120a // fmla v10.4s, v16.4s, v15.s[0]
+	WORD    $0x4f8f122b // fmla v11.4s, v17.4s, v15.s[0]
+	WORD    $0x4f8f124c // fmla v12.4s, v18.4s, v15.s[0]
+	WORD    $0x4f8f126d // fmla v13.4s, v19.4s, v15.s[0]
+	WORD    $0x4f8f128e // fmla v14.4s, v20.4s, v15.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	FMOVQ   F12, 192(R4)
+	FMOVQ   F13, 208(R4)
+	WORD    $0x3cab688e // str q14, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F15
+	FMOVQ   16(R4), F16
+	FMOVQ   32(R4), F17
+	FMOVQ   48(R4), F18
+	FMOVQ   64(R4), F19
+	FMOVQ   80(R4), F20
+	FMOVQ   96(R4), F21
+	FMOVQ   112(R4), F22
+	FMOVQ   128(R4), F23
+	FMOVQ   144(R4), F24
+	FMOVQ   160(R4), F25
+	FMOVQ   176(R4), F26
+	FMOVQ   192(R4), F27
+	FMOVQ   208(R4), F28
+	WORD    $0x3ceb689d // ldr q29, [x4, x11]
+	WORD    $0x4e20d5e0 // fadd v0.4s, v15.4s, v0.4s
+	WORD    $0x4e21d601 // fadd v1.4s, v16.4s, v1.4s
+	WORD    $0x4e22d622 // fadd v2.4s, v17.4s, v2.4s
+	WORD    $0x4e23d643 // fadd v3.4s, v18.4s, v3.4s
+	WORD    $0x4e24d664 // fadd v4.4s, v19.4s, v4.4s
+	WORD    $0x4e25d685 // fadd v5.4s, v20.4s, v5.4s
+	WORD    $0x4e26d6a6 // fadd v6.4s, v21.4s, v6.4s
+	WORD    $0x4e27d6c7 // fadd v7.4s, v22.4s, v7.4s
+	WORD    $0x4e28d6e8 // fadd v8.4s, v23.4s, v8.4s
+	WORD    $0x4e29d709 // fadd v9.4s, v24.4s, v9.4s
+	WORD    $0x4e2ad72a // fadd v10.4s, v25.4s, v10.4s
+	WORD    $0x4e2bd74b // fadd v11.4s, v26.4s, v11.4s
+	WORD    $0x4e2cd76c // fadd v12.4s, v27.4s, v12.4s
+	WORD    $0x4e2dd78d // fadd v13.4s, v28.4s, v13.4s
+	WORD    $0x4e2ed7ae // fadd v14.4s, v29.4s, v14.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	FMOVQ   F12, 192(R4)
+	FMOVQ   F13, 208(R4)
+	WORD    $0x3cab688e // str q14, [x4, x11]
+	ADD     R5, R4
+	B       next
+
+// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+TEXT ·microNEONx1x64(SB), NOSPLIT, $0-113
+	MOVD    tiles+0(FP), R0
+	MOVD    a+24(FP), R1
+	MOVD    aStep+48(FP), R2
+	MOVD    bStep+72(FP), R3
+	MOVD    c+88(FP), R4
+	MOVD    cRow+96(FP), R5
+	MOVD    cols+104(FP), R11
+	MOVD    aRow+40(FP), R12
+	SUB     $4, R11
+	LSL     $2, R11
+tile:
+	MOVD    R1, R6
+	MOVD    b+64(FP), R7
+	MOVD    runs+16(FP), R8
+	VEOR    V0.B16, V0.B16, V0.B16
+	VEOR    V1.B16, V1.B16, V1.B16
+	VEOR    V2.B16, V2.B16, V2.B16
+	VEOR    V3.B16, V3.B16, V3.B16
+	VEOR    V4.B16, V4.B16, V4.B16
+	VEOR    V5.B16, V5.B16, V5.B16
+	VEOR    V6.B16, V6.B16, V6.B16
+	VEOR    V7.B16, V7.B16, V7.B16
+	VEOR    V8.B16, V8.B16, V8.B16
+	VEOR    V9.B16, V9.B16, V9.B16
+	VEOR    V10.B16, V10.B16, V10.B16
+	VEOR    V11.B16, V11.B16, V11.B16
+	VEOR    V12.B16, V12.B16, V12.B16
+	VEOR    V13.B16, V13.B16, V13.B16
+	VEOR    V14.B16, V14.B16, V14.B16
+	VEOR    V15.B16, V15.B16, V15.B16
+run:
+	MOVD    depth+8(FP), R9
+step:
+	FMOVS   0(R6), F16
+	ADD     R2, R6
+	FMOVQ   0(R7), F17
+	FMOVQ   16(R7), F18
+	FMOVQ   32(R7), F19
+	FMOVQ   48(R7), F20
+	FMOVQ   64(R7), F21
+	WORD    $0x4f901220 // fmla v0.4s, v17.4s, v16.s[0]
+	FMOVQ   80(R7), F17
+	WORD    $0x4f901241 // fmla v1.4s, v18.4s, v16.s[0]
+	FMOVQ   96(R7), F18
+	WORD    $0x4f901262 // fmla v2.4s, v19.4s, v16.s[0]
+	FMOVQ   112(R7), F19
+	WORD    $0x4f901283 // fmla v3.4s, v20.4s, v16.s[0]
+	FMOVQ   128(R7), F20
+	WORD    $0x4f9012a4 // fmla v4.4s, v21.4s, v16.s[0]
+	FMOVQ   144(R7), F21
+	WORD    $0x4f901225 // fmla v5.4s, v17.4s, v16.s[0]
+	FMOVQ   160(R7), F17
+	WORD    $0x4f901246 // fmla v6.4s, v18.4s, v16.s[0]
+	FMOVQ   176(R7), F18
+	WORD    $0x4f901267 // fmla v7.4s, v19.4s, v16.s[0]
+	FMOVQ   192(R7), F19
+	WORD    $0x4f901288 // fmla v8.4s, v20.4s, v16.s[0]
+	FMOVQ   208(R7), F20
+	WORD    $0x4f9012a9 // fmla v9.4s, v21.4s, v16.s[0]
+	FMOVQ   224(R7), F21
+	WORD    $0x4f90122a // fmla v10.4s, v17.4s, v16.s[0]
+	WORD    $0x3ceb68f1 // ldr q17, [x7, x11]
+	ADD     R3, R7
+	WORD    $0x4f90124b // fmla v11.4s, v18.4s, v16.s[0]
+	WORD    $0x4f90126c // fmla v12.4s, v19.4s, v16.s[0]
+	WORD    $0x4f90128d // fmla v13.4s, v20.4s, v16.s[0]
+	WORD    $0x4f9012ae // fmla v14.4s, v21.4s, v16.s[0]
+	WORD    $0x4f90122f // fmla v15.4s, v17.4s, v16.s[0]
+	SUBS    $1, R9
+	BNE     step
+	MOVD    aJump+56(FP), R10
+	ADD     R10, R6
+	MOVD    bJump+80(FP), R10
+	ADD     R10, R7
+	SUBS    $1, R8
+	BNE     run
+	MOVBU   accumulate+112(FP), R10
+	CBNZ    R10, add
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	FMOVQ   F12, 192(R4)
+	FMOVQ   F13, 208(R4)
+	FMOVQ   F14, 224(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+next:
+	MOVD    aTile+32(FP), R10
+	ADD     R10, R1
+	SUBS    $1, R0
+	BNE     tile
+	RET
+add:
+	FMOVQ   0(R4), F16
+	FMOVQ   16(R4), F17
+	FMOVQ   32(R4), F18
+	FMOVQ   48(R4), F19
+	FMOVQ   64(R4), F20
+	FMOVQ   80(R4), F21
+	FMOVQ   96(R4), F22
+	FMOVQ   112(R4), F23
+	FMOVQ   128(R4), F24
+	FMOVQ   144(R4), F25
+	FMOVQ   160(R4), F26
+	FMOVQ   176(R4), F27
+	FMOVQ   192(R4), F28
+	FMOVQ   208(R4), F29
+	FMOVQ   224(R4), F30
+	WORD    $0x3ceb689f // ldr q31, [x4, x11]
+	WORD    $0x4e20d600 // fadd v0.4s, v16.4s, v0.4s
+	WORD    $0x4e21d621 // fadd v1.4s, v17.4s, v1.4s
+	WORD    $0x4e22d642 // fadd v2.4s, v18.4s, v2.4s
+	WORD    $0x4e23d663 // fadd v3.4s, v19.4s, v3.4s
+	WORD    $0x4e24d684 // fadd v4.4s, v20.4s, v4.4s
+	WORD    $0x4e25d6a5 // fadd v5.4s, v21.4s, v5.4s
+	WORD    $0x4e26d6c6 // fadd v6.4s, v22.4s, v6.4s
+	WORD    $0x4e27d6e7 // fadd v7.4s, v23.4s, v7.4s
+	WORD    $0x4e28d708 // fadd v8.4s, v24.4s, v8.4s
+	WORD    $0x4e29d729 // fadd v9.4s, v25.4s, v9.4s
+	WORD    $0x4e2ad74a // fadd v10.4s, v26.4s, v10.4s
+	WORD    $0x4e2bd76b // fadd v11.4s, v27.4s, v11.4s
+	WORD    $0x4e2cd78c // fadd v12.4s, v28.4s, v12.4s
+	WORD    $0x4e2dd7ad // fadd v13.4s, v29.4s, v13.4s
+	WORD    $0x4e2ed7ce // fadd v14.4s, v30.4s, v14.4s
+	WORD    $0x4e2fd7ef // fadd v15.4s, v31.4s, v15.4s
+	FMOVQ   F0, 0(R4)
+	FMOVQ   F1, 16(R4)
+	FMOVQ   F2, 32(R4)
+	FMOVQ   F3, 48(R4)
+	FMOVQ   F4, 64(R4)
+	FMOVQ   F5, 80(R4)
+	FMOVQ   F6, 96(R4)
+	FMOVQ   F7, 112(R4)
+	FMOVQ   F8, 128(R4)
+	FMOVQ   F9, 144(R4)
+	FMOVQ   F10, 160(R4)
+	FMOVQ   F11, 176(R4)
+	FMOVQ   F12, 192(R4)
+	FMOVQ   F13, 208(R4)
+	FMOVQ   F14, 224(R4)
+	WORD    $0x3cab688f // str q15, [x4, x11]
+	ADD     R5, R4
+	B       next
+
 // func peakNEON(iterations int)
 TEXT ·peakNEON(SB), NOSPLIT, $0-8
 	MOVD    iterations+0(FP), R0

@@ -124,6 +124,76 @@ func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow 
 //go:noescape
 func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
 
+// microNEONx1x12 does what microKernel says, for 1×12 tiles.
+//
+//go:noescape
+func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x16 does what microKernel says, for 1×16 tiles.
+//
+//go:noescape
+func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x20 does what microKernel says, for 1×20 tiles.
+//
+//go:noescape
+func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x24 does what microKernel says, for 1×24 tiles.
+//
+//go:noescape
+func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x28 does what microKernel says, for 1×28 tiles.
+//
+//go:noescape
+func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x32 does what microKernel says, for 1×32 tiles.
+//
+//go:noescape
+func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x36 does what microKernel says, for 1×36 tiles.
+//
+//go:noescape
+func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x40 does what microKernel says, for 1×40 tiles.
+//
+//go:noescape
+func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x44 does what microKernel says, for 1×44 tiles.
+//
+//go:noescape
+func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x48 does what microKernel says, for 1×48 tiles.
+//
+//go:noescape
+func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x52 does what microKernel says, for 1×52 tiles.
+//
+//go:noescape
+func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x56 does what microKernel says, for 1×56 tiles.
+//
+//go:noescape
+func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x60 does what microKernel says, for 1×60 tiles.
+//
+//go:noescape
+func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
+// microNEONx1x64 does what microKernel says, for 1×64 tiles.
+//
+//go:noescape
+func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+
 // peakNEON does 24 independent multiply-adds of whole registers, iterations times.
 //
 //go:noescape
