@@ -2,15 +2,20 @@ package main
 
 import "fmt"
 
-// gemmNEON writes the tiles of 1 to 12 rows by 8 and 4 columns. 12×8 takes 24 of the 32 registers for sums, which keeps four pipelines with a latency of
-// four cycles busy and one and a half times that; two more hold a row of B, and what is left the elements of A on their way. A step reads 5 registers if A is packed, or 14, for 24
-// multiply-adds of whole registers: two load ports suffice beside two pipelines, three beside four.
+// gemmNEON writes the tiles of 1 to 12 rows by 8 and 4 columns. 12×8 takes 24 of the 32 registers for sums: four pipelines with a latency of four cycles
+// need sixteen in flight. Two more hold a row of B, and the rest elements of A on their way. For 24 multiply-adds of whole registers, a step has five loads
+// if A is packed (33 instructions in all), or 14 (42): two load ports suffice beside two pipelines, three beside four.
 func gemmNEON(n *neon) {
 	for rows := 1; rows <= 12; rows++ {
 		for _, vectors := range []int{2, 1} {
 			t := &neonTile{neon: n, rows: rows, vectors: vectors}
 			t.write()
 		}
+	}
+	// A single row is wide, since so few sums would not keep the multiply-adds in flight.
+	for vectors := 3; vectors <= 16; vectors++ {
+		t := &neonTile{neon: n, rows: 1, vectors: vectors}
+		t.write()
 	}
 	n.peak(24)
 	n.transpose4()
@@ -31,7 +36,7 @@ type neonTile struct {
 	rowAt              []greg // distance of each row of A but the first
 	free               greg   // for what one piece of code needs alone
 
-	// last is the distance in bytes from the first column's address to where the last register of a tile that is eight wide begins: one that lacks columns
+	// last is the distance in bytes from the first column's address to where the last of several registers of a row begins: in a tile that lacks columns, it
 	// overlaps the one before it, so that nothing beyond the columns is touched.
 	last greg
 	// second and third are those of the elements in tiles with less than four columns, of which the last is repeated.
@@ -72,11 +77,15 @@ func (t *neonTile) write() {
 		t.op("CMP", 4, aRow)
 		t.op("BEQ", "packed")
 	}
-	t.loops("", t.loadB, t.spreadRows)
+	if t.vectors > 2 {
+		t.loops("", t.wideRow)
+	} else {
+		t.loops("", func() { t.spreadRows(t.loadB()) })
+	}
 	if t.rows > 1 {
 		t.op("B", "sums")
 		t.label("packed")
-		t.loops("packed_", t.loadB, t.adjacentRows)
+		t.loops("packed_", func() { t.adjacentRows(t.loadB()) })
 		t.label("sums")
 	}
 	t.finish("", t.loadC, t.storeC)
@@ -89,7 +98,7 @@ func (t *neonTile) write() {
 		t.op("LSL", 2, t.second)
 		t.op("LSL", 2, cols)
 		t.start("narrow_")
-		t.loops("narrow_", t.loadNarrowB, t.spreadRows)
+		t.loops("narrow_", func() { t.spreadRows(t.loadNarrowB()) })
 		t.finish("narrow_", t.loadNarrow, t.storeNarrow)
 	}
 	t.flush()
@@ -108,14 +117,12 @@ func (t *neonTile) start(prefix string) {
 	}
 }
 
-// loops writes the loops over runs and depth with one way to read each operand.
-func (t *neonTile) loops(prefix string, right func() []vreg, multiply func(right []vreg)) {
+// loops writes the loops over runs and depth with one way to multiply an element of each row of A by a row of B.
+func (t *neonTile) loops(prefix string, multiply func()) {
 	t.label(prefix + "run")
 	t.op("MOVD", t.parameter("depth"), t.depth)
 	t.label(prefix + "step")
-	t.release(func() {
-		multiply(right())
-	})
+	t.release(multiply)
 	t.op("SUBS", 1, t.depth)
 	t.op("BNE", prefix+"step")
 	t.op("MOVD", t.parameter("aJump"), t.free)
@@ -136,6 +143,26 @@ func (t *neonTile) loadB() []vreg {
 	}
 	t.op("ADD", t.bStep, t.b)
 	return right
+}
+
+// wideRow multiplies one row, whose sums leave no room for a row of B. That is read four registers ahead.
+func (t *neonTile) wideRow() {
+	const ahead = 4
+	element, right := t.vector(), t.vectorsOf(ahead+1)
+	t.load(element, t.a.at(0), 1)
+	t.op("ADD", t.aStep, t.a)
+	for v := range t.vectors + ahead {
+		switch {
+		case v < t.vectors-1:
+			t.load(right[v%len(right)], t.b.at(16*v), neonLanes)
+		case v == t.vectors-1:
+			t.loadAt(right[v%len(right)], t.b, t.last, neonLanes)
+			t.op("ADD", t.bStep, t.b)
+		}
+		if v >= ahead {
+			t.mulAddLane(t.sums[0][v-ahead], right[(v-ahead)%len(right)], element, 0)
+		}
+	}
 }
 
 func (t *neonTile) loadNarrowB() []vreg {
@@ -233,16 +260,22 @@ func (t *neonTile) finish(prefix string, load, store func(row []vreg, at greg)) 
 }
 
 func (t *neonTile) loadC(row []vreg, at greg) {
-	t.load(row[0], at.at(0), neonLanes)
-	if t.vectors == 2 {
-		t.loadAt(row[1], at, t.last, neonLanes)
+	for v, r := range row {
+		if v > 0 && v == t.vectors-1 {
+			t.loadAt(r, at, t.last, neonLanes)
+		} else {
+			t.load(r, at.at(16*v), neonLanes)
+		}
 	}
 }
 
 func (t *neonTile) storeC(row []vreg, at greg) {
-	t.store(row[0], at.at(0), neonLanes)
-	if t.vectors == 2 {
-		t.storeAt(row[1], at, t.last)
+	for v, r := range row {
+		if v > 0 && v == t.vectors-1 {
+			t.storeAt(r, at, t.last)
+		} else {
+			t.store(r, at.at(16*v), neonLanes)
+		}
 	}
 }
 
