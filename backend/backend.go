@@ -51,6 +51,20 @@ type TensorSpec struct {
 	Limit int
 }
 
+// Validate reports a shape or a type that no tensor has, or a Limit of what is no Int32.
+// Errors have no prefix.
+func (s TensorSpec) Validate() error {
+	switch err := s.Shape.Validate(); {
+	case err != nil:
+		return err
+	case s.DType > Uint8:
+		return fmt.Errorf("%w: %v", ErrType, s.DType)
+	case s.Limit > 0 && s.DType != Int32:
+		return fmt.Errorf("%w: a Limit of %d goes with int32, found %v", ErrType, s.Limit, s.DType)
+	}
+	return nil
+}
+
 // Tensor is an array in a backend's memory. It lives until Free or until its
 // Backend is closed.
 type Tensor interface {

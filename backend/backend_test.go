@@ -214,6 +214,82 @@ func TestUsage(t *testing.T) {
 	assert.Zero(t, u.users.Load())
 }
 
+// TestUsageEnds: nothing begins after Retire, whatever it was.
+func TestUsageEnds(t *testing.T) {
+	var u Usage
+	require.NoError(t, u.Begin(Write))
+	u.Written()
+	u.Written()
+	u.Retire()
+	assert.ErrorIs(t, u.Begin(Read), ErrBusy, "it is still claimed")
+	u.End(Write)
+	for _, a := range []Access{Read, Write, Update} {
+		assert.ErrorIs(t, u.Begin(a), ErrClosed)
+	}
+	assert.Zero(t, u.users.Load())
+	assert.EqualValues(t, 2, u.Version())
+}
+
+type used struct {
+	Tensor
+	spec  TensorSpec
+	usage Usage
+}
+
+func (u *used) Spec() TensorSpec { return u.spec }
+
+func TestAdopt(t *testing.T) {
+	p := NewProgram("p")
+	view := func(name string) View {
+		return View{Buffer: p.AddBuffer(Buffer{Name: name, Elements: 1}), Shape: Shape{1}}
+	}
+	x, y, z := view("x"), view("y"), view("z")
+	view("idle")
+	p.Add("", &Copy{Y: y, X: x})
+	p.Add("", &Binary{Y: z, A: z, B: y})
+	var tensors [5]used
+	bound := make([]Tensor, 5)
+	for id := 1; id < 5; id++ {
+		tensors[id].spec.Name = p.Buffers[id].Name
+		bound[id] = &tensors[id]
+	}
+	usage := func(t Tensor) *Usage {
+		if u, ok := t.(*used); ok {
+			return &u.usage
+		}
+		return nil
+	}
+	var taken []BufferID
+	c, err := Adopt(p, bound, usage, func(id BufferID, x Tensor) {
+		assert.Same(t, bound[id], x)
+		assert.ErrorIs(t, usage(x).Begin(Write), ErrBusy, "it is claimed")
+		taken = append(taken, id)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []BufferID{1, 2, 3}, taken)
+
+	require.NoError(t, c.Begin())
+	require.NoError(t, tensors[1].usage.Begin(Read), "the Program reads it")
+	assert.ErrorIs(t, tensors[2].usage.Begin(Read), ErrBusy, "the Program writes it")
+	require.NoError(t, tensors[4].usage.Begin(Write), "the Program does not use it")
+	c.Written()
+	c.End()
+	for id, version := range []uint64{0, 0, 1, 1, 0} {
+		assert.Equal(t, version, tensors[id].usage.Version())
+	}
+	require.NoError(t, tensors[3].usage.Begin(Read))
+	err = c.Begin()
+	require.ErrorIs(t, err, ErrBusy)
+	assert.ErrorContains(t, err, `tensor "z"`)
+	require.NoError(t, tensors[2].usage.Begin(Write), "all were given back")
+
+	_, err = Adopt(p, bound, usage, func(BufferID, Tensor) {})
+	require.ErrorIs(t, err, ErrBusy)
+	assert.ErrorContains(t, err, `buffer 2 "y"`)
+	_, err = Adopt(p, bound, func(Tensor) *Usage { return nil }, nil)
+	require.ErrorIs(t, err, ErrBinding)
+}
+
 // TestUsageExcludes: a writer is alone; the race detector watches the counter.
 func TestUsageExcludes(t *testing.T) {
 	var u Usage

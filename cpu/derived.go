@@ -73,7 +73,7 @@ func (c *compiler) making(d *derived, add func()) {
 
 // begin decides what has to be made in this run. The source must be claimed.
 func (d *derived) begin() {
-	version := d.source.version.Load() + 1
+	version := d.source.usage.Version() + 1
 	d.stale = d.version != version
 	d.version = version
 }

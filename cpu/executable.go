@@ -15,19 +15,18 @@ type executable struct {
 	device  *device
 	program *backend.Program // its own copy
 	plan    func(*compiler, backend.Op) *plan
-	bound   []*array // by BufferID: those the Program uses
+	bound   []*array // by BufferID: the tensors that it uses
+	data    [][]byte // their memory
+	claims  backend.Claims
+	usage   backend.Usage // of all below
 
-	steps    []step
-	work     []instruction
-	tensors  []*array         // those the Program uses
-	accesses []backend.Access // what it does to each of them
-	arena    *arena           // nil if it needs no scratch memory
-	kept     []*derived
-	memory   int64 // bytes that it needs of the arena, and those of what is kept
-	job      *job
-	fault    fault
-	busy     atomic.Bool
-	closed   bool // whoever has claimed busy may look
+	steps  []step
+	work   []instruction
+	arena  *arena // nil if it needs no scratch memory
+	kept   []*derived
+	memory int64 // bytes that it needs of the arena, and those of what is kept
+	job    *job
+	fault  fault
 }
 
 // step is a piece of an instruction: work that is cut into parts, which may be
@@ -63,7 +62,8 @@ func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (ba
 
 // compile makes an Executable of a Program that has been checked.
 func (d *device) compile(p *backend.Program, bound []backend.Tensor, plan func(*compiler, backend.Op) *plan) (backend.Executable, error) {
-	e := &executable{device: d, program: copyOf(p), plan: plan, bound: make([]*array, len(p.Buffers)), job: newJob()}
+	e := &executable{device: d, program: copyOf(p), plan: plan, job: newJob()}
+	e.bound, e.data = make([]*array, len(p.Buffers)), make([][]byte, len(p.Buffers))
 	if err := e.adopt(bound); err != nil {
 		return nil, err
 	}
@@ -83,26 +83,13 @@ func copyOf(p *backend.Program) *backend.Program {
 }
 
 // adopt takes the bound tensors.
-func (e *executable) adopt(bound []backend.Tensor) error {
-	accesses := e.program.Accesses()
-	for id, b := range e.program.Buffers {
-		if id == 0 || b.Kind != backend.Bound {
-			continue
-		}
-		t, ok := bound[id].(*array)
-		err := fmt.Errorf("%w: the tensor belongs to another backend", backend.ErrBinding)
-		if ok && t.device == e.device {
-			err = t.claim(backend.Read)
-		}
-		if err != nil {
-			return fmt.Errorf("cpu: program %q, buffer %d %q: %w", e.program.Name, id, b.Name, err)
-		}
-		t.usage.End(backend.Read)
-		if a := accesses[id]; a != 0 {
-			e.bound[id] = t
-			e.tensors = append(e.tensors, t)
-			e.accesses = append(e.accesses, a)
-		}
+func (e *executable) adopt(bound []backend.Tensor) (err error) {
+	e.claims, err = backend.Adopt(e.program, bound, e.device.usageOf, func(id backend.BufferID, t backend.Tensor) {
+		e.bound[id] = t.(*array)
+		e.data[id] = e.bound[id].data
+	})
+	if err != nil {
+		return fmt.Errorf("cpu: program %q, %w", e.program.Name, err)
 	}
 	return nil
 }
@@ -113,12 +100,7 @@ func (e *executable) build(join func(bytes int) (*arena, error)) error {
 	p, d := e.program, e.device
 	c := &compiler{
 		device: d, program: p, threads: d.workers.threads, fault: &e.fault,
-		tensors: e.bound, accesses: p.Accesses(), memory: make([][]byte, len(p.Buffers)),
-	}
-	for id, t := range e.bound {
-		if t != nil {
-			c.memory[id] = t.data
-		}
+		tensors: e.bound, accesses: p.Accesses(), memory: slices.Clone(e.data),
 	}
 	if err := c.compile(e.plan, join); err != nil {
 		return err
@@ -162,18 +144,15 @@ func (e *executable) Run(ctx context.Context) error { return e.run(ctx, "Run", n
 func (e *executable) run(ctx context.Context, what string, profile *backend.Profile) error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
-	if err := e.claim(); err != nil {
+	if err := e.usage.Begin(backend.Write); err != nil {
 		return fmt.Errorf("cpu: %s of program %q: %w", what, e.program.Name, err)
 	}
-	defer e.busy.Store(false)
+	defer e.usage.End(backend.Write)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for i, t := range e.tensors {
-		if err := t.claim(e.accesses[i]); err != nil {
-			e.release(i)
-			return fmt.Errorf("cpu: %s of program %q: tensor %q: %w", what, e.program.Name, t.spec.Name, err)
-		}
+	if err := e.claims.Begin(); err != nil {
+		return fmt.Errorf("cpu: %s of program %q: %w", what, e.program.Name, err)
 	}
 	e.lockArena()
 	for _, d := range e.kept {
@@ -187,12 +166,8 @@ func (e *executable) run(ctx context.Context, what string, profile *backend.Prof
 	}
 	e.device.workers.leave(e.job)
 	e.unlockArena()
-	for i, t := range e.tensors {
-		if e.accesses[i].Writes() {
-			t.version.Add(1)
-		}
-	}
-	e.release(len(e.tensors))
+	e.claims.Written()
+	e.claims.End()
 	return e.fault.take(e.program.Name)
 }
 
@@ -217,13 +192,6 @@ func (e *executable) time() []backend.OpTime {
 	return ops
 }
 
-// release ends the use of the first n tensors.
-func (e *executable) release(n int) {
-	for i, t := range e.tensors[:n] {
-		t.usage.End(e.accesses[i])
-	}
-}
-
 // Memory implements backend.Executable.
 func (e *executable) Memory() int64 { return e.memory }
 
@@ -231,10 +199,10 @@ func (e *executable) Memory() int64 { return e.memory }
 func (e *executable) Close() error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
-	if err := e.claim(); err != nil {
+	if err := e.usage.Begin(backend.Write); err != nil {
 		return fmt.Errorf("cpu: Close of program %q: %w", e.program.Name, err)
 	}
-	defer e.busy.Store(false)
+	defer e.usage.End(backend.Write)
 	e.device.release(e)
 	e.device.leaveArena(e.arena)
 	e.drop()
@@ -242,20 +210,8 @@ func (e *executable) Close() error {
 }
 
 func (e *executable) drop() {
-	e.steps, e.work, e.bound, e.tensors, e.arena, e.kept, e.closed = nil, nil, nil, nil, nil, nil, true
-}
-
-// claim begins the use of an Executable that is alive; the device's lifetime
-// must be held.
-func (e *executable) claim() error {
-	if !e.busy.CompareAndSwap(false, true) {
-		return backend.ErrBusy
-	}
-	if e.closed {
-		e.busy.Store(false)
-		return backend.ErrClosed
-	}
-	return nil
+	e.usage.Retire()
+	e.steps, e.work, e.bound, e.data, e.claims, e.arena, e.kept = nil, nil, nil, nil, nil, nil, nil
 }
 
 // fault is the first index found out of range during a run.

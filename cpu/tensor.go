@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"gorgonia.org/tensor"
 
@@ -11,25 +10,19 @@ import (
 
 // array is the Tensor: memory and who is using it.
 type array struct {
-	device  *device
-	spec    backend.TensorSpec
-	usage   backend.Usage
-	version atomic.Uint64
-	data    []byte // nil when freed; whoever has claimed usage may look
+	device *device
+	spec   backend.TensorSpec
+	usage  backend.Usage
+	data   []byte // whoever has claimed usage may look
 }
 
 // NewTensor implements backend.Backend.
 func (d *device) NewTensor(spec backend.TensorSpec) (backend.Tensor, error) {
 	d.lifetime.RLock()
 	defer d.lifetime.RUnlock()
-	err := spec.Shape.Validate()
-	switch {
-	case d.closed:
+	err := spec.Validate()
+	if d.closed {
 		err = backend.ErrClosed
-	case err == nil && spec.DType > backend.Uint8:
-		err = fmt.Errorf("%w: %v", backend.ErrType, spec.DType)
-	case err == nil && spec.Limit > 0 && spec.DType != backend.Int32:
-		err = fmt.Errorf("%w: a Limit of %d goes with int32, found %v", backend.ErrType, spec.Limit, spec.DType)
 	}
 	var data []byte
 	if err == nil {
@@ -48,7 +41,7 @@ func (d *device) NewTensor(spec backend.TensorSpec) (backend.Tensor, error) {
 func (t *array) Spec() backend.TensorSpec { return t.spec }
 
 // Version implements backend.Tensor.
-func (t *array) Version() uint64 { return t.version.Load() }
+func (t *array) Version() uint64 { return t.usage.Version() }
 
 // Write implements backend.Tensor.
 func (t *array) Write(host *tensor.Dense) error {
@@ -62,7 +55,7 @@ func (t *array) Write(host *tensor.Dense) error {
 			err = write[uint8](t, host, nil)
 		}
 		if err == nil {
-			t.version.Add(1)
+			t.usage.Written()
 		}
 		return err
 	})
@@ -113,13 +106,16 @@ func (t *array) Free() error {
 	})
 }
 
-func (t *array) drop() { t.data = nil }
+func (t *array) drop() {
+	t.usage.Retire()
+	t.data = nil
+}
 
 // with runs f on a tensor that is alive and claimed.
 func (t *array) with(what string, a backend.Access, f func() error) error {
 	t.device.lifetime.RLock()
 	defer t.device.lifetime.RUnlock()
-	err := t.claim(a)
+	err := t.usage.Begin(a)
 	if err == nil {
 		defer t.usage.End(a)
 		err = f()
@@ -130,18 +126,10 @@ func (t *array) with(what string, a backend.Access, f func() error) error {
 	return nil
 }
 
-// claim begins the use of a tensor that is alive; the device's lifetime must be
-// held.
-func (t *array) claim(a backend.Access) error {
-	if t.device.closed {
-		return backend.ErrClosed
-	}
-	if err := t.usage.Begin(a); err != nil {
-		return err
-	}
-	if t.data == nil {
-		t.usage.End(a)
-		return backend.ErrClosed
+// usageOf returns who uses a tensor of this device; nil if it is of another.
+func (d *device) usageOf(t backend.Tensor) *backend.Usage {
+	if x, ok := t.(*array); ok && x.device == d {
+		return &x.usage
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"fovea/backend"
 	"fovea/cuda/driver"
@@ -15,15 +14,14 @@ import (
 
 // executable is a Program that has become a CUDA graph.
 type executable struct {
-	device   *device
-	name     string
-	graph    *driver.Executable // nil if there is nothing to do
-	steps    []step             // what the graph is made of, in order
-	tensors  []*array           // those the Program uses
-	accesses []backend.Access   // what it does to each of them
-	blocks   []named            // scratch and workspaces
-	busy     atomic.Bool
-	closed   bool // whoever has claimed busy may look
+	device *device
+	name   string
+	claims backend.Claims
+	usage  backend.Usage // of all below
+
+	graph  *driver.Executable // nil if there is nothing to do
+	steps  []step             // what the graph is made of, in order
+	blocks []named            // scratch and workspaces
 }
 
 // named is memory with what it is called in messages of the simulated driver.
@@ -33,28 +31,11 @@ type named struct {
 }
 
 // adopt takes the bound tensors.
-func (e *executable) adopt(c *compiler, bound []backend.Tensor) error {
-	accesses := c.program.Accesses()
-	for id, b := range c.program.Buffers {
-		if id == 0 || b.Kind != backend.Bound {
-			continue
-		}
-		t, ok := bound[id].(*array)
-		err := fmt.Errorf("%w: the tensor belongs to another backend", backend.ErrBinding)
-		if ok && t.device == e.device {
-			err = t.claim(backend.Read)
-		}
-		if err != nil {
-			return fmt.Errorf("buffer %d %q: %w", id, b.Name, err)
-		}
-		c.buffers[id] = t.memory.Address
-		t.usage.End(backend.Read)
-		if accesses[id] != 0 {
-			e.tensors = append(e.tensors, t)
-			e.accesses = append(e.accesses, accesses[id])
-		}
-	}
-	return nil
+func (e *executable) adopt(c *compiler, bound []backend.Tensor) (err error) {
+	e.claims, err = backend.Adopt(c.program, bound, e.device.usageOf, func(id backend.BufferID, t backend.Tensor) {
+		c.buffers[id] = t.(*array).memory.Address
+	})
+	return err
 }
 
 // Run implements backend.Executable. It queues the graph and returns; what goes
@@ -66,20 +47,17 @@ func (e *executable) Run(ctx context.Context) error { return e.run(ctx, "Run", e
 func (e *executable) run(ctx context.Context, what string, work func() error) error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
-	if err := e.claim(); err != nil {
+	if err := e.usage.Begin(backend.Write); err != nil {
 		return fmt.Errorf("cuda: %s of program %q: %w", what, e.name, err)
 	}
-	defer e.busy.Store(false)
+	defer e.usage.End(backend.Write)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for i, t := range e.tensors {
-		if err := t.claim(e.accesses[i]); err != nil {
-			e.release(i)
-			return fmt.Errorf("cuda: %s of program %q: tensor %q: %w", what, e.name, t.spec.Name, err)
-		}
+	if err := e.claims.Begin(); err != nil {
+		return fmt.Errorf("cuda: %s of program %q: %w", what, e.name, err)
 	}
-	defer e.release(len(e.tensors))
+	defer e.claims.End()
 	if e.device.separate {
 		if err := e.forget(); err != nil {
 			return fmt.Errorf("cuda: %s of program %q: %w", what, e.name, meaning(err))
@@ -88,11 +66,7 @@ func (e *executable) run(ctx context.Context, what string, work func() error) er
 	if err := work(); err != nil {
 		return fmt.Errorf("cuda: %s of program %q: %w", what, e.name, meaning(err))
 	}
-	for i, t := range e.tensors {
-		if e.accesses[i].Writes() {
-			t.version.Add(1)
-		}
-	}
+	e.claims.Written()
 	return nil
 }
 
@@ -121,13 +95,6 @@ func (e *executable) forget() error {
 	return nil
 }
 
-// release ends the use of the first n tensors.
-func (e *executable) release(n int) {
-	for i, t := range e.tensors[:n] {
-		t.usage.End(e.accesses[i])
-	}
-}
-
 // Memory implements backend.Executable.
 func (e *executable) Memory() int64 {
 	var n int64
@@ -141,9 +108,9 @@ func (e *executable) Memory() int64 {
 func (e *executable) Close() error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
-	err := e.claim()
+	err := e.usage.Begin(backend.Write)
 	if err == nil {
-		defer e.busy.Store(false)
+		defer e.usage.End(backend.Write)
 		err = e.device.release(e)
 	}
 	if err != nil {
@@ -160,19 +127,7 @@ func (e *executable) drop() error {
 	for _, b := range e.blocks {
 		errs = append(errs, e.device.memory.Free(b.block))
 	}
-	e.graph, e.steps, e.tensors, e.accesses, e.blocks, e.closed = nil, nil, nil, nil, nil, true
+	e.usage.Retire()
+	e.graph, e.steps, e.claims, e.blocks = nil, nil, nil, nil
 	return errors.Join(errs...)
-}
-
-// claim begins the use of an Executable that is alive; the device's lifetime must
-// be held.
-func (e *executable) claim() error {
-	if !e.busy.CompareAndSwap(false, true) {
-		return backend.ErrBusy
-	}
-	if e.closed {
-		e.busy.Store(false)
-		return backend.ErrClosed
-	}
-	return nil
 }

@@ -5,7 +5,6 @@ package cuda
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"unsafe"
 
 	"gorgonia.org/tensor"
@@ -18,25 +17,19 @@ import (
 // array is the Tensor: device memory and who is using it. Its usage is claimed while
 // work is queued, not while it runs: the stream keeps the order.
 type array struct {
-	device  *device
-	spec    backend.TensorSpec
-	usage   backend.Usage
-	version atomic.Uint64
-	memory  pool.Block // none when freed; whoever has claimed usage may look
+	device *device
+	spec   backend.TensorSpec
+	usage  backend.Usage
+	memory pool.Block // whoever has claimed usage may look
 }
 
 // NewTensor implements backend.Backend.
 func (d *device) NewTensor(spec backend.TensorSpec) (backend.Tensor, error) {
 	d.lifetime.RLock()
 	defer d.lifetime.RUnlock()
-	err := spec.Shape.Validate()
-	switch {
-	case d.closed:
+	err := spec.Validate()
+	if d.closed {
 		err = backend.ErrClosed
-	case err == nil && spec.DType > backend.Uint8:
-		err = fmt.Errorf("%w: %v", backend.ErrType, spec.DType)
-	case err == nil && spec.Limit > 0 && spec.DType != backend.Int32:
-		err = fmt.Errorf("%w: a Limit of %d goes with int32, found %v", backend.ErrType, spec.Limit, spec.DType)
 	}
 	spec.Shape = spec.Shape.Clone()
 	t := &array{device: d, spec: spec}
@@ -70,7 +63,7 @@ func (t *array) address() driver.Address { return driver.Address(t.memory.Addres
 func (t *array) Spec() backend.TensorSpec { return t.spec }
 
 // Version implements backend.Tensor.
-func (t *array) Version() uint64 { return t.version.Load() }
+func (t *array) Version() uint64 { return t.usage.Version() }
 
 // Write implements backend.Tensor. The data has been copied into pinned memory when
 // it returns; it arrives on the device after the runs that are queued already.
@@ -88,7 +81,7 @@ func (t *array) Write(host *tensor.Dense) error {
 		if err := t.device.staging.write(t.address(), data); err != nil {
 			return err
 		}
-		t.version.Add(1)
+		t.usage.Written()
 		return nil
 	})
 }
@@ -130,6 +123,7 @@ func (t *array) Free() error {
 }
 
 func (t *array) drop() error {
+	t.usage.Retire()
 	b := t.memory
 	t.memory = pool.Block{}
 	return t.device.memory.Free(b)
@@ -139,7 +133,7 @@ func (t *array) drop() error {
 func (t *array) with(what string, a backend.Access, f func() error) error {
 	t.device.lifetime.RLock()
 	defer t.device.lifetime.RUnlock()
-	err := t.claim(a)
+	err := t.usage.Begin(a)
 	if err == nil {
 		defer t.usage.End(a)
 		err = f()
@@ -150,18 +144,10 @@ func (t *array) with(what string, a backend.Access, f func() error) error {
 	return nil
 }
 
-// claim begins the use of a tensor that is alive; the device's lifetime must be
-// held.
-func (t *array) claim(a backend.Access) error {
-	if t.device.closed {
-		return backend.ErrClosed
-	}
-	if err := t.usage.Begin(a); err != nil {
-		return err
-	}
-	if t.memory.Address == 0 {
-		t.usage.End(a)
-		return backend.ErrClosed
+// usageOf returns who uses a tensor of this device; nil if it is of another.
+func (d *device) usageOf(t backend.Tensor) *backend.Usage {
+	if x, ok := t.(*array); ok && x.device == d {
+		return &x.usage
 	}
 	return nil
 }

@@ -202,10 +202,10 @@ func TestBusy(t *testing.T) {
 	assert.Equal(t, version+1, r.tensor(y).Version(), "nothing has run")
 	require.NoError(t, e.Run(t.Context()), "everything was given back")
 
-	e.busy.Store(true)
+	require.NoError(t, e.usage.Begin(backend.Write))
 	assert.ErrorIs(t, e.Run(t.Context()), backend.ErrBusy)
 	assert.ErrorIs(t, e.Close(), backend.ErrBusy)
-	e.busy.Store(false)
+	e.usage.End(backend.Write)
 	require.NoError(t, e.Close())
 }
 

@@ -3,7 +3,6 @@ package reference
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"fovea/backend"
@@ -12,15 +11,15 @@ import (
 // executable is a Program with its tensors and its scratch: one array for each
 // scratch buffer that is used, none shared.
 type executable struct {
-	device   *device
-	name     string
-	steps    []step
-	tensors  []*hostTensor // by BufferID; nil where the Program has no use of one
-	accesses []backend.Access
-	scratch  []array // by BufferID
-	bytes    int64
-	busy     atomic.Bool
-	closed   bool // whoever has claimed busy may look
+	device *device
+	name   string
+	claims backend.Claims
+	usage  backend.Usage // of all below
+
+	steps   []step
+	tensors []*hostTensor // by BufferID: those that it uses
+	scratch []array       // by BufferID
+	bytes   int64
 }
 
 type step struct {
@@ -46,7 +45,7 @@ func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (ba
 	if err != nil {
 		return nil, err
 	}
-	e := &executable{device: d, name: p.Name, accesses: p.Accesses()}
+	e := &executable{device: d, name: p.Name, tensors: make([]*hostTensor, len(p.Buffers)), scratch: make([]array, len(p.Buffers))}
 	if err := e.adopt(p, bound); err != nil {
 		return nil, err
 	}
@@ -62,39 +61,22 @@ func (d *device) Compile(p *backend.Program, bind map[string]backend.Tensor) (ba
 }
 
 // adopt takes the bound tensors and allocates the scratch buffers.
-func (e *executable) adopt(p *backend.Program, bound []backend.Tensor) error {
-	e.tensors = make([]*hostTensor, len(p.Buffers))
-	e.scratch = make([]array, len(p.Buffers))
-	for id, b := range p.Buffers {
-		if id == 0 {
+func (e *executable) adopt(p *backend.Program, bound []backend.Tensor) (err error) {
+	e.claims, err = backend.Adopt(p, bound, e.device.usageOf, func(id backend.BufferID, t backend.Tensor) {
+		e.tensors[id] = t.(*hostTensor)
+	})
+	if err != nil {
+		return fmt.Errorf("reference: program %q, %w", p.Name, err)
+	}
+	for id, a := range p.Accesses() {
+		b := p.Buffers[id]
+		if a == 0 || b.Kind == backend.Bound {
 			continue
 		}
-		fail := func(err error) error {
+		if e.scratch[id], err = newArray(b.DType, b.Elements); err != nil {
 			return fmt.Errorf("reference: program %q, buffer %d %q: %w", p.Name, id, b.Name, err)
 		}
-		if b.Kind == backend.Bound {
-			t, ok := bound[id].(*hostTensor)
-			if !ok || t.device != e.device {
-				return fail(fmt.Errorf("%w: the tensor belongs to another backend", backend.ErrBinding))
-			}
-			if err := t.claim(backend.Read); err != nil {
-				return fail(err)
-			}
-			t.usage.End(backend.Read)
-			if e.accesses[id] != 0 {
-				e.tensors[id] = t
-			}
-			continue
-		}
-		if e.accesses[id] == 0 {
-			continue
-		}
-		a, err := newArray(b.DType, b.Elements)
-		if err != nil {
-			return fail(err)
-		}
-		e.scratch[id] = a
-		e.bytes += a.size()
+		e.bytes += e.scratch[id].size()
 	}
 	return nil
 }
@@ -107,33 +89,28 @@ func (e *executable) Run(ctx context.Context) error { return e.execute(ctx, "Run
 func (e *executable) execute(ctx context.Context, what string, times []time.Duration) error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
-	if err := e.claim(); err != nil {
+	if err := e.usage.Begin(backend.Write); err != nil {
 		return fmt.Errorf("reference: %s of program %q: %w", what, e.name, err)
 	}
-	defer e.busy.Store(false)
+	defer e.usage.End(backend.Write)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := e.claims.Begin(); err != nil {
+		return fmt.Errorf("reference: %s of program %q: %w", what, e.name, err)
+	}
+	defer e.claims.End()
 	m := &memory{buffers: make([]array, len(e.scratch)), threads: e.device.threads}
 	for id, a := range e.scratch {
 		a.poison()
 		m.buffers[id] = a
 	}
 	for id, t := range e.tensors {
-		if t == nil {
-			continue
-		}
-		if err := t.claim(e.accesses[id]); err != nil {
-			return fmt.Errorf("reference: %s of program %q: tensor %q: %w", what, e.name, t.spec.Name, err)
-		}
-		defer t.usage.End(e.accesses[id])
-		m.buffers[id] = t.data
-	}
-	for id, t := range e.tensors {
-		if t != nil && e.accesses[id].Writes() {
-			t.version.Add(1)
+		if t != nil {
+			m.buffers[id] = t.data
 		}
 	}
+	e.claims.Written()
 	for i, s := range e.steps {
 		start := time.Now()
 		if err := s.run(m); err != nil {
@@ -153,26 +130,16 @@ func (e *executable) Memory() int64 { return e.bytes }
 func (e *executable) Close() error {
 	e.device.lifetime.RLock()
 	defer e.device.lifetime.RUnlock()
-	if err := e.claim(); err != nil {
+	if err := e.usage.Begin(backend.Write); err != nil {
 		return fmt.Errorf("reference: Close of program %q: %w", e.name, err)
 	}
-	defer e.busy.Store(false)
+	defer e.usage.End(backend.Write)
 	e.device.release(e)
 	e.drop()
 	return nil
 }
 
-func (e *executable) drop() { e.tensors, e.scratch, e.closed = nil, nil, true }
-
-// claim begins the use of an Executable that is alive; the device's lifetime
-// must be held.
-func (e *executable) claim() error {
-	if !e.busy.CompareAndSwap(false, true) {
-		return backend.ErrBusy
-	}
-	if e.closed {
-		e.busy.Store(false)
-		return backend.ErrClosed
-	}
-	return nil
+func (e *executable) drop() {
+	e.usage.Retire()
+	e.claims, e.tensors, e.scratch = nil, nil, nil
 }

@@ -2,7 +2,6 @@ package reference
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"gorgonia.org/tensor"
 
@@ -11,12 +10,10 @@ import (
 
 // hostTensor is the Tensor: an array and who is using it.
 type hostTensor struct {
-	device  *device
-	spec    backend.TensorSpec
-	usage   backend.Usage
-	version atomic.Uint64
-	data    array // whoever has claimed usage may look
-	freed   bool  // likewise
+	device *device
+	spec   backend.TensorSpec
+	usage  backend.Usage
+	data   array // whoever has claimed usage may look
 }
 
 // NewTensor implements backend.Backend.
@@ -29,11 +26,8 @@ func (d *device) NewTensor(spec backend.TensorSpec) (backend.Tensor, error) {
 	if d.closed {
 		return fail(backend.ErrClosed)
 	}
-	if err := spec.Shape.Validate(); err != nil {
+	if err := spec.Validate(); err != nil {
 		return fail(err)
-	}
-	if spec.Limit > 0 && spec.DType != backend.Int32 {
-		return fail(fmt.Errorf("%w: a Limit of %d goes with int32, found %v", backend.ErrType, spec.Limit, spec.DType))
 	}
 	data, err := newArray(spec.DType, spec.Shape.Elements())
 	if err != nil {
@@ -49,7 +43,7 @@ func (d *device) NewTensor(spec backend.TensorSpec) (backend.Tensor, error) {
 func (t *hostTensor) Spec() backend.TensorSpec { return t.spec }
 
 // Version implements backend.Tensor.
-func (t *hostTensor) Version() uint64 { return t.version.Load() }
+func (t *hostTensor) Version() uint64 { return t.usage.Version() }
 
 // Write implements backend.Tensor. A Float32 tensor takes float64 data too, at
 // full precision.
@@ -86,7 +80,7 @@ func (t *hostTensor) Write(host *tensor.Dense) error {
 				t.data.floats[i] = float64(v)
 			}
 		}
-		t.version.Add(1)
+		t.usage.Written()
 		return nil
 	})
 }
@@ -136,31 +130,26 @@ func (t *hostTensor) Free() error {
 	})
 }
 
-func (t *hostTensor) drop() { t.data, t.freed = array{}, true }
+func (t *hostTensor) drop() {
+	t.usage.Retire()
+	t.data = array{}
+}
 
 // with runs f on a tensor that is alive and claimed.
 func (t *hostTensor) with(what string, a backend.Access, f func() error) error {
 	t.device.lifetime.RLock()
 	defer t.device.lifetime.RUnlock()
-	if err := t.claim(a); err != nil {
+	if err := t.usage.Begin(a); err != nil {
 		return fmt.Errorf("reference: %s of tensor %q: %w", what, t.spec.Name, err)
 	}
 	defer t.usage.End(a)
 	return f()
 }
 
-// claim begins the use of a tensor that is alive; the device's lifetime must be
-// held.
-func (t *hostTensor) claim(a backend.Access) error {
-	if t.device.closed {
-		return backend.ErrClosed
-	}
-	if err := t.usage.Begin(a); err != nil {
-		return err
-	}
-	if t.freed {
-		t.usage.End(a)
-		return backend.ErrClosed
+// usageOf returns who uses a tensor of this device; nil if it is of another.
+func (d *device) usageOf(t backend.Tensor) *backend.Usage {
+	if x, ok := t.(*hostTensor); ok && x.device == d {
+		return &x.usage
 	}
 	return nil
 }
