@@ -39,6 +39,11 @@ func BenchmarkLoops(b *testing.B) {
 		{"Interleave16", func(k *Kernel) { k.Interleave(w, m, g[:16], n/16, 16, n/16, 0) }},
 		{"Deinterleave6", func(k *Kernel) { k.Deinterleave(w, m, n/6, 6, n/6) }},
 		{"AddRows30by6", func(k *Kernel) { k.AddRows(w, m, n/30, 30, 6, 30) }},
+		{"AddRows30by6x10", func(k *Kernel) {
+			for i := range n / 300 {
+				k.AddRows(w, m[i*300:], 10, 30, 6, 30)
+			}
+		}},
 		{"MaxPool6", func(k *Kernel) { k.MaxPool2x2(w[:1008], places[:1008], g[:4032], narrow) }},
 		{"MaxPool32", func(k *Kernel) { k.MaxPool2x2(w[:n/4], places[:n/4], g, wide) }},
 		{"MaxPoolGrad6", func(k *Kernel) { k.MaxPool2x2Grad(w[:4032], m[:1008], places[:1008], g[:4032], narrow) }},

@@ -14,7 +14,7 @@ func TestAddRows(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 10))
 		for _, rows := range []int{0, 1, 2, 3, 7, 24} {
 			for cols := range 45 {
-				for _, step := range []int{1, 3, 6, 16, cols/2 + 1, cols, cols + 5} {
+				for _, step := range []int{0, 1, 3, 6, 8, 16, cols/2 + 1, cols, cols + 5} {
 					for _, stride := range []int{cols, cols + 7} {
 						start, src := random(r, max(0, (rows-1)*step+cols)), random(r, max(0, (rows-1)*stride+cols))
 						if len(src) > 3 {
