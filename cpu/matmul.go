@@ -57,38 +57,25 @@ func (c *compiler) matMul(p *plan, o *backend.MatMul) {
 	}
 	kernel := c.device.gemm
 	v := newProduct(kernel, o.C.Shape[0], o.C.Shape[1], k)
-	right := gemm.Right(nil, o.B.Shape[1], o.TransposeB)
-	whole := c.packs(&v, &right, o.B)
-	if v.m == 1 && o.TransposeB && !whole {
+	if v.m == 1 && o.TransposeB && !c.keeps(o.B) {
 		c.vectorProduct(p, o)
 		return
 	}
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.C)
 	work := p.reserve(c.threads, kernel.Workspace(v.rows, v.cols, v.k), 4)
 	sums := p.floats((v.slices - 1) * v.m * v.n)
-	var kept *derived
-	if whole {
-		kept = c.derive(p, o.B, kernel.SizeB(v.n, v.k))
-		p.algorithm = "packed once"
-	}
+	right := c.rightFactor(p, &v, o)
 	p.bind = func(memory []byte) {
 		epilogue.bind(c, memory)
 		y, work := c.floats(o.C), each[float32](memory, work)
 		left := gemm.Left(c.floats(o.A), o.A.Shape[1], o.TransposeA)
-		right.Data = c.floats(o.B)
-		var packed []float32
-		if kept != nil {
-			packed = kept.floats(memory)
-			c.making(kept, func() {
-				c.split(v.n, grainFor(v.k), kernel.NR(), func(lo, hi, _ int) { kernel.PackWhole(packed, &right, v.n, lo, hi-lo, v.k) })
-			})
-		}
+		right, packed := right(memory)
 		finish := c.matMulFinish(o, epilogue)
 		products := make([]*gemm.Product, v.slices)
 		partial := in[float32](memory, sums)
 		for s := range products {
 			from := s * v.depth
-			products[s] = &gemm.Product{M: v.m, N: v.n, K: v.k, From: from, To: min(from+v.depth, v.k), A: &left, B: &right, Packed: packed,
+			products[s] = &gemm.Product{M: v.m, N: v.n, K: v.k, From: from, To: min(from+v.depth, v.k), A: &left, B: right, Packed: packed,
 				C: y, Stride: v.n, Accumulate: o.Accumulate}
 			if s > 0 {
 				products[s].C, products[s].Accumulate = partial[(s-1)*v.m*v.n:s*v.m*v.n], false
@@ -116,11 +103,45 @@ func (c *compiler) matMul(p *plan, o *backend.MatMul) {
 	}
 }
 
-// packs reports whether B is packed once for all tiles: if it has to be packed at all
-// and is the same from run to run, or if several strips of rows would else each do so.
-func (c *compiler) packs(v *product, right *gemm.Strided, b backend.View) bool {
+// rightFactor plans how B gets to the micro-kernels, and returns what adds the steps
+// for that and gives B, packed or not.
+//
+// It is packed once for all tiles if it has to be packed at all and is the same from
+// run to run, or if several strips of rows would each do so. For a single row, it is
+// transposed instead, and then read from front to back.
+func (c *compiler) rightFactor(p *plan, v *product, o *backend.MatMul) func(memory []byte) (b *gemm.Strided, packed []float32) {
 	const most = 1 << 22 // elements that are worth the memory for one run
-	return c.device.gemm.Packs(right, v.rows, v.k) && (c.keeps(b) || v.rows < v.m && v.n*v.k <= most)
+	kernel := c.device.gemm
+	b := gemm.Right(nil, o.B.Shape[1], o.TransposeB)
+	asIs := func([]byte) (*gemm.Strided, []float32) {
+		b.Data = c.floats(o.B)
+		return &b, nil
+	}
+	switch {
+	case v.m == 1 && o.TransposeB:
+		p.algorithm = "transposed once"
+		kept := c.derive(p, o.B, v.n*v.k)
+		return func(memory []byte) (*gemm.Strided, []float32) {
+			from, _ := asIs(memory)
+			to := gemm.Right(kept.floats(memory), v.n, false)
+			c.making(kept, func() {
+				c.split(v.k, grainFor(v.n), 8, func(lo, hi, _ int) { from.Pack(to.Data[lo*v.n:hi*v.n], v.n, 0, v.n, lo, hi-lo) })
+			})
+			return &to, nil
+		}
+	case kernel.Packs(&b, v.rows, v.k) && (c.keeps(o.B) || v.rows < v.m && v.n*v.k <= most):
+		p.algorithm = "packed once"
+		kept := c.derive(p, o.B, kernel.SizeB(v.n, v.k))
+		return func(memory []byte) (*gemm.Strided, []float32) {
+			from, _ := asIs(memory)
+			packed := kept.floats(memory)
+			c.making(kept, func() {
+				c.split(v.n, grainFor(v.k), kernel.NR(), func(lo, hi, _ int) { kernel.PackWhole(packed, from, v.n, lo, hi-lo, v.k) })
+			})
+			return from, packed
+		}
+	}
+	return asIs
 }
 
 // matMulFinish is the epilogue of a MatMul.
