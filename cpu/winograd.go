@@ -20,6 +20,7 @@ type winogradTiles struct {
 	top, left            int // how far the first piece begins outside the images
 	tilesHigh, tilesWide int
 	tiles                int     // of all images
+	pitch                int     // floats from the transformed inputs of one tile to those of the next
 	columns              []uint8 // of the pieces, see winograd.Columns
 	filters              bool
 }
@@ -54,6 +55,7 @@ func (c *compiler) winogradOf(op backend.Op) (v *winogradTiles, possible bool) {
 	v.outHeight, v.outWidth, v.outputs = y[1], y[2], y[3]
 	v.tilesHigh, v.tilesWide = ceil(v.outHeight, winograd.Tile), ceil(v.outWidth, winograd.Tile)
 	v.tiles = v.images * v.tilesHigh * v.tilesWide
+	v.pitch = v.inputs
 	v.columns = winograd.Columns(-v.left, winograd.Piece, v.tilesWide, v.inWidth)
 	return v, true
 }
@@ -62,17 +64,22 @@ func (c *compiler) winogradOf(op backend.Op) (v *winogradTiles, possible bool) {
 func (v *winogradTiles) products() int { return winograd.Elements * v.tiles * v.inputs * v.outputs }
 
 // What takes as long as how many multiply-adds, by measurement: to transform an
-// element of an input, of an output and of a filter, and to begin and end an element of
-// a product.
+// element of an input, of an output and of a filter, in vectors of up to 16 channels,
+// and to begin and end an element of a product.
 const (
-	inputCost   = 6
-	outputCost  = 6
+	inputCost   = 5
+	outputCost  = 4
 	filterCost  = 6
+	aloneCost   = 25 // an element of any of them, without vectors
 	productCost = 4
 )
 
+// leastLanes is how many lanes a product has at least to be worth while: fewer fill no
+// vector.
+const leastLanes = 8
+
 // cheaper reports whether the algorithm is estimated to take less time than the direct
-// one. The numbers are multiply-adds for each of the filters' elements.
+// one, by a tenth at least, since it is less exact.
 func (v *winogradTiles) cheaper() bool {
 	rows, lanes := v.inputs, v.gemm.SizeB(v.outputs, 1)
 	direct := lanes * (9*rows + productCost)
@@ -84,7 +91,11 @@ func (v *winogradTiles) cheaper() bool {
 	products := v.tiles * lanes * (rows + productCost)
 	transforms := v.tiles * (inputCost*ceil(v.inputs, 16) + outputCost*ceil(v.outputs, 16)) * 16
 	filters := filterCost * v.inputs * v.outputs
-	return winograd.Elements*(products+transforms+filters) < direct
+	if v.kernel.Scalar() {
+		transforms = v.tiles * aloneCost * (v.inputs + v.outputs)
+		filters = aloneCost * v.inputs * v.outputs
+	}
+	return v.outputs >= leastLanes && winograd.Elements*(products+transforms+filters) < direct*10/11
 }
 
 // place returns the image of a tile, and its row and column among the tiles of that.
@@ -101,8 +112,8 @@ func spread(n int) int { return (ceil(n, 16) | 1) * 16 }
 func transformedSize(n int) int { return winograd.Elements * spread(n) }
 
 // winogradBlock is about how many floats of transformed inputs and outputs are worked
-// on together.
-const winogradBlock = 160 << 10
+// on together: half of a second-level cache of 1 MiB.
+const winogradBlock = 112 << 10
 
 // blockOf returns how many tiles to work on at once, with so many channels of input and
 // output together.
@@ -129,12 +140,20 @@ func (v *winogradTiles) runs(first, tiles int, f func(image, at int, run winogra
 func (v *winogradTiles) transformInputs(m *winograd.Image, to, x, zero []float32, first, tiles int) {
 	size := v.inHeight * v.inWidth * v.inputs
 	m.Height, m.Width, m.Channels = v.inHeight, v.inWidth, v.inputs
-	stride := spread(tiles * v.inputs)
+	stride := spread(tiles * v.pitch)
 	v.runs(first, tiles, func(image, at int, run winograd.Run) {
 		m.Data = x[image*size : (image+1)*size]
 		cols := v.columns[run.Col/winograd.Tile:]
 		run.Row, run.Col = run.Row-v.top, run.Col-v.left
-		v.kernel.Input(to[at*v.inputs:], stride, m, run, cols, zero)
+		if v.pitch == v.inputs {
+			v.kernel.Input(to[at*v.pitch:], stride, m, run, cols, zero)
+			return
+		}
+		for n := run.Tiles; n > 0; n-- {
+			run.Tiles = 1
+			v.kernel.Input(to[at*v.pitch:], stride, m, run, cols, zero)
+			run.Col, cols, at = run.Col+winograd.Tile, cols[1:], at+1
+		}
 	})
 }
 

@@ -21,17 +21,32 @@ type winogradFilterGrad struct {
 	values, gradients, zero, sums, biases, row region
 }
 
+// Numbers that were measured to be good.
+const (
+	winogradSlice  = 64  // tiles of a slice at least: it costs a pass over its sums
+	winogradLanes  = 128 // outputs of a group at least: it costs another transform of all inputs
+	winogradDepth  = 128 // tiles that are worked on at once where the sums are large
+	winogradReload = 40  // tiles whose values are as large as the sums that such are
+)
+
 func newWinogradFilterGrad(t *winogradTiles) *winogradFilterGrad {
 	v := &winogradFilterGrad{winogradTiles: t, lanes: t.outputs, element: spread(t.inputs * t.outputs)}
 	v.present = winograd.Columns(0, winograd.Tile, v.tilesWide, v.outWidth)
-	v.block = v.blockOf(v.inputs + v.outputs)
-	// A slice costs a pass over its sums, a group another transform of all inputs.
 	parts := min(max(v.products()/winogradGrain, 1), 8)
-	v.slices = min(parts, max(v.tiles/64, 1))
+	v.slices = min(parts, max(v.tiles/winogradSlice, 1))
+	if groups := ceil(parts, v.slices); groups > 1 {
+		v.lanes = min(max(ceil(ceil(v.outputs, groups), 16)*16, winogradLanes), v.outputs)
+	}
+	// The sums are read and written for every block. Where they are large, it is better
+	// to let the blocks outgrow the cache.
+	v.block = v.blockOf(v.inputs + v.lanes)
+	if v.inputs*v.lanes > winogradReload*(v.inputs+v.lanes) {
+		v.block = min(winogradDepth, v.tiles)
+	}
 	v.sliceSize = ceil(ceil(v.tiles, v.slices), v.block) * v.block
 	v.slices = ceil(v.tiles, v.sliceSize)
-	if groups := ceil(parts, v.slices); groups > 1 {
-		v.lanes = min(max(ceil(ceil(v.outputs, groups), 16)*16, 32), v.outputs)
+	if v.inputs%256 == 0 { // rows of a product 1 KiB apart would share few lines of the first-level cache
+		v.pitch = spread(v.inputs)
 	}
 	return v
 }
@@ -39,7 +54,7 @@ func newWinogradFilterGrad(t *winogradTiles) *winogradFilterGrad {
 func (c *compiler) winogradFilterGrad(p *plan, o *backend.Conv2DFilterGrad, t *winogradTiles) {
 	v := newWinogradFilterGrad(t)
 	p.algorithm, p.executed = transformed.String(), int64(2*v.products())
-	v.values = p.reserve(c.threads, transformedSize(v.block*v.inputs), 4)
+	v.values = p.reserve(c.threads, transformedSize(v.block*v.pitch), 4)
 	v.gradients = p.reserve(c.threads, transformedSize(v.block*v.lanes), 4)
 	v.zero = p.reserve(c.threads, winograd.Piece*max(v.inputs, v.outputs), 4)
 	v.sums = p.floats(v.slices * winograd.Elements * v.element)
@@ -87,13 +102,13 @@ func (v *winogradFilterGrad) sum(c *compiler, work []byte, sums []float32, biase
 			clear(bias)
 		}
 		sum := sums[slice*winograd.Elements*v.element:]
-		f := gemm.Block{Rows: lanes, Cols: v.inputs, Runs: 1, ARow: 1, AStep: lanes, BStep: v.inputs, CRow: v.inputs}
+		f := gemm.Block{Rows: lanes, Cols: v.inputs, Runs: 1, ARow: 1, AStep: lanes, BStep: v.pitch, CRow: v.inputs}
 		end := min((slice+1)*v.sliceSize, v.tiles)
 		for first := slice * v.sliceSize; first < end; first += v.block {
 			f.Depth = min(v.block, end-first)
 			v.transformInputs(m, values, x, zero, first, f.Depth)
 			v.transformGradients(m, gradients, dy, zero, first, f.Depth, from, lanes)
-			in, out := spread(f.Depth*v.inputs), spread(f.Depth*lanes)
+			in, out := spread(f.Depth*v.pitch), spread(f.Depth*lanes)
 			for e := range winograd.Elements {
 				v.gemm.Block(&f, gradients[e*out:], values[e*in:], sum[e*v.element+from*v.inputs:])
 			}

@@ -30,6 +30,9 @@ func Default() *Kernel { return kernels[0] }
 
 var kernels = append(machineKernels(), &portable)
 
+// Scalar reports whether the transforms take a channel at a time, not a register of them.
+func (k *Kernel) Scalar() bool { return k == &portable }
+
 // Name returns the name of the instruction set: "avx512", "avx2", "neon" or "portable".
 func (k *Kernel) Name() string { return k.name }
 
