@@ -54,6 +54,10 @@ func (t *target) element(s *strip) int {
 // the nearest caches.
 const pieceDepth = 384
 
+// finishRows is about how many pixels are finished at once, whose channels the nearest
+// cache can hold even if they drive each other out of most of it: whole tiles.
+const finishRows = 28
+
 // flopGrain is how many floating-point operations are worth a part.
 const flopGrain = 1 << 20
 
@@ -161,8 +165,8 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 				}
 			}
 			for l := lo; l < hi; l += f.Rows {
-				if f.Rows = hi - l; f.Rows > 3*k.MR() {
-					f.Rows = 2 * k.MR()
+				if f.Rows = hi - l; f.Rows > 2*finishRows {
+					f.Rows = finishRows
 				}
 				k.Block(&f, view.data[x+l*pixel.x:], filters, t.y[y+l*pixel.y:])
 				if finish && !v.apart {
