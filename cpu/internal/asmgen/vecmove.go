@@ -14,11 +14,11 @@ func (s *isa) moves() {
 	}
 }
 
-// transpose8 exchanges rows and columns of eight registers of eight lanes, which it overwrites.
+// transpose8 exchanges rows and columns of eight registers of eight lanes, which it overwrites. If only six are given, the last two columns hold anything.
 func (s *isa) transpose8(v []vecOp) []vecOp {
 	c := s.c
 	pairs := make([]vecOp, 8) // (v₀₀ v₁₀ v₀₁ v₁₁), (v₀₂ v₁₂ v₀₃ v₁₃), …
-	for i := 0; i < 8; i += 2 {
+	for i := 0; i < len(v); i += 2 {
 		pairs[i], pairs[i+1] = s.vector(), v[i+1]
 		c.VUNPCKLPS(v[i+1], v[i], pairs[i])
 		c.VUNPCKHPS(v[i+1], v[i], pairs[i+1])
@@ -28,6 +28,11 @@ func (s *isa) transpose8(v []vecOp) []vecOp {
 		for j := range 2 {
 			low, high := pairs[i+j], pairs[i+2+j]
 			t := s.vector()
+			if high == nil {
+				c.VUNPCKHPD(low, low, t)
+				fours[i+2*j], fours[i+2*j+1] = low, t
+				continue
+			}
 			c.VUNPCKLPD(high, low, t)
 			c.VUNPCKHPD(high, low, high)
 			fours[i+2*j], fours[i+2*j+1] = t, high
@@ -75,7 +80,6 @@ func (full *isa) interleave() {
 	plane, pitch := c.Load(c.Param("plane"), c.GP64()), c.Load(c.Param("pitch"), c.GP64())
 	widthMask := s.first(width)
 	c.SHLQ(operand.Imm(2), plane)
-	slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
 
 	shifts := c.AllocLocal(8 * 32)
 	{
@@ -92,14 +96,16 @@ func (full *isa) interleave() {
 		}
 	}
 	planes := s.planePointers(c.Load(c.Param("planes").Base(), c.GP64()).(reg.GPVirtual), plane, width)
-	body := func(m *mask) []vecOp {
-		v := make([]vecOp, 8)
-		for i, p := range planes {
-			v[i] = s.load(operand.Mem{Base: p}, m)
-			c.ADDQ(operand.Imm(32), p)
+	at := c.GP64() // in the planes, in bytes
+	c.XORQ(at, at)
+	body := func(n int, m *mask, relu func(v vecOp) vecOp) []vecOp {
+		v := make([]vecOp, n)
+		for i := range v {
+			v[i] = s.load(operand.Mem{Base: planes[i], Index: at, Scale: 1}, m)
 			c.VADDPS(shifts.Offset(32*i), v[i], v[i])
-			v[i] = s.choose(lessOrEqual, v[i], zero, s.negative(v[i], slope, keep), v[i])
+			v[i] = relu(v[i])
 		}
+		c.ADDQ(operand.Imm(32), at)
 		return s.transpose8(v)
 	}
 
@@ -113,21 +119,40 @@ func (full *isa) interleave() {
 	c.SHLQ(operand.Imm(2), pitch)
 	c.SUBQ(operand.Imm(16), rest)
 	c.JL(operand.LabelRef("few"))
-	c.Label("loop")
-	for _, v := range body(nil) {
-		s.store(v, operand.Mem{Base: dst}, nil)
-		c.ADDQ(pitch, dst)
-	}
-	c.SUBQ(operand.Imm(8), rest)
-	c.JGE(operand.LabelRef("loop"))
+	pitch3 := c.GP64()
+	c.LEAQ(operand.Mem{Base: pitch, Index: pitch, Scale: 2}, pitch3)
+	s.bySlope("", func(label string, relu func(v vecOp)) {
+		blocks := func(n int, label string) {
+			half := c.GP64()
+			c.Label(label)
+			pixels := body(n, nil, func(v vecOp) vecOp { relu(v); return v })
+			c.LEAQ(operand.Mem{Base: dst, Index: pitch, Scale: 4}, half)
+			for i, base := range []reg.Register{dst, half} {
+				s.store(pixels[4*i], operand.Mem{Base: base}, nil)
+				s.store(pixels[4*i+1], operand.Mem{Base: base, Index: pitch, Scale: 1}, nil)
+				s.store(pixels[4*i+2], operand.Mem{Base: base, Index: pitch, Scale: 2}, nil)
+				s.store(pixels[4*i+3], operand.Mem{Base: base, Index: pitch3, Scale: 1}, nil)
+			}
+			c.LEAQ(operand.Mem{Base: half, Index: pitch, Scale: 4}, dst)
+			c.SUBQ(operand.Imm(8), rest)
+			c.JGE(operand.LabelRef(label))
+			c.JMP(operand.LabelRef("few"))
+		}
+		c.CMPQ(width, operand.Imm(6))
+		c.JGT(operand.LabelRef(label + "eight"))
+		blocks(6, label+"six")
+		blocks(8, label+"eight")
+	})
 	c.Label("few")
 	c.ADDQ(operand.Imm(16), rest)
-	c.JMP(operand.LabelRef("tail"))
+	c.JMP(operand.LabelRef("rest"))
 
 	c.Label("masked")
 	c.SHLQ(operand.Imm(2), pitch)
+	c.Label("rest")
+	slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
 	c.Label("tail")
-	for i, v := range body(s.upTo(rest)) {
+	for i, v := range body(8, s.upTo(rest), func(v vecOp) vecOp { return s.choose(lessOrEqual, v, zero, s.negative(v, slope, keep), v) }) {
 		c.CMPQ(rest, operand.Imm(uint64(i)))
 		c.JLE(operand.LabelRef("done"))
 		s.store(v, operand.Mem{Base: dst}, widthMask)
