@@ -73,7 +73,7 @@ func (t tile) write(c *build.Context, edge edge) {
 	c.Function(t.name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
-	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)")
+	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool)")
 	c.Doc(fmt.Sprintf("%s is the microKernel for %d×%d tiles.", t.name, t.rows, t.vectors*t.lanes))
 
 	cols := c.Load(c.Param("cols"), c.GP64())
@@ -148,7 +148,7 @@ func (t tile) addUp(c *build.Context, o *operands, prefix string, load func(v in
 	}
 	c.ADDQ(o.bStep, o.b)
 	if t.prefetches() {
-		c.CMPQ(depth, operand.Imm(prefetchDepth))
+		c.CMPQ(depth, operand.I32(t.prefetchDepth()))
 		c.JNE(operand.LabelRef(prefix + "next"))
 		c.CMPB(parameter(c, "accumulate"), operand.Imm(0))
 		c.JEQ(operand.LabelRef(prefix + "next"))
@@ -174,7 +174,7 @@ func parameter(c *build.Context, name string) operand.Mem {
 	return p.Addr
 }
 
-// finish writes how the sums get to C, and goes on to the next tile. The parameter tiles is how many are left.
+// finish writes how the sums get to C, and goes on to the next tile. The parameters tiles and b become those of the tiles that are left.
 func (t tile) finish(c *build.Context, o *operands, prefix string, store, add func(v int, sum vecOp, at operand.Mem)) {
 	cRow := c.Load(c.Param("cRow"), c.GP64())
 	accumulate := c.Load(c.Param("accumulate"), c.GP8())
@@ -186,6 +186,9 @@ func (t tile) finish(c *build.Context, o *operands, prefix string, store, add fu
 	c.JEQ(operand.LabelRef(prefix + "done"))
 	c.DECQ(parameter(c, "tiles"))
 	c.ADDQ(parameter(c, "aTile"), o.first)
+	c.ADDQ(parameter(c, "cJump"), o.out)
+	bTile := c.Load(c.Param("bTile"), c.GP64())
+	c.ADDQ(bTile, parameter(c, "b"))
 	c.JMP(operand.LabelRef(prefix + "tile_loop"))
 	c.Label(prefix + "done")
 	c.VZEROUPPER()
@@ -196,19 +199,21 @@ func (t tile) finish(c *build.Context, o *operands, prefix string, store, add fu
 	c.JMP(operand.LabelRef(prefix + "next_tile"))
 }
 
-// prefetchDepth is how many steps before the end of a run the tile of C is brought near, if it will be read: as late as memory allows, for the operands
-// that stream by in the meantime push it out of the cache again.
-const prefetchDepth = 48
+// prefetches reports whether the tile of C is brought near, if it will be read, before it is. The tiles that large products are made of do that.
+func (t tile) prefetches() bool {
+	return t.vectors == 2 && (t.lanes == 16 && t.rows >= 8 || t.lanes == 8 && t.rows >= 5)
+}
 
-// prefetches reports whether the tile does that. Those that large products are made of do.
-func (t tile) prefetches() bool { return t.lanes == 16 && t.vectors == 2 && t.rows >= 8 }
+// prefetchDepth is how many steps before the end of a run that is: about 1400 cycles. Too late, and C comes from memory in the end; too early, and the operands
+// that stream by in the meantime push it out of the cache again.
+func (t tile) prefetchDepth() int32 { return int32(1400 * 16 / (t.rows * t.vectors * t.lanes)) }
 
 func (t tile) prefetch(c *build.Context, o *operands) {
 	out := c.GP64()
 	c.MOVQ(o.out, out)
 	for i := range t.rows {
-		for v := range t.vectors {
-			c.PREFETCHT0(operand.Mem{Base: out, Disp: 4 * t.lanes * v})
+		for at := 0; at < 4*t.lanes*t.vectors; at += 64 {
+			c.PREFETCHT0(operand.Mem{Base: out, Disp: at})
 		}
 		if i < t.rows-1 {
 			c.ADDQ(parameter(c, "cRow"), out)

@@ -47,7 +47,7 @@ type neonTile struct {
 func (t *neonTile) write() {
 	width := t.vectors * neonLanes
 	t.begin(fmt.Sprintf("microNEONx%dx%d", t.rows, width),
-		"func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool)",
+		"func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool)",
 		fmt.Sprintf("what microKernel says, for %d×%d tiles.", t.rows, width))
 	t.tiles, t.first, t.aStep, t.bStep, t.c, t.cRow = t.integer("tiles"), t.integer("a"), t.integer("aStep"), t.integer("bStep"), t.integer("c"), t.integer("cRow")
 	t.a, t.b, t.runs, t.depth, t.free = t.register(), t.register(), t.register(), t.register(), t.register()
@@ -240,6 +240,12 @@ func (t *neonTile) finish(prefix string, load, store func(row []vreg, at greg)) 
 	t.label(prefix + "next")
 	t.op("MOVD", t.parameter("aTile"), t.free)
 	t.op("ADD", t.free, t.first)
+	t.op("MOVD", t.parameter("cJump"), t.free)
+	t.op("ADD", t.free, t.c)
+	t.op("MOVD", t.parameter("bTile"), t.free)
+	t.op("MOVD", t.parameter("b"), t.b)
+	t.op("ADD", t.free, t.b)
+	t.op("MOVD", t.b, t.parameter("b"))
 	t.op("SUBS", 1, t.tiles)
 	t.op("BNE", prefix+"tile")
 	t.op("RET")

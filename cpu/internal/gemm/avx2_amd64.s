@@ -38,21 +38,21 @@ DATA ones<>+120(SB)/4, $0x00000000
 DATA ones<>+124(SB)/4, $0x00000000
 GLOBL ones<>(SB), RODATA|NOPTR, $128
 
-// func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x10
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
 	MOVQ   AX, DX
 	MOVQ   aStep+48(FP), BX
 	MOVQ   b+64(FP), SI
-	MOVQ   bStep+72(FP), DI
+	MOVQ   bStep+80(FP), DI
 	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -71,11 +71,11 @@ depth_loop:
 	DECQ         R9
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+80(FP), SI
+	ADDQ         bJump+88(FP), SI
 	DECQ         R8
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -87,6 +87,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -106,14 +109,14 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   AX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -134,11 +137,11 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y2
@@ -152,6 +155,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -172,21 +178,21 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x08
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
 	MOVQ   AX, DX
 	MOVQ   aStep+48(FP), BX
 	MOVQ   b+64(FP), SI
-	MOVQ   bStep+72(FP), DI
+	MOVQ   bStep+80(FP), DI
 	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 
@@ -202,11 +208,11 @@ depth_loop:
 	DECQ         R9
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+80(FP), SI
+	ADDQ         bJump+88(FP), SI
 	DECQ         R8
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -217,6 +223,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -234,14 +243,14 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   AX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 
@@ -258,11 +267,11 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y1
@@ -274,6 +283,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -289,21 +301,21 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x10
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
 	MOVQ   AX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -327,11 +339,11 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -346,6 +358,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -370,14 +385,14 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   AX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -403,11 +418,11 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y4
@@ -426,6 +441,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -457,21 +475,21 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x08
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
 	MOVQ   AX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -490,11 +508,11 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -507,6 +525,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -527,14 +548,14 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   AX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -554,11 +575,11 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y2
@@ -573,6 +594,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -594,21 +618,21 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x10
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
 	MOVQ   AX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -637,11 +661,11 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -659,6 +683,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -688,14 +715,14 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   AX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -726,11 +753,11 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y6
@@ -754,6 +781,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -796,21 +826,21 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x08
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
 	MOVQ   AX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -832,11 +862,11 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -851,6 +881,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -874,14 +907,14 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   AX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -904,11 +937,11 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y3
@@ -926,6 +959,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -953,14 +989,14 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x10
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
@@ -969,7 +1005,7 @@ tile_loop:
 	ADDQ   DX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1005,11 +1041,11 @@ depth_loop:
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -1030,6 +1066,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1064,7 +1103,7 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1073,7 +1112,7 @@ edge_tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1111,11 +1150,11 @@ edge_depth_loop:
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y8
@@ -1144,6 +1183,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -1197,14 +1239,14 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x08
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
@@ -1213,7 +1255,7 @@ tile_loop:
 	ADDQ   DX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1240,11 +1282,11 @@ depth_loop:
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -1261,6 +1303,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1287,7 +1332,7 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1296,7 +1341,7 @@ edge_tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1324,11 +1369,11 @@ edge_depth_loop:
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y4
@@ -1349,6 +1394,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -1382,14 +1430,14 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, FMA3
-TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+// func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x10
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
@@ -1398,7 +1446,7 @@ tile_loop:
 	ADDQ   DX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1435,38 +1483,57 @@ depth_loop:
 	ADDQ         DI, BX
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	DECQ         R11
-	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
-	DECQ         R10
-	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	VMOVUPS      Y3, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y6, (CX)
-	VMOVUPS      Y7, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y8, (CX)
-	VMOVUPS      Y9, 32(CX)
-	ADDQ         DX, CX
+	CMPQ         R11, $+280
+	JNE          next
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          next
+	MOVQ         CX, R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+
+next:
+	DECQ    R11
+	JNZ     depth_loop
+	ADDQ    aJump+56(FP), BX
+	ADDQ    aJump+56(FP), SI
+	ADDQ    bJump+88(FP), R8
+	DECQ    R10
+	JNZ     run_loop
+	MOVQ    cRow+104(FP), DX
+	MOVB    accumulate+128(FP), BL
+	TESTB   BL, BL
+	JNZ     add
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    DX, CX
 
 next_tile:
 	CMPQ tiles+0(FP), $0x01
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1506,7 +1573,7 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1515,7 +1582,7 @@ edge_tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1554,48 +1621,67 @@ edge_depth_loop:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R10, R9
-	DECQ         R12
-	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
-	DECQ         R11
-	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      (CX), Y10
-	VMASKMOVPS   Y0, Y10, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y6, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y7, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y8, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y9, Y0, 32(DX)
-	ADDQ         BX, DX
+	CMPQ         R12, $+280
+	JNE          edge_next
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+
+edge_next:
+	DECQ       R12
+	JNZ        edge_depth_loop
+	ADDQ       aJump+56(FP), SI
+	ADDQ       aJump+56(FP), DI
+	ADDQ       bJump+88(FP), R9
+	DECQ       R11
+	JNZ        edge_run_loop
+	MOVQ       cRow+104(FP), BX
+	MOVB       accumulate+128(FP), SI
+	TESTB      SI, SI
+	JNZ        edge_add
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS Y0, Y10, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y6, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y8, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y9, Y0, 32(DX)
+	ADDQ       BX, DX
 
 edge_next_tile:
 	CMPQ tiles+0(FP), $0x01
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -1660,14 +1746,14 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x08
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
@@ -1676,7 +1762,7 @@ tile_loop:
 	ADDQ   DX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1706,11 +1792,11 @@ depth_loop:
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -1729,6 +1815,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1758,7 +1847,7 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1767,7 +1856,7 @@ edge_tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1798,11 +1887,11 @@ edge_depth_loop:
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y5
@@ -1826,6 +1915,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -1865,14 +1957,14 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-// Requires: AVX, FMA3
-TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+// func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x10
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
@@ -1881,7 +1973,7 @@ tile_loop:
 	ADDQ   DX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1923,41 +2015,62 @@ depth_loop:
 	ADDQ         DI, BX
 	ADDQ         DI, SI
 	ADDQ         R9, R8
-	DECQ         R11
-	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
-	DECQ         R10
-	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	VMOVUPS      Y3, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y6, (CX)
-	VMOVUPS      Y7, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y8, (CX)
-	VMOVUPS      Y9, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y10, (CX)
-	VMOVUPS      Y11, 32(CX)
-	ADDQ         DX, CX
+	CMPQ         R11, $+233
+	JNE          next
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          next
+	MOVQ         CX, R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+	ADDQ         cRow+104(FP), R12
+	PREFETCHT0   (R12)
+
+next:
+	DECQ    R11
+	JNZ     depth_loop
+	ADDQ    aJump+56(FP), BX
+	ADDQ    aJump+56(FP), SI
+	ADDQ    bJump+88(FP), R8
+	DECQ    R10
+	JNZ     run_loop
+	MOVQ    cRow+104(FP), DX
+	MOVB    accumulate+128(FP), BL
+	TESTB   BL, BL
+	JNZ     add
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y10, (CX)
+	VMOVUPS Y11, 32(CX)
+	ADDQ    DX, CX
 
 next_tile:
 	CMPQ tiles+0(FP), $0x01
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -2002,7 +2115,7 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2011,7 +2124,7 @@ edge_tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -2055,53 +2168,74 @@ edge_depth_loop:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R10, R9
-	DECQ         R12
-	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
-	DECQ         R11
-	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      (CX), Y12
-	VMASKMOVPS   Y0, Y12, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y6, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y7, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y8, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y9, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y10, Y0, (DX)
-	VMOVUPS      32(CX), Y0
-	VMASKMOVPS   Y11, Y0, 32(DX)
-	ADDQ         BX, DX
+	CMPQ         R12, $+233
+	JNE          edge_next
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_next
+	MOVQ         DX, R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+	ADDQ         cRow+104(FP), R13
+	PREFETCHT0   (R13)
+
+edge_next:
+	DECQ       R12
+	JNZ        edge_depth_loop
+	ADDQ       aJump+56(FP), SI
+	ADDQ       aJump+56(FP), DI
+	ADDQ       bJump+88(FP), R9
+	DECQ       R11
+	JNZ        edge_run_loop
+	MOVQ       cRow+104(FP), BX
+	MOVB       accumulate+128(FP), SI
+	TESTB      SI, SI
+	JNZ        edge_add
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS Y0, Y12, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y6, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y8, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y9, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y10, Y0, (DX)
+	VMOVUPS    32(CX), Y0
+	VMASKMOVPS Y11, Y0, 32(DX)
+	ADDQ       BX, DX
 
 edge_next_tile:
 	CMPQ tiles+0(FP), $0x01
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:
@@ -2177,14 +2311,14 @@ edge_add:
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 
-// func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-113
-	MOVQ cols+104(FP), AX
+TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
 	CMPQ AX, $0x08
 	JNE  edge
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), CX
+	MOVQ c+96(FP), CX
 
 tile_loop:
 	MOVQ   aRow+40(FP), DX
@@ -2193,7 +2327,7 @@ tile_loop:
 	ADDQ   DX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -2226,11 +2360,11 @@ depth_loop:
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          run_loop
-	MOVQ         cRow+96(FP), DX
-	MOVB         accumulate+112(FP), BL
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
 	TESTB        BL, BL
 	JNZ          add
 	VMOVUPS      Y0, (CX)
@@ -2251,6 +2385,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -2283,7 +2420,7 @@ edge:
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
-	MOVQ c+88(FP), DX
+	MOVQ c+96(FP), DX
 
 edge_tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2292,7 +2429,7 @@ edge_tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -2326,11 +2463,11 @@ edge_depth_loop:
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         cRow+96(FP), BX
-	MOVB         accumulate+112(FP), SI
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
 	VMOVUPS      (CX), Y6
@@ -2357,6 +2494,9 @@ edge_next_tile:
 	JEQ  edge_done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  edge_tile_loop
 
 edge_done:

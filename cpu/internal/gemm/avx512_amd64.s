@@ -4,23 +4,23 @@
 
 #include "textflag.h"
 
-// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -41,13 +41,13 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -59,6 +59,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -87,28 +90,28 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	CMPQ   AX, $0x10
@@ -125,13 +128,13 @@ depth_loop:
 	DECQ             R10
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+80(FP), DI
+	ADDQ             bJump+88(FP), DI
 	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -142,6 +145,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -165,28 +171,28 @@ edge_depth_loop:
 	DECQ             R10
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+80(FP), DI
+	ADDQ             bJump+88(FP), DI
 	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	CMPQ   AX, $0x08
@@ -203,13 +209,13 @@ depth_loop:
 	DECQ             R10
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+80(FP), DI
+	ADDQ             bJump+88(FP), DI
 	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -220,6 +226,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -243,28 +252,28 @@ edge_depth_loop:
 	DECQ             R10
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+80(FP), DI
+	ADDQ             bJump+88(FP), DI
 	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -290,13 +299,13 @@ depth_loop:
 	DECQ         R11
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -311,6 +320,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -347,28 +359,28 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -387,13 +399,13 @@ depth_loop:
 	DECQ             R11
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -406,6 +418,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -433,28 +448,28 @@ edge_depth_loop:
 	DECQ             R11
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -473,13 +488,13 @@ depth_loop:
 	DECQ             R11
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -492,6 +507,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -519,28 +537,28 @@ edge_depth_loop:
 	DECQ             R11
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -571,13 +589,13 @@ depth_loop:
 	DECQ         R11
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -595,6 +613,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -639,28 +660,28 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+80(FP), R8
+	ADDQ         bJump+88(FP), R8
 	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -681,13 +702,13 @@ depth_loop:
 	DECQ             R11
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -702,6 +723,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -733,28 +757,28 @@ edge_depth_loop:
 	DECQ             R11
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, SI
 	MOVQ   aStep+48(FP), DI
 	MOVQ   b+64(FP), R8
-	MOVQ   bStep+72(FP), R9
+	MOVQ   bStep+80(FP), R9
 	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -775,13 +799,13 @@ depth_loop:
 	DECQ             R11
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -796,6 +820,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -827,21 +854,21 @@ edge_depth_loop:
 	DECQ             R11
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+80(FP), R8
+	ADDQ             bJump+88(FP), R8
 	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -850,7 +877,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -888,13 +915,13 @@ depth_loop:
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -915,6 +942,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -969,21 +999,21 @@ edge_depth_loop:
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -992,7 +1022,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1017,13 +1047,13 @@ depth_loop:
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -1040,6 +1070,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1077,21 +1110,21 @@ edge_depth_loop:
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1100,7 +1133,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1125,13 +1158,13 @@ depth_loop:
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -1148,6 +1181,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1185,21 +1221,21 @@ edge_depth_loop:
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1208,7 +1244,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1251,13 +1287,13 @@ depth_loop:
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -1281,6 +1317,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1343,21 +1382,21 @@ edge_depth_loop:
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1366,7 +1405,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1393,13 +1432,13 @@ depth_loop:
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -1418,6 +1457,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1459,21 +1501,21 @@ edge_depth_loop:
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1482,7 +1524,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1509,13 +1551,13 @@ depth_loop:
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -1534,6 +1576,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1575,21 +1620,21 @@ edge_depth_loop:
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1598,7 +1643,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1646,13 +1691,13 @@ depth_loop:
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -1679,6 +1724,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1749,21 +1797,21 @@ edge_depth_loop:
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+80(FP), R9
+	ADDQ         bJump+88(FP), R9
 	DECQ         R11
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1772,7 +1820,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -1801,13 +1849,13 @@ depth_loop:
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -1828,6 +1876,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1873,21 +1924,21 @@ edge_depth_loop:
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -1896,7 +1947,7 @@ tile_loop:
 	ADDQ   BX, DI
 	MOVQ   aStep+48(FP), R8
 	MOVQ   b+64(FP), R9
-	MOVQ   bStep+72(FP), R10
+	MOVQ   bStep+80(FP), R10
 	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1925,13 +1976,13 @@ depth_loop:
 	JNZ              depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -1952,6 +2003,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -1997,21 +2051,21 @@ edge_depth_loop:
 	JNZ              edge_depth_loop
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+80(FP), R9
+	ADDQ             bJump+88(FP), R9
 	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2022,7 +2076,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -2077,13 +2131,13 @@ depth_loop:
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
 	ADDQ         aJump+56(FP), R8
-	ADDQ         bJump+80(FP), R10
+	ADDQ         bJump+88(FP), R10
 	DECQ         R12
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -2113,6 +2167,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -2193,21 +2250,21 @@ edge_depth_loop:
 	ADDQ         aJump+56(FP), SI
 	ADDQ         aJump+56(FP), DI
 	ADDQ         aJump+56(FP), R8
-	ADDQ         bJump+80(FP), R10
+	ADDQ         bJump+88(FP), R10
 	DECQ         R12
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2218,7 +2275,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -2251,13 +2308,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -2280,6 +2337,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -2331,21 +2391,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2356,7 +2416,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -2389,13 +2449,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -2418,6 +2478,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -2469,21 +2532,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2494,7 +2557,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -2549,32 +2612,32 @@ depth_loop:
 	ADDQ         R9, DI
 	ADDQ         R9, R8
 	ADDQ         R11, R10
-	CMPQ         R13, $0x30
+	CMPQ         R13, $+87
 	JNE          next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          next
 	MOVQ         DX, R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
 
@@ -2584,13 +2647,13 @@ next:
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+80(FP), R10
+	ADDQ bJump+88(FP), R10
 	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -2623,6 +2686,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -2706,32 +2772,32 @@ edge_depth_loop:
 	ADDQ         R9, DI
 	ADDQ         R9, R8
 	ADDQ         R11, R10
-	CMPQ         R13, $0x30
+	CMPQ         R13, $+87
 	JNE          edge_next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          edge_next
 	MOVQ         DX, R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
 
@@ -2741,21 +2807,21 @@ edge_next:
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+80(FP), R10
+	ADDQ bJump+88(FP), R10
 	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2766,7 +2832,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -2801,13 +2867,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -2832,6 +2898,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -2887,21 +2956,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -2912,7 +2981,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -2947,13 +3016,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -2978,6 +3047,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -3033,21 +3105,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -3058,7 +3130,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -3118,35 +3190,35 @@ depth_loop:
 	ADDQ         R9, DI
 	ADDQ         R9, R8
 	ADDQ         R11, R10
-	CMPQ         R13, $0x30
+	CMPQ         R13, $+77
 	JNE          next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          next
 	MOVQ         DX, R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
 
@@ -3156,13 +3228,13 @@ next:
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+80(FP), R10
+	ADDQ bJump+88(FP), R10
 	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -3198,6 +3270,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -3289,35 +3364,35 @@ edge_depth_loop:
 	ADDQ         R9, DI
 	ADDQ         R9, R8
 	ADDQ         R11, R10
-	CMPQ         R13, $0x30
+	CMPQ         R13, $+77
 	JNE          edge_next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          edge_next
 	MOVQ         DX, R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
-	ADDQ         cRow+96(FP), R14
+	ADDQ         cRow+104(FP), R14
 	PREFETCHT0   (R14)
 	PREFETCHT0   64(R14)
 
@@ -3327,21 +3402,21 @@ edge_next:
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+80(FP), R10
+	ADDQ bJump+88(FP), R10
 	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -3352,7 +3427,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -3389,13 +3464,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -3422,6 +3497,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -3481,21 +3559,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -3506,7 +3584,7 @@ tile_loop:
 	ADDQ   BX, R8
 	MOVQ   aStep+48(FP), R9
 	MOVQ   b+64(FP), R10
-	MOVQ   bStep+72(FP), R11
+	MOVQ   bStep+80(FP), R11
 	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -3543,13 +3621,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -3576,6 +3654,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -3635,21 +3716,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+80(FP), R10
+	ADDQ             bJump+88(FP), R10
 	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -3662,7 +3743,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -3728,38 +3809,38 @@ depth_loop:
 	ADDQ         R10, R8
 	ADDQ         R10, R9
 	ADDQ         R12, R11
-	CMPQ         R14, $0x30
+	CMPQ         R14, $+70
 	JNE          next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          next
 	MOVQ         DX, R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
 
@@ -3770,13 +3851,13 @@ next:
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
-	ADDQ bJump+80(FP), R11
+	ADDQ bJump+88(FP), R11
 	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -3815,6 +3896,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -3915,38 +3999,38 @@ edge_depth_loop:
 	ADDQ         R10, R8
 	ADDQ         R10, R9
 	ADDQ         R12, R11
-	CMPQ         R14, $0x30
+	CMPQ         R14, $+70
 	JNE          edge_next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          edge_next
 	MOVQ         DX, R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
 
@@ -3957,21 +4041,21 @@ edge_next:
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
-	ADDQ bJump+80(FP), R11
+	ADDQ bJump+88(FP), R11
 	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -3984,7 +4068,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -4025,13 +4109,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -4060,6 +4144,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -4125,21 +4212,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -4152,7 +4239,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -4193,13 +4280,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -4228,6 +4315,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -4293,21 +4383,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -4320,7 +4410,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -4391,41 +4481,41 @@ depth_loop:
 	ADDQ         R10, R8
 	ADDQ         R10, R9
 	ADDQ         R12, R11
-	CMPQ         R14, $0x30
+	CMPQ         R14, $+63
 	JNE          next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          next
 	MOVQ         DX, R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
 
@@ -4436,13 +4526,13 @@ next:
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
-	ADDQ bJump+80(FP), R11
+	ADDQ bJump+88(FP), R11
 	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -4484,6 +4574,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -4592,41 +4685,41 @@ edge_depth_loop:
 	ADDQ         R10, R8
 	ADDQ         R10, R9
 	ADDQ         R12, R11
-	CMPQ         R14, $0x30
+	CMPQ         R14, $+63
 	JNE          edge_next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          edge_next
 	MOVQ         DX, R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
 
@@ -4637,21 +4730,21 @@ edge_next:
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
-	ADDQ bJump+80(FP), R11
+	ADDQ bJump+88(FP), R11
 	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -4664,7 +4757,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -4707,13 +4800,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -4744,6 +4837,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -4813,21 +4909,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -4840,7 +4936,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -4883,13 +4979,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -4920,6 +5016,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -4989,21 +5088,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -5016,7 +5115,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -5092,44 +5191,44 @@ depth_loop:
 	ADDQ         R10, R8
 	ADDQ         R10, R9
 	ADDQ         R12, R11
-	CMPQ         R14, $0x30
+	CMPQ         R14, $+58
 	JNE          next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          next
 	MOVQ         DX, R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
 
@@ -5140,13 +5239,13 @@ next:
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
-	ADDQ bJump+80(FP), R11
+	ADDQ bJump+88(FP), R11
 	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -5191,6 +5290,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -5307,44 +5409,44 @@ edge_depth_loop:
 	ADDQ         R10, R8
 	ADDQ         R10, R9
 	ADDQ         R12, R11
-	CMPQ         R14, $0x30
+	CMPQ         R14, $+58
 	JNE          edge_next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          edge_next
 	MOVQ         DX, R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
-	ADDQ         cRow+96(FP), R15
+	ADDQ         cRow+104(FP), R15
 	PREFETCHT0   (R15)
 	PREFETCHT0   64(R15)
 
@@ -5355,21 +5457,21 @@ edge_next:
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
-	ADDQ bJump+80(FP), R11
+	ADDQ bJump+88(FP), R11
 	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -5382,7 +5484,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -5427,13 +5529,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -5466,6 +5568,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -5539,21 +5644,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -5566,7 +5671,7 @@ tile_loop:
 	ADDQ   BX, R9
 	MOVQ   aStep+48(FP), R10
 	MOVQ   b+64(FP), R11
-	MOVQ   bStep+72(FP), R12
+	MOVQ   bStep+80(FP), R12
 	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5611,13 +5716,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -5650,6 +5755,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -5723,21 +5831,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+80(FP), R11
+	ADDQ             bJump+88(FP), R11
 	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x13x32(SB), NOSPLIT, $8-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x13x32(SB), NOSPLIT, $8-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -5752,7 +5860,7 @@ tile_loop:
 	ADDQ   BX, R10
 	MOVQ   aStep+48(FP), R11
 	MOVQ   b+64(FP), R12
-	MOVQ   bStep+72(FP), R13
+	MOVQ   bStep+80(FP), R13
 	MOVQ   runs+16(FP), R14
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -5834,47 +5942,47 @@ depth_loop:
 	ADDQ         R11, R9
 	ADDQ         R11, R10
 	ADDQ         R13, R12
-	CMPQ         R15, $0x30
+	CMPQ         R15, $+53
 	JNE          next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          next
 	MOVQ         DX, BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
 
@@ -5886,13 +5994,13 @@ next:
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
 	ADDQ aJump+56(FP), R10
-	ADDQ bJump+80(FP), R12
+	ADDQ bJump+88(FP), R12
 	DECQ R14
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -5940,6 +6048,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -6065,47 +6176,47 @@ edge_depth_loop:
 	ADDQ         R11, R9
 	ADDQ         R11, R10
 	ADDQ         R13, R12
-	CMPQ         R15, $0x30
+	CMPQ         R15, $+53
 	JNE          edge_next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          edge_next
 	MOVQ         DX, BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
 
@@ -6117,21 +6228,21 @@ edge_next:
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
 	ADDQ aJump+56(FP), R10
-	ADDQ bJump+80(FP), R12
+	ADDQ bJump+88(FP), R12
 	DECQ R14
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -6146,7 +6257,7 @@ tile_loop:
 	ADDQ   BX, R10
 	MOVQ   aStep+48(FP), R11
 	MOVQ   b+64(FP), R12
-	MOVQ   bStep+72(FP), R13
+	MOVQ   bStep+80(FP), R13
 	MOVQ   runs+16(FP), R14
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6195,13 +6306,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -6236,6 +6347,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -6315,21 +6429,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -6344,7 +6458,7 @@ tile_loop:
 	ADDQ   BX, R10
 	MOVQ   aStep+48(FP), R11
 	MOVQ   b+64(FP), R12
-	MOVQ   bStep+72(FP), R13
+	MOVQ   bStep+80(FP), R13
 	MOVQ   runs+16(FP), R14
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -6393,13 +6507,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -6434,6 +6548,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -6513,21 +6630,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x14x32(SB), NOSPLIT, $8-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x14x32(SB), NOSPLIT, $8-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -6542,7 +6659,7 @@ tile_loop:
 	ADDQ   BX, R10
 	MOVQ   aStep+48(FP), R11
 	MOVQ   b+64(FP), R12
-	MOVQ   bStep+72(FP), R13
+	MOVQ   bStep+80(FP), R13
 	MOVQ   runs+16(FP), R14
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -6629,50 +6746,50 @@ depth_loop:
 	ADDQ         R11, R9
 	ADDQ         R11, R10
 	ADDQ         R13, R12
-	CMPQ         R15, $0x30
+	CMPQ         R15, $+50
 	JNE          next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          next
 	MOVQ         DX, BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
 
@@ -6684,13 +6801,13 @@ next:
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
 	ADDQ aJump+56(FP), R10
-	ADDQ bJump+80(FP), R12
+	ADDQ bJump+88(FP), R12
 	DECQ R14
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -6741,6 +6858,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -6874,50 +6994,50 @@ edge_depth_loop:
 	ADDQ         R11, R9
 	ADDQ         R11, R10
 	ADDQ         R13, R12
-	CMPQ         R15, $0x30
+	CMPQ         R15, $+50
 	JNE          edge_next
-	CMPB         accumulate+112(FP), $0x00
+	CMPB         accumulate+128(FP), $0x00
 	JEQ          edge_next
 	MOVQ         DX, BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
-	ADDQ         cRow+96(FP), BP
+	ADDQ         cRow+104(FP), BP
 	PREFETCHT0   (BP)
 	PREFETCHT0   64(BP)
 
@@ -6929,21 +7049,21 @@ edge_next:
 	ADDQ aJump+56(FP), R8
 	ADDQ aJump+56(FP), R9
 	ADDQ aJump+56(FP), R10
-	ADDQ bJump+80(FP), R12
+	ADDQ bJump+88(FP), R12
 	DECQ R14
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -6958,7 +7078,7 @@ tile_loop:
 	ADDQ   BX, R10
 	MOVQ   aStep+48(FP), R11
 	MOVQ   b+64(FP), R12
-	MOVQ   bStep+72(FP), R13
+	MOVQ   bStep+80(FP), R13
 	MOVQ   runs+16(FP), R14
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7009,13 +7129,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, K1, (DX)
@@ -7052,6 +7172,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -7135,21 +7258,21 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
@@ -7164,7 +7287,7 @@ tile_loop:
 	ADDQ   BX, R10
 	MOVQ   aStep+48(FP), R11
 	MOVQ   b+64(FP), R12
-	MOVQ   bStep+72(FP), R13
+	MOVQ   bStep+80(FP), R13
 	MOVQ   runs+16(FP), R14
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -7215,13 +7338,13 @@ depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Y0, K1, (DX)
@@ -7258,6 +7381,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -7341,28 +7467,28 @@ edge_depth_loop:
 	ADDQ             aJump+56(FP), R8
 	ADDQ             aJump+56(FP), R9
 	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+80(FP), R12
+	ADDQ             bJump+88(FP), R12
 	DECQ             R14
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -32(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7386,13 +7512,13 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -7405,6 +7531,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -7437,28 +7566,28 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -48(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7485,13 +7614,13 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -7505,6 +7634,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -7541,28 +7673,28 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -64(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7592,13 +7724,13 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -7613,6 +7745,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -7653,28 +7788,28 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -80(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7707,13 +7842,13 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -7729,6 +7864,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -7773,28 +7911,28 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -96(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7830,13 +7968,13 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -7853,6 +7991,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -7901,28 +8042,28 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
+// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-113
-	MOVQ  cols+104(FP), AX
+TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-129
+	MOVQ  cols+120(FP), AX
 	LEAQ  -112(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  a+24(FP), CX
-	MOVQ  c+88(FP), DX
+	MOVQ  c+96(FP), DX
 
 tile_loop:
 	MOVQ   aRow+40(FP), BX
 	MOVQ   CX, BX
 	MOVQ   aStep+48(FP), SI
 	MOVQ   b+64(FP), DI
-	MOVQ   bStep+72(FP), R8
+	MOVQ   bStep+80(FP), R8
 	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
@@ -7961,13 +8102,13 @@ depth_loop:
 	DECQ         R10
 	JNZ          depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+96(FP), BX
-	MOVB    accumulate+112(FP), SI
+	MOVQ    cRow+104(FP), BX
+	MOVB    accumulate+128(FP), SI
 	TESTB   SI, SI
 	JNZ     add
 	VMOVUPS Z0, (DX)
@@ -7985,6 +8126,9 @@ next_tile:
 	JEQ  done
 	DECQ tiles+0(FP)
 	ADDQ aTile+32(FP), CX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
 	JMP  tile_loop
 
 done:
@@ -8037,7 +8181,7 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_depth_loop
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+80(FP), DI
+	ADDQ         bJump+88(FP), DI
 	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish

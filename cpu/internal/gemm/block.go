@@ -33,7 +33,7 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 	aRow, aStep, aJump := 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep)
 	bStep, bJump := 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep)
 	if f.ARow == 0 {
-		aRow, aStep, aJump = 4, 4, 0 // aStep for a panel of height 1
+		aRow, aStep, aJump = 4, 4*f.Rows, 0 // aStep if there is one panel
 	}
 	if f.BStep == 0 {
 		bJump = 0
@@ -41,7 +41,7 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 	if f.Rows == 1 && f.BStep != 0 && len(k.rows) > 0 {
 		for j := 0; j < f.Cols; {
 			w := min(f.Cols-j, len(k.rows)*k.rowUnit)
-			k.rows[(w-1)/k.rowUnit](1, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[j], bStep, bJump, &c[j], 4*f.CRow, w, f.Accumulate)
+			k.rows[(w-1)/k.rowUnit](1, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[j], 0, bStep, bJump, &c[j], 0, 0, w, f.Accumulate)
 			j += w
 		}
 		return
@@ -49,9 +49,15 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 	for j := 0; j < f.Cols; {
 		width := k.widthIndex(f.Cols - j)
 		w := k.widths[width]
-		panelB := j
+		panelB, bTile := j, 4*w
 		if f.BStep == 0 {
-			panelB, bStep = j*depth, 4*w
+			panelB, bTile, bStep = j*depth, 4*w*depth, 4*w
+		}
+		if across := (f.Cols - j) / w; f.Rows <= k.MR() && across > 1 {
+			k.micro[f.Rows-1][width](across, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[panelB], bTile, bStep, bJump,
+				&c[j], 4*f.CRow, 4*(w-f.Rows*f.CRow), w, f.Accumulate)
+			j += across * w
+			continue
 		}
 		for i := 0; i < f.Rows; {
 			rest := f.Rows - i
@@ -64,7 +70,8 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 			if f.ARow == 0 {
 				panelA, aTile, aStep = i*depth, 4*h*depth, 4*h
 			}
-			k.micro[h-1][width](tiles, f.Depth, f.Runs, &a[panelA], aTile, aRow, aStep, aJump, &b[panelB], bStep, bJump, &c[i*f.CRow+j], 4*f.CRow, min(w, f.Cols-j), f.Accumulate)
+			k.micro[h-1][width](tiles, f.Depth, f.Runs, &a[panelA], aTile, aRow, aStep, aJump, &b[panelB], 0, bStep, bJump,
+				&c[i*f.CRow+j], 4*f.CRow, 0, min(w, f.Cols-j), f.Accumulate)
 			i += tiles * h
 		}
 		j += w

@@ -51,33 +51,42 @@ func requireMicroKernel(t *testing.T, micro microKernel, height, width, unit int
 	}
 }
 
-// requireTiles computes tiles, whose rows of A begin further apart than a tile is high, and compares them with the definition of a Block. The
-// operands hold nothing but what is read.
+// requireTiles computes tiles, one below the other and side by side, and compares them with the definition of a Block. The operands of tiles begin further apart
+// than they must, and hold nothing but what is read.
 func requireTiles(t *testing.T, micro microKernel, tiles, height int, f Block, whole func(int) []float32) {
-	f.Rows = tiles * height
-	aTile := height*f.ARow + 5*(tiles-1)
-	row := func(i int) int { return i/height*aTile + i%height*f.ARow }
-	a := whole(row(f.Rows-1) + (f.Runs-1)*f.ARun + (f.Depth-1)*f.AStep + 1)
-	b := whole((f.Runs-1)*f.BRun + (f.Depth-1)*f.BStep + f.Cols)
-	c, all := guarded(f.Rows * f.CRow)
-	micro(tiles, f.Depth, f.Runs, &a[0], 4*aTile, 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep), &b[0], 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep),
-		&c[0], 4*f.CRow, f.Cols, f.Accumulate)
-	for at, got := range c {
-		i, j := at/f.CRow, at%f.CRow
-		want := guard
-		if j < f.Cols {
-			if !f.Accumulate {
-				want = 0
-			}
-			for run := range f.Runs {
-				for p := range f.Depth {
-					want += a[row(i)+run*f.ARun+p*f.AStep] * b[run*f.BRun+p*f.BStep+j]
+	const gap = 5
+	for _, across := range []bool{false, true} {
+		rows, columns := tiles*height, f.Cols
+		aTile, bTile, cJump := height*f.ARow+gap, 0, 0
+		if across {
+			rows, columns = height, tiles*(f.Cols+gap)-gap
+			f.CRow = columns + 3
+			aTile, bTile, cJump = 0, f.Cols+gap+1, f.Cols+gap-height*f.CRow
+		}
+		rowOfA := func(i int) int { return i/height*aTile + i%height*f.ARow }
+		column := func(j int) int { return j/(f.Cols+gap)*bTile + j%(f.Cols+gap) }
+		a := whole(rowOfA(rows-1) + (f.Runs-1)*f.ARun + (f.Depth-1)*f.AStep + 1)
+		b := whole((f.Runs-1)*f.BRun + (f.Depth-1)*f.BStep + column(columns-1) + 1)
+		c, all := guarded(rows * f.CRow)
+		micro(tiles, f.Depth, f.Runs, &a[0], 4*aTile, 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep), &b[0], 4*bTile, 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep),
+			&c[0], 4*f.CRow, 4*cJump, f.Cols, f.Accumulate)
+		for at, got := range c {
+			i, j := at/f.CRow, at%f.CRow
+			want := guard
+			if j < columns && j%(f.Cols+gap) < f.Cols {
+				if !f.Accumulate {
+					want = 0
+				}
+				for run := range f.Runs {
+					for p := range f.Depth {
+						want += a[rowOfA(i)+run*f.ARun+p*f.AStep] * b[run*f.BRun+p*f.BStep+column(j)]
+					}
 				}
 			}
+			if got != want {
+				require.Failf(t, "wrong element", "%d tiles, across %t, %+v: C[%d,%d] = %v, want %v", tiles, across, f, i, j, got, want)
+			}
 		}
-		if got != want {
-			require.Failf(t, "wrong element", "%d tiles, %+v: C[%d,%d] = %v, want %v", tiles, f, i, j, got, want)
-		}
+		requireGuards(t, all)
 	}
-	requireGuards(t, all)
 }

@@ -4,15 +4,15 @@
 
 #include "textflag.h"
 
-// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x8(SB), NOSPLIT, $0-113
+// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -36,11 +36,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -48,6 +48,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -61,15 +67,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x4(SB), NOSPLIT, $0-113
+// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	CMP     $4, R11
 	BLT     narrow
@@ -90,17 +96,23 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -137,11 +149,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R13, R4, R10
@@ -152,6 +164,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -170,15 +188,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx2x8(SB), NOSPLIT, $0-113
+// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx2x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -209,7 +227,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -231,12 +249,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -247,6 +265,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -267,15 +291,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx2x4(SB), NOSPLIT, $0-113
+// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx2x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	CMP     $4, R11
 	BLT     narrow
@@ -301,7 +325,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -320,12 +344,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -334,6 +358,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -377,11 +407,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R13, R4, R10
@@ -398,6 +428,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -428,15 +464,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx3x8(SB), NOSPLIT, $0-113
+// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx3x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	SUB     $4, R11
@@ -473,7 +509,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -498,12 +534,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -517,6 +553,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -544,15 +586,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx3x4(SB), NOSPLIT, $0-113
+// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx3x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	CMP     $4, R11
@@ -582,7 +624,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -603,12 +645,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -619,6 +661,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -669,11 +717,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R14, R4, R10
@@ -696,6 +744,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -738,15 +792,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx4x8(SB), NOSPLIT, $0-113
+// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx4x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -789,7 +843,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -815,12 +869,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -837,6 +891,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -871,15 +931,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx4x4(SB), NOSPLIT, $0-113
+// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx4x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -913,7 +973,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -934,12 +994,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -952,6 +1012,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -1009,11 +1075,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R15, R4, R10
@@ -1042,6 +1108,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -1096,15 +1168,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx5x8(SB), NOSPLIT, $0-113
+// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx5x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1153,7 +1225,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1182,12 +1254,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -1207,6 +1279,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -1248,15 +1326,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx5x4(SB), NOSPLIT, $0-113
+// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx5x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1294,7 +1372,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1317,12 +1395,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -1337,6 +1415,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -1401,11 +1485,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R16, R4, R10
@@ -1440,6 +1524,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -1506,15 +1596,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx6x8(SB), NOSPLIT, $0-113
+// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx6x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1569,7 +1659,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1600,12 +1690,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -1628,6 +1718,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -1676,15 +1772,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx6x4(SB), NOSPLIT, $0-113
+// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx6x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1726,7 +1822,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1750,12 +1846,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -1772,6 +1868,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -1843,11 +1945,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R17, R4, R10
@@ -1888,6 +1990,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -1966,15 +2074,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx7x8(SB), NOSPLIT, $0-113
+// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx7x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -2035,7 +2143,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -2069,12 +2177,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -2100,6 +2208,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -2155,15 +2269,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx7x4(SB), NOSPLIT, $0-113
+// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx7x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -2209,7 +2323,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -2235,12 +2349,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -2259,6 +2373,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -2337,11 +2457,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R19, R4, R10
@@ -2388,6 +2508,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -2478,15 +2604,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx8x8(SB), NOSPLIT, $0-113
+// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx8x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -2553,7 +2679,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -2588,12 +2714,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -2622,6 +2748,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -2684,15 +2816,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx8x4(SB), NOSPLIT, $0-113
+// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx8x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -2742,7 +2874,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -2768,12 +2900,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -2794,6 +2926,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -2879,11 +3017,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R20, R4, R10
@@ -2936,6 +3074,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -3038,15 +3182,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx9x8(SB), NOSPLIT, $0-113
+// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx9x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -3119,7 +3263,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -3157,12 +3301,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -3194,6 +3338,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -3263,15 +3413,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx9x4(SB), NOSPLIT, $0-113
+// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx9x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -3325,7 +3475,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -3353,12 +3503,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -3381,6 +3531,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -3473,11 +3629,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R21, R4, R10
@@ -3536,6 +3692,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -3650,15 +3812,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx10x8(SB), NOSPLIT, $0-113
+// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx10x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -3737,7 +3899,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -3777,12 +3939,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -3817,6 +3979,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -3893,15 +4061,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx10x4(SB), NOSPLIT, $0-113
+// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx10x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -3959,7 +4127,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -3988,12 +4156,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -4018,6 +4186,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -4117,11 +4291,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R22, R4, R10
@@ -4186,6 +4360,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -4312,15 +4492,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx11x8(SB), NOSPLIT, $0-113
+// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx11x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -4405,7 +4585,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -4448,12 +4628,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -4491,6 +4671,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -4574,15 +4760,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx11x4(SB), NOSPLIT, $0-113
+// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx11x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -4644,7 +4830,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -4675,12 +4861,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -4707,6 +4893,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -4813,11 +5005,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R23, R4, R10
@@ -4888,6 +5080,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -5026,15 +5224,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx12x8(SB), NOSPLIT, $0-113
+// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx12x8(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -5125,7 +5323,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -5169,12 +5367,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
@@ -5215,6 +5413,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -5305,15 +5509,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx12x4(SB), NOSPLIT, $0-113
+// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx12x4(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -5379,7 +5583,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -5410,12 +5614,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
@@ -5444,6 +5648,12 @@ sums:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -5557,11 +5767,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, narrow_add
 	FMOVS   F0, 0(R4)
 	ADD     R24, R4, R10
@@ -5638,6 +5848,12 @@ narrow_step:
 narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
@@ -5788,15 +6004,15 @@ narrow_add:
 	ADD     R5, R4
 	B       narrow_next
 
-// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x12(SB), NOSPLIT, $0-113
+// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x12(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -5823,11 +6039,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -5836,6 +6052,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -5852,15 +6074,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x16(SB), NOSPLIT, $0-113
+// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x16(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -5890,11 +6112,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -5904,6 +6126,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -5923,15 +6151,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x20(SB), NOSPLIT, $0-113
+// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x20(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -5964,11 +6192,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -5979,6 +6207,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6001,15 +6235,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x24(SB), NOSPLIT, $0-113
+// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x24(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6045,11 +6279,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6061,6 +6295,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6086,15 +6326,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x28(SB), NOSPLIT, $0-113
+// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x28(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6133,11 +6373,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6150,6 +6390,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6178,15 +6424,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x32(SB), NOSPLIT, $0-113
+// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x32(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6228,11 +6474,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6246,6 +6492,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6277,15 +6529,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x36(SB), NOSPLIT, $0-113
+// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x36(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6330,11 +6582,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6349,6 +6601,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6383,15 +6641,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x40(SB), NOSPLIT, $0-113
+// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x40(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6439,11 +6697,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6459,6 +6717,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6496,15 +6760,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x44(SB), NOSPLIT, $0-113
+// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x44(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6555,11 +6819,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6576,6 +6840,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6616,15 +6886,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x48(SB), NOSPLIT, $0-113
+// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x48(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6678,11 +6948,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6700,6 +6970,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6743,15 +7019,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x52(SB), NOSPLIT, $0-113
+// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x52(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6808,11 +7084,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6831,6 +7107,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6877,15 +7159,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x56(SB), NOSPLIT, $0-113
+// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x56(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -6945,11 +7227,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -6969,6 +7251,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -7018,15 +7306,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x60(SB), NOSPLIT, $0-113
+// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x60(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -7089,11 +7377,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -7114,6 +7402,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -7166,15 +7460,15 @@ add:
 	ADD     R5, R4
 	B       next
 
-// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bStep int, bJump int, c *float32, cRow int, cols int, accumulate bool)
-TEXT ·microNEONx1x64(SB), NOSPLIT, $0-113
+// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+TEXT ·microNEONx1x64(SB), NOSPLIT, $0-129
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+72(FP), R3
-	MOVD    c+88(FP), R4
-	MOVD    cRow+96(FP), R5
-	MOVD    cols+104(FP), R11
+	MOVD    bStep+80(FP), R3
+	MOVD    c+96(FP), R4
+	MOVD    cRow+104(FP), R5
+	MOVD    cols+120(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
@@ -7240,11 +7534,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+80(FP), R10
+	MOVD    bJump+88(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+112(FP), R10
+	MOVBU   accumulate+128(FP), R10
 	CBNZ    R10, add
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
@@ -7266,6 +7560,12 @@ step:
 next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
+	MOVD    cJump+112(FP), R10
+	ADD     R10, R4
+	MOVD    bTile+72(FP), R10
+	MOVD    b+64(FP), R7
+	ADD     R10, R7
+	MOVD    R7, b+64(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET

@@ -19,10 +19,11 @@ var portable = Kernel{
 }
 
 // microPortable2 is the micro-kernel for 2×4 tiles, whose eight sums and six operands fit the sixteen registers of amd64.
-func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool) {
+func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int,
+	c *float32, cRow, cJump, cols int, accumulate bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
-		atA, atB := t*aTile, 0
+		atA, atB := t*aTile, t*bTile
 		for range runs {
 			if cols == portableCols {
 				add2x4(&sums, depth, after(a, atA), aRow, aStep, after(b, atB), bStep)
@@ -35,16 +36,17 @@ func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJum
 			atB += depth*bStep + bJump
 		}
 		for i := range sums {
-			finishRow(sums[i][:cols], after(c, (t*portableRows+i)*cRow), accumulate)
+			finishRow(sums[i][:cols], after(c, t*cJump+(t*portableRows+i)*cRow), accumulate)
 		}
 	}
 }
 
 // microPortable1 is the micro-kernel for 1×4 tiles.
-func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump int, b *float32, bStep, bJump int, c *float32, cRow, cols int, accumulate bool) {
+func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump int, b *float32, bTile, bStep, bJump int,
+	c *float32, cRow, cJump, cols int, accumulate bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
-		atA, atB := t*aTile, 0
+		atA, atB := t*aTile, t*bTile
 		for range runs {
 			if cols == portableCols {
 				add1x4(&sums[0], depth, after(a, atA), aStep, after(b, atB), bStep)
@@ -56,7 +58,7 @@ func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump i
 			atA += depth*aStep + aJump
 			atB += depth*bStep + bJump
 		}
-		finishRow(sums[0][:cols], after(c, t*cRow), accumulate)
+		finishRow(sums[0][:cols], after(c, t*(cRow+cJump)), accumulate)
 	}
 }
 
