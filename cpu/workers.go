@@ -60,15 +60,25 @@ func (w *workers) close() {
 type job struct {
 	place int // on the board; −1 if there was none
 	work  func(part, worker int)
-	parts int64
-	_     [64]byte
-	next  atomic.Int64
-	_     [64]byte
+	// shares are stretches of the parts. Each goroutine begins with its own, so that it
+	// finds what it has made in the step before in the cache of its processor, and then
+	// goes on with what others have not begun.
+	shares []share
+	all    [maxShares]share
 	// state says whether helpers may enter and how many more, whether the leader
 	// sleeps, and how many helpers are inside.
 	state atomic.Uint64
 	empty chan struct{} // wakes the leader when the last helper has left
 }
+
+// share is a stretch of the parts of a step, from next to end−1.
+type share struct {
+	next atomic.Int64
+	end  int64
+	_    [112]byte // a processor may fetch two lines of a cache at once
+}
+
+const maxShares = 16
 
 // The parts of a job's state.
 const (
@@ -117,8 +127,12 @@ func (w *workers) do(j *job, parts int, work func(part, worker int)) {
 		return
 	}
 	seats := min(parts, w.threads) - 1
-	j.work, j.parts = work, int64(parts)
-	j.next.Store(0)
+	j.work = work
+	j.shares = j.all[:min(parts, w.threads, maxShares)]
+	for i := range j.shares {
+		j.shares[i].next.Store(int64(i * parts / len(j.shares)))
+		j.shares[i].end = int64((i + 1) * parts / len(j.shares))
+	}
 	j.state.Store(uint64(seats) * jobSeat)
 	w.posted.Add(1)
 	w.wake(seats - (w.threads - 1 - int(w.asleep.Load())))
@@ -250,11 +264,12 @@ func (j *job) help(worker int) bool {
 }
 
 func (j *job) run(worker int) {
-	for {
-		i := j.next.Add(1) - 1
-		if i >= j.parts {
-			return
+	for i := range j.shares {
+		s := &j.shares[(worker+i)%len(j.shares)]
+		for s.next.Load() < s.end {
+			if part := s.next.Add(1) - 1; part < s.end {
+				j.work(int(part), worker)
+			}
 		}
-		j.work(int(i), worker)
 	}
 }
