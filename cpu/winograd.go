@@ -169,13 +169,18 @@ type winogradConvolution struct {
 	scratch            region // of the transformed filters before they are packed
 }
 
+// winogradGrain is how many multiply-adds are worth a part: they take some
+// microseconds.
+const winogradGrain = 1 << 18
+
 // parts returns how a convolution is cut: into blocks of tiles and, where these are few,
 // ranges of outputs. Every range transforms the inputs anew.
 func (v *winogradTiles) parts() (block, lanes int) {
 	block, lanes = v.blockOf(v.inputs+v.outputs), v.outputs
 	wanted := min(max(v.products()/winogradGrain, 1), 8)
 	if v.tiles/block < wanted {
-		block = max(ceil(v.tiles, wanted), min(v.gemm.MR(), v.tiles))
+		// Half the height of a tile of the products is enough for them to be fast.
+		block = ceil(v.tiles, min(max(2*v.tiles/v.gemm.MR(), 1), wanted))
 	}
 	if blocks := ceil(v.tiles, block); blocks < wanted {
 		nr := v.gemm.NR()
@@ -183,9 +188,6 @@ func (v *winogradTiles) parts() (block, lanes int) {
 	}
 	return block, lanes
 }
-
-// winogradGrain is how many multiply-adds are worth a part.
-const winogradGrain = 1 << 20
 
 func (c *compiler) newWinogradConvolution(p *plan, t *winogradTiles, w backend.View) *winogradConvolution {
 	v := &winogradConvolution{winogradTiles: t}
