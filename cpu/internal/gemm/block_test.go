@@ -32,7 +32,7 @@ func TestBlockReadsOperandsWhereTheyLie(t *testing.T) {
 				k.PackA(a, &left, 0, pixels, 0, depth)
 				k.PackB(b, &right, 0, filters, 0, depth)
 				want := make([]float32, pixels*filters)
-				k.Macro(pixels, filters, depth, a, b, want, filters, false)
+				k.Block(&Block{Rows: pixels, Cols: filters, Depth: depth, Runs: 1, CRow: filters}, a, b, want)
 				for i := range pixels {
 					for j := range filters {
 						sum := 0.0

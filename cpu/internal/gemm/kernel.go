@@ -107,12 +107,6 @@ func (k *Kernel) PackB(dst []float32, b Source, col, cols, p, depth int) {
 	}
 }
 
-// Macro multiplies packed blocks: the rows×depth block a, from PackA, by the depth×cols block b, from PackB, into the rows×cols block
-// that starts at c[0] and has row stride ldc: C = A·B, or C += A·B if accumulate.
-func (k *Kernel) Macro(rows, cols, depth int, a, b, c []float32, ldc int, accumulate bool) {
-	k.Block(&Block{Rows: rows, Cols: cols, Depth: depth, Runs: 1, CRow: ldc, Accumulate: accumulate}, a, b, c)
-}
-
 // Peak runs a loop of independent multiply-adds in registers, as fast as one core can, and returns how many floating-point operations it did.
 // Timed, it gives the peak to which a benchmark compares.
 func (k *Kernel) Peak(iterations int) (flop int) {

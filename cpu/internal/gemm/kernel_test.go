@@ -120,8 +120,8 @@ func TestPartsOfPanel(t *testing.T) {
 	assert.Panics(t, func() { ZeroLanes(s, 2, 1, 5) })
 }
 
-// TestMacroOnPackedBlocks does by hand what Multiply does, as a caller that keeps packed weights would.
-func TestMacroOnPackedBlocks(t *testing.T) {
+// TestBlocksOfPackedOperands does by hand what Multiply does, as a caller that shares packed operands would.
+func TestBlocksOfPackedOperands(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		const m, n, depth = 29, 41, 600
 		r := rand.New(rand.NewPCG(5, 6))
@@ -135,7 +135,7 @@ func TestMacroOnPackedBlocks(t *testing.T) {
 		for d := 0; d < depth; d += kc {
 			k.PackA(a, &left, 0, m, d, min(kc, depth-d))
 			k.PackB(b, &right, 0, n, d, min(kc, depth-d))
-			k.Macro(m, n, min(kc, depth-d), a, b, got, n, d > 0)
+			k.Block(&Block{Rows: m, Cols: n, Depth: min(kc, depth-d), Runs: 1, CRow: n, Accumulate: d > 0}, a, b, got)
 		}
 		assert.Equal(t, p.C, got)
 	})
@@ -155,6 +155,15 @@ func TestBrokenInvariantsPanic(t *testing.T) {
 	assert.Panics(t, func() { k.Multiply(&good, 0, 5, 0, 4, work) })
 	assert.Panics(t, func() { k.Multiply(&good, 0, 4, -1, 4, work) })
 	assert.Panics(t, func() { k.Multiply(&good, 0, 4, 0, 4, work[1:]) })
-	assert.Panics(t, func() { k.Macro(4, 4, 4, work, work, good.C, 3, false) })
-	assert.Panics(t, func() { k.Macro(4, 4, 4, work[:3], work, good.C, 4, false) })
+	slice := good
+	slice.From, slice.To = 1, 3
+	assert.Panics(t, func() { k.Multiply(&slice, 0, 4, 0, 4, work) }, "not at a block of depth")
+	slice.From, slice.To = 0, 5
+	assert.Panics(t, func() { k.Multiply(&slice, 0, 4, 0, 4, work) })
+	packed := good
+	packed.Packed = make([]float32, k.SizeB(4, 4))
+	require.NotPanics(t, func() { k.Multiply(&packed, 0, 4, 0, 4, work) })
+	assert.Panics(t, func() { k.Multiply(&packed, 0, 4, 0, 3, work) }, "not at a panel")
+	packed.Packed = packed.Packed[1:]
+	assert.Panics(t, func() { k.Multiply(&packed, 0, 4, 0, 4, work) })
 }
