@@ -61,6 +61,10 @@ const finishRows = 28
 // flopGrain is how many floating-point operations are worth a part.
 const flopGrain = 1 << 20
 
+// laneCost estimates the multiply-adds that a product takes for a row and a step. One of
+// eight lanes takes as long as one of sixteen, since it loads as many numbers.
+func laneCost(k *gemm.Kernel, lanes int) int { return max(k.SizeB(lanes, 1), min(k.NR(), 16)) }
+
 // packedFilters is the size of all filters of a group, packed.
 func (v *convolution) packedFilters() int { return v.kernel.SizeB(v.lanes, v.patches.size()) }
 

@@ -97,7 +97,7 @@ func newPlanes(c *compiler, q *patches, lanes int, filters planeFilters) *planes
 		return nil
 	}
 	v := &planes{planeFrame: f, kernel: c.device.gemm, lanes: lanes, filters: filters}
-	if v.cost() >= v.images*v.rows*v.cols*v.patches.size()*max(v.kernel.SizeB(lanes, 1), v.kernel.NR()/2) {
+	if v.cost() >= v.images*v.rows*v.cols*v.patches.size()*laneCost(v.kernel, lanes) {
 		return nil
 	}
 	return v

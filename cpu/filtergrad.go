@@ -60,11 +60,10 @@ func newFilterGrad(c *compiler, o *backend.Conv2DFilterGrad) *filterGrad {
 	return v
 }
 
-// cost estimates the work for a run of a pixel in multiply-adds. Half a tile takes as
-// long as a whole one, and a product of few rows and lanes as long as one that keeps
-// enough of them in flight.
+// cost estimates the work for a run of a pixel in multiply-adds. A product
+// of few rows and lanes takes as long as one that keeps enough of them in flight.
 func (v *filterGrad) cost(rows, lanes int) int {
-	return max(rows*max(v.kernel.SizeB(lanes, 1), v.kernel.NR()/2), 4*v.kernel.NR()/2)
+	return max(rows*laneCost(v.kernel, lanes), 4*laneCost(v.kernel, 1))
 }
 
 // pixelCost estimates the work for a pixel.

@@ -5,8 +5,7 @@ import (
 	"fovea/cpu/internal/gemm"
 )
 
-// gatherCost estimates the work of gatherInputGrad in multiply-adds. Half a tile takes
-// as long as a whole one.
+// gatherCost estimates the work of gatherInputGrad in multiply-adds.
 func (c *compiler) gatherCost(o *backend.Conv2DInputGrad) int {
 	if v := c.inputPlanes(o); v != nil {
 		return v.cost()
@@ -14,7 +13,7 @@ func (c *compiler) gatherCost(o *backend.Conv2DInputGrad) int {
 	dx, w, k := o.DX.Shape, o.W.Shape, c.device.gemm
 	pixels := dx[0] * ceil(dx[1], o.StrideH) * ceil(dx[2], o.StrideW)
 	patch := w[0] * w[1] * w[2] // of all groups, and all phases together
-	return pixels * patch * max(k.SizeB(w[3], 1), k.NR()/2)
+	return pixels * patch * laneCost(k, w[3])
 }
 
 // gatherInputGrad computes each pixel of DX from all that it has contributed to.

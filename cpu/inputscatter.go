@@ -35,8 +35,8 @@ func (v *inputScatter) patch() int { return v.wide * v.c }
 
 // cost estimates the work in multiply-adds.
 func (v *inputScatter) cost() int {
-	// An addition to DX takes as long as eight of them, half a tile as long as a whole one.
-	products := v.rows * v.high * v.outputs * max(v.kernel.SizeB(v.patch(), 1), v.kernel.NR()/2)
+	// An addition to DX takes as long as eight of them.
+	products := v.rows * v.high * v.outputs * laneCost(v.kernel, v.patch())
 	return v.images * v.cols * (products + 8*v.height*v.patch())
 }
 
