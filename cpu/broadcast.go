@@ -10,15 +10,20 @@ import (
 // made one, so that the innermost loops are as long as they can be.
 type broadcast struct {
 	shape   []int   // of the output, axes merged, at least one
-	strides [][]int // of each operand; the innermost is 0 or 1
+	strides [][]int // of each operand; the innermost is 0 or 1, or periodic
+	period  int     // of the periodic operands, 1 if there are none
 }
+
+// periodic is the innermost stride of an operand whose elements, period of them, are
+// repeated along the axis.
+const periodic = -1
 
 func newBroadcast(out backend.Shape, operands ...backend.Shape) *broadcast {
 	all := make([][]int, len(operands))
 	for i, s := range operands {
 		all[i] = backend.BroadcastStrides(s, out)
 	}
-	b := &broadcast{strides: make([][]int, len(operands))}
+	b := &broadcast{strides: make([][]int, len(operands)), period: 1}
 	for axis := len(out) - 1; axis >= 0; axis-- {
 		if out[axis] == 1 {
 			continue
@@ -58,6 +63,32 @@ func mergeable(all, merged [][]int, axis, n int) bool {
 	return true
 }
 
+// mergeShort makes short rows one with the axis around them, if each operand goes on
+// from row to row or begins anew: so numbers of a few channels are met by many
+// pixels at once.
+func (b *broadcast) mergeShort() {
+	last := len(b.shape) - 1
+	if last < 1 || b.shape[last] > repeated/8 {
+		return
+	}
+	inner := b.shape[last]
+	for _, s := range b.strides {
+		if s[last] != 1 || s[last-1] != 0 && s[last-1] != inner {
+			return
+		}
+	}
+	b.period = inner
+	b.shape[last-1] *= inner
+	b.shape = b.shape[:last]
+	for i, s := range b.strides {
+		step := 1
+		if s[last-1] == 0 {
+			step = periodic
+		}
+		b.strides[i] = append(s[:last-1], step)
+	}
+}
+
 func reverse(s []int) {
 	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
 		s[i], s[j] = s[j], s[i]
@@ -94,9 +125,9 @@ func (b *broadcast) rows(lo, hi int, f func(at, n, row, col int)) {
 	}
 }
 
-// repeated is how often an operand that stands still along a row is repeated, so
-// that it is a vector like the others.
-const repeated = 256
+// repeated is how many elements an operand that stands still along a row, or is
+// periodic, is repeated to, so that it is a vector like the others.
+const repeated = 1024
 
 // line is an operand as vectors along a row.
 type line struct {
@@ -104,14 +135,26 @@ type line struct {
 	step     int
 }
 
-// along returns an operand that begins with x and goes on by step, for pieces of
-// at most n elements; copies is scratch.
-func along(x []float32, step, n int, copies []float32) line {
-	if step == 0 {
+// along returns operand i, whose elements are x, from a column of a row, for pieces of
+// n elements; copies is scratch.
+func (b *broadcast) along(i int, x []float32, row, col, n int, copies []float32) line {
+	x = x[b.offset(i, row):]
+	step := b.step(i)
+	switch step {
+	case 1:
+		return line{x[col:], 1}
+	case 0:
 		vec.Fill(copies[:n], x[0])
-		x = copies
+	case periodic:
+		first := min(b.period, n)
+		phase := col % b.period
+		rest := copy(copies[:first], x[phase:b.period])
+		copy(copies[rest:first], x)
+		for done := first; done < n; done *= 2 {
+			copy(copies[done:n], copies[:done])
+		}
 	}
-	return line{x, step}
+	return line{copies, 0}
 }
 
 // piece returns n elements from at.
@@ -120,11 +163,11 @@ func (l line) piece(at, n int) []float32 {
 	return l.elements[at : at+n]
 }
 
-// pieceLength returns how long the pieces of a row of n elements are.
-func pieceLength(n int, steps ...int) int {
-	for _, s := range steps {
-		if s == 0 {
-			return min(n, repeated)
+// pieceLength returns how long the pieces of n elements of a row are.
+func (b *broadcast) pieceLength(n int) int {
+	for i := range b.strides {
+		if b.step(i) != 1 {
+			return min(n, repeated/b.period*b.period)
 		}
 	}
 	return n
@@ -139,15 +182,15 @@ func (c *compiler) pairwise(p *plan, y, a, b backend.View, f func(y, a, b []floa
 	scratch := p.reserve(c.threads, 2*repeated, 4)
 	p.bind = func(work []byte) {
 		w := newBroadcast(y.Shape, a.Shape, b.Shape)
+		w.mergeShort()
 		y, a, b := c.floats(y), c.floats(a), c.floats(b)
 		scratch := each[float32](work, scratch)
-		stepA, stepB := w.step(0), w.step(1)
 		c.split(len(y), elementGrain, 16, func(lo, hi, worker int) {
 			copies := scratch[worker]
 			w.rows(lo, hi, func(at, n, row, col int) {
-				size := pieceLength(n, stepA, stepB)
-				a := along(a[w.offset(0, row)+col*stepA:], stepA, size, copies)
-				b := along(b[w.offset(1, row)+col*stepB:], stepB, size, copies[repeated:])
+				size := w.pieceLength(n)
+				a := w.along(0, a, row, col, size, copies)
+				b := w.along(1, b, row, col, size, copies[repeated:])
 				for i := 0; i < n; i += size {
 					size := min(size, n-i)
 					f(y[at+i:at+i+size], a.piece(i, size), b.piece(i, size))
@@ -243,15 +286,15 @@ func (c *compiler) choose(p *plan, o *backend.Select) {
 	p.bind = func(work []byte) {
 		y, cond, a, b := c.floats(o.Y), c.floats(o.Cond), c.floats(o.A), c.floats(o.B)
 		w := newBroadcast(o.Y.Shape, o.Cond.Shape, o.A.Shape, o.B.Shape)
+		w.mergeShort()
 		k, scratch := c.device.vec, each[float32](work, scratch)
-		stepC, stepA, stepB := w.step(0), w.step(1), w.step(2)
 		c.split(len(y), elementGrain, 16, func(lo, hi, worker int) {
 			copies := scratch[worker]
 			w.rows(lo, hi, func(at, n, row, col int) {
-				size := pieceLength(n, stepC, stepA, stepB)
-				cond := along(cond[w.offset(0, row)+col*stepC:], stepC, size, copies)
-				a := along(a[w.offset(1, row)+col*stepA:], stepA, size, copies[repeated:])
-				b := along(b[w.offset(2, row)+col*stepB:], stepB, size, copies[2*repeated:])
+				size := w.pieceLength(n)
+				cond := w.along(0, cond, row, col, size, copies)
+				a := w.along(1, a, row, col, size, copies[repeated:])
+				b := w.along(2, b, row, col, size, copies[2*repeated:])
 				for i := 0; i < n; i += size {
 					size := min(size, n-i)
 					k.Select(y[at+i:at+i+size], cond.piece(i, size), a.piece(i, size), b.piece(i, size))

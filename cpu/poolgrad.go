@@ -127,8 +127,16 @@ func (v pooling) avgGradRow(k *vec.Kernel, g, dy []float32, y int, countPadding 
 		left := x*v.StrideW - v.PadLeft
 		jLo, jHi := reach(left, v.kw, v.DilationW, v.w)
 		share := 1 / v.divisor(iHi-iLo, jHi-jLo, countPadding)
+		d := dy[x*v.c : (x+1)*v.c]
 		for j := jLo; j < jHi; j++ {
-			k.Axpy(g[(left+j*v.DilationW)*v.c:][:v.c], dy[x*v.c:(x+1)*v.c], share)
+			pixel := g[(left+j*v.DilationW)*v.c:][:v.c]
+			if v.c >= shortRow {
+				k.Axpy(pixel, d, share)
+				continue
+			}
+			for i, d := range d {
+				pixel[i] += d * share
+			}
 		}
 	}
 }
