@@ -66,6 +66,7 @@ func gemmAVX2(c *build.Context) {
 	transpose8(c)
 	transpose4(c)
 	copyRows(c)
+	cpuid(c)
 }
 
 // write writes the micro-kernel. For what it does, see microKernel in package gemm.
@@ -387,5 +388,21 @@ func peakLoop(c *build.Context, name string, n int, vector func() vecOp) {
 	c.DECQ(count)
 	c.JNZ(operand.LabelRef("loop"))
 	c.VZEROUPPER()
+	c.RET()
+}
+
+// cpuid writes the instruction as a function.
+func cpuid(c *build.Context) {
+	c.Function("cpuid")
+	c.Attributes(attr.NOSPLIT)
+	c.SignatureExpr("func(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)")
+	c.Doc("cpuid returns what the processor says about itself. The leaf must not be beyond the highest, which leaf 0, or 0x80000000 for those from there on, tells.")
+	c.Load(c.Param("leaf"), reg.EAX)
+	c.Load(c.Param("subleaf"), reg.ECX)
+	c.CPUID()
+	c.Store(reg.EAX, c.Return("eax"))
+	c.Store(reg.EBX, c.Return("ebx"))
+	c.Store(reg.ECX, c.Return("ecx"))
+	c.Store(reg.EDX, c.Return("edx"))
 	c.RET()
 }

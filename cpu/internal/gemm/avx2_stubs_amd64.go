@@ -81,3 +81,6 @@ func transpose4(dst *float32, width int, src *float32, stride int, depth int)
 //
 //go:noescape
 func copyRows(dst *float32, width int, src *float32, stride int, lanes int, depth int)
+
+// cpuid returns what the processor says about itself. The leaf must not be beyond the highest, which leaf 0, or 0x80000000 for those from there on, tells.
+func cpuid(leaf uint32, subleaf uint32) (eax uint32, ebx uint32, ecx uint32, edx uint32)

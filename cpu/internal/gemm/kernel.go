@@ -25,6 +25,16 @@ type Kernel struct {
 	peakFLOP int // floating-point operations of one iteration of peak
 }
 
+// rowsFor returns MC for a second-level cache of so many bytes, half of which the block of A may take: panels of B and C pass through the rest.
+func (k *Kernel) rowsFor(cache int) int {
+	const least, usual = 256 << 10, 1 << 20
+	if cache < least {
+		cache = usual
+	}
+	mr := k.MR()
+	return cache / 2 / (4 * k.maxDepth) / mr * mr
+}
+
 // Kernels returns the implementations that run on this machine, fastest first; the portable one is last and always there.
 func Kernels() []*Kernel {
 	return append([]*Kernel(nil), kernels...)

@@ -11,6 +11,10 @@ var hasAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 func machineKernels() []*Kernel {
 	var ks []*Kernel
+	cache := cacheSize(2)
+	for _, k := range []*Kernel{&avx512, &avx2} {
+		k.maxRows = k.rowsFor(cache)
+	}
 	if hasAVX2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ && cpu.X86.HasBMI2 {
 		ks = append(ks, &avx512)
 	}
@@ -45,7 +49,6 @@ var avx512 = Kernel{
 	},
 	rowUnit:  16,
 	maxDepth: 512,
-	maxRows:  14 * 12,
 	maxCols:  1024,
 	peak:     peakAVX512,
 	peakFLOP: 2 * 16 * 16,
@@ -63,7 +66,6 @@ var avx2 = Kernel{
 		{microAVX2x6x8, microAVX2x6x16},
 	},
 	maxDepth: 384,
-	maxRows:  6 * 28,
 	maxCols:  1024,
 	peak:     peakAVX2,
 	peakFLOP: 2 * 12 * 8,
@@ -100,4 +102,26 @@ func interleave(dst []float32, width int, src []float32, stride, lanes, depth in
 			}
 		}
 	}
+}
+
+// cacheSize returns the size in bytes of the data cache of a level, or 0 if the processor does not tell.
+func cacheSize(level uint32) int {
+	const intel, amd = 4, 0x8000001d
+	for _, leaf := range []uint32{intel, amd} {
+		if highest, _, _, _ := cpuid(leaf&0x80000000, 0); highest < leaf {
+			continue
+		}
+		for i := range uint32(8) {
+			const none, instructions = 0, 2
+			eax, ebx, ecx, _ := cpuid(leaf, i)
+			kind := eax & 31
+			if kind == none {
+				break
+			}
+			if kind != instructions && eax>>5&7 == level {
+				return int(ebx>>22+1) * int(ebx>>12&1023+1) * int(ebx&4095+1) * (int(ecx) + 1) // ways, partitions, bytes of a line, sets
+			}
+		}
+	}
+	return 0
 }

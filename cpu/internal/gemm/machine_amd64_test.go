@@ -3,9 +3,14 @@
 package gemm
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/cpu"
 )
 
@@ -22,4 +27,39 @@ func TestEveryVariantIsThere(t *testing.T) {
 		got = append(got, k.Name())
 	}
 	assert.Equal(t, append(want, "portable"), got)
+}
+
+// TestCacheSize compares what the processor says with what Linux makes of it. Cores may differ.
+func TestCacheSize(t *testing.T) {
+	folders, err := filepath.Glob("/sys/devices/system/cpu/cpu[0-9]*/cache/index*")
+	require.NoError(t, err)
+	read := func(folder, name string) string {
+		text, err := os.ReadFile(filepath.Join(folder, name))
+		require.NoError(t, err)
+		return strings.TrimSpace(string(text))
+	}
+	sizes := map[uint32][]string{}
+	for _, folder := range folders {
+		if read(folder, "type") != "Instruction" {
+			var level uint32
+			_, err := fmt.Sscan(read(folder, "level"), &level)
+			require.NoError(t, err)
+			sizes[level] = append(sizes[level], read(folder, "size"))
+		}
+	}
+	for level, sizes := range sizes {
+		assert.Contains(t, sizes, fmt.Sprintf("%dK", cacheSize(level)>>10), "level %d", level)
+	}
+	assert.Zero(t, cacheSize(7))
+}
+
+func TestRowsFitTheCache(t *testing.T) {
+	for _, cache := range []int{0, 64 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20} {
+		rows := avx512.rowsFor(cache)
+		assert.Zero(t, rows%avx512.MR())
+		assert.GreaterOrEqual(t, rows, 4*avx512.MR())
+		if cache >= 256<<10 {
+			assert.LessOrEqual(t, 4*rows*avx512.maxDepth, cache/2)
+		}
+	}
 }
