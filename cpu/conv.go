@@ -112,7 +112,7 @@ func (v *convolution) bind(c *compiler, work []byte, x []float32) {
 	})
 	views := newViews(v.patches, x, work, v.frames, c.threads)
 	block := ceil(v.groups*v.panels, v.blocks)
-	grain := ceil(flopGrain, v.flop(v.strips[0].pixels())/v.blocks)
+	grain := ceil(flopGrain/2, v.flop(v.strips[0].pixels())/v.blocks)
 	c.split(len(v.strips)*v.blocks, grain, 1, func(lo, hi, worker int) {
 		for i := lo; i < hi; i++ {
 			views[worker].focus(v.strips[i/v.blocks])

@@ -188,6 +188,7 @@ func (v *planes) conv2D(c *compiler, p *plan, o *backend.Conv2D) {
 // inputGrad plans a Conv2DInputGrad for few channels.
 func (v *planes) inputGrad(c *compiler, p *plan, o *backend.Conv2DInputGrad) {
 	p.algorithm = "planes"
+	p.executed = int64(2 * v.lanes * v.patches.size() * v.images * v.rows * v.cols)
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
 	v.reserve(c, p, o.W)
 	p.bind = func(work []byte) {

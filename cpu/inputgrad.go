@@ -38,6 +38,7 @@ func (c *compiler) gatherInputGrad(p *plan, o *backend.Conv2DInputGrad) {
 				continue
 			}
 			v.reserve(c, p, o.W)
+			p.executed += int64(v.flop(v.images * v.rows * v.cols))
 			phases = append(phases, v)
 		}
 	}

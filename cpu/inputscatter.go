@@ -45,6 +45,7 @@ const finishedAtOnce = 1 << 12
 
 func (v *inputScatter) plan(c *compiler, p *plan, o *backend.Conv2DInputGrad) {
 	k, line := v.kernel, v.width*v.c
+	p.executed = v.executed()
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
 	packed := c.derive(p, o.W, v.high*v.outputs*k.SizeB(v.patch(), 1))
 	products := p.reserve(c.threads, v.cols*v.patch(), 4)
@@ -104,16 +105,32 @@ func (v *inputScatter) sums() int {
 	return max(covered, v.window.PadLeft+v.width) * v.c
 }
 
+// reaching returns the rows of DY, from lo to hi, that reach row h of DX; none if lo is
+// greater. Row u sends through the taps in row h + PadTop − u·stride.
+func (v *inputScatter) reaching(h int) (lo, hi int) {
+	at, stride := h+v.window.PadTop, v.window.StrideH
+	return max(ceil(at-v.high+1, stride), 0), min(at/stride, v.rows-1)
+}
+
+// executed counts the floating-point operations.
+func (v *inputScatter) executed() int64 {
+	products := int64(0)
+	for h := range v.height {
+		lo, hi := v.reaching(h)
+		products += int64(max(hi-lo+1, 0))
+	}
+	return 2 * products * int64(v.images*v.cols*v.outputs*v.patch())
+}
+
 // row computes row h of image n of DX.
 func (v *inputScatter) row(dx, dy, filters []float32, n, h int, products, sums []float32, c *compiler) {
 	clear(dx)
-	// Row u of DY sends through the taps in row at−u·stride.
-	at, stride := h+v.window.PadTop, v.window.StrideH
-	phase := at % stride
-	lo, hi := max(ceil(at-v.high+1, stride), 0), min(at/stride, v.rows-1)
+	lo, hi := v.reaching(h)
 	if lo > hi {
 		return
 	}
+	at, stride := h+v.window.PadTop, v.window.StrideH
+	phase := at % stride
 	k, patch := v.kernel, v.patch()
 	skip := (v.first(phase) - (at - lo*stride)) / stride
 	filters = filters[v.before(phase)*k.SizeB(patch, v.outputs):]
