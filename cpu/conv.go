@@ -59,7 +59,7 @@ const pieceDepth = 384
 const finishRows = 28
 
 // flopGrain is how many floating-point operations are worth a part.
-const flopGrain = 1 << 20
+const flopGrain = 1 << 19
 
 // laneCost estimates the multiply-adds that a product takes for a row and a step. One of
 // eight lanes takes as long as one of sixteen, since it loads as many numbers.
