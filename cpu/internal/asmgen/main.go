@@ -43,6 +43,7 @@ var packages = map[string]map[string]func(*build.Context){
 // neonPackages lists what fills the file neon of each package.
 var neonPackages = map[string]func(*neon){
 	"gemm":     gemmNEON,
+	"lanes":    lanesNEON,
 	"vec":      vecNEON,
 	"winograd": winogradNEON,
 }

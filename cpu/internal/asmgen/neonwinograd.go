@@ -254,13 +254,6 @@ func (k *neonPoints) columnOf(q *neonSquare, group []int, half [][]vreg, j int, 
 	}
 }
 
-// rowsFrom sets pointers to rows that are step bytes apart, of which the first is set.
-func (k *neonPoints) rowsFrom(rows []greg, step greg) {
-	for i, r := range rows[1:] {
-		k.op("ADD", step, rows[i], r)
-	}
-}
-
 // columns returns what begins a column: it moves the offset at by step.
 func (k *neonPoints) columns(at, step greg) func(j int) {
 	return func(j int) {

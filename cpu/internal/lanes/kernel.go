@@ -35,7 +35,7 @@ func Of(name string) *Kernel {
 
 var kernels = append(machineKernels(), &portable)
 
-// Name returns the name of the instruction set: "avx512", "avx2" or "portable".
+// Name returns the name of the instruction set: "avx512", "avx2", "neon" or "portable".
 func (k *Kernel) Name() string { return k.name }
 
 // Products is a sum of products of vectors, for some rows:
