@@ -113,7 +113,7 @@ func (s *isa) unlessZero(name string) vecOp {
 
 func asX(v vecOp) reg.Register { return v.(interface{ AsX() reg.Register }).AsX() }
 
-// Predicates of comparisons; only those with not are true for NaN.
+// Predicates of comparisons; only unordered and those with not are true for NaN.
 const (
 	equalTo     = 0x00
 	less        = 0x11
@@ -121,6 +121,7 @@ const (
 	greater     = 0x1e
 	ordered     = 0x07
 
+	unordered         = 0x03
 	notEqualTo        = 0x04
 	notLess           = 0x15
 	notLessOrEqual    = 0x16

@@ -159,32 +159,59 @@ func (s *isa) maxPoolNarrow() {
 		}
 		c.Load(c.Param("rows"), rows)
 		c.Label(label + "row")
-		c.MOVQ(x, at)
 		if withPlaces {
 			c.VMOVAPS(rowPlace, place)
 		}
-		p.steps(s, label, func() {
-			bottom := c.GP64()
-			c.LEAQ(operand.Mem{Base: at, Index: below, Scale: 1}, bottom)
-			pair := func(base reg.Register) (l, r vecOp) {
-				a, b := s.load(operand.Mem{Base: base}, p.two[0]), s.load(operand.Mem{Base: base, Disp: 4 * s.lanes}, p.two[1])
-				return s.permute(a, b, left), s.permute(a, b, right)
-			}
-			topLeft, topRight := pair(at)
-			bottomLeft, bottomRight := pair(bottom)
-			best, winner := s.greatest(w, topLeft, topRight, bottomLeft, bottomRight, place)
-			s.store(best, operand.Mem{Base: y}, p.one)
-			if withPlaces {
-				s.store(winner, operand.Mem{Base: places}, p.one)
-			}
-		}, func() {
-			c.LEAQ(operand.Mem{Base: y, Index: p.length, Scale: 4}, y)
-			c.LEAQ(operand.Mem{Base: at, Index: p.length, Scale: 8}, at)
-			if withPlaces {
-				c.LEAQ(operand.Mem{Base: places, Index: p.length, Scale: 4}, places)
-				c.VPADDD(step, place, place)
-			}
-		})
+		row := func(label string, greatest func(p, q, r, t vecOp) (best, winner vecOp)) {
+			c.MOVQ(x, at)
+			p.steps(s, label, func() {
+				bottom := c.GP64()
+				c.LEAQ(operand.Mem{Base: at, Index: below, Scale: 1}, bottom)
+				pair := func(base reg.Register) (l, r vecOp) {
+					a, b := s.load(operand.Mem{Base: base}, p.two[0]), s.load(operand.Mem{Base: base, Disp: 4 * s.lanes}, p.two[1])
+					return s.permute(a, b, left), s.permute(a, b, right)
+				}
+				topLeft, topRight := pair(at)
+				bottomLeft, bottomRight := pair(bottom)
+				best, winner := greatest(topLeft, topRight, bottomLeft, bottomRight)
+				s.store(best, operand.Mem{Base: y}, p.one)
+				if withPlaces {
+					s.store(winner, operand.Mem{Base: places}, p.one)
+				}
+			}, func() {
+				c.LEAQ(operand.Mem{Base: y, Index: p.length, Scale: 4}, y)
+				c.LEAQ(operand.Mem{Base: at, Index: p.length, Scale: 8}, at)
+				if withPlaces {
+					c.LEAQ(operand.Mem{Base: places, Index: p.length, Scale: 4}, places)
+					c.VPADDD(step, place, place)
+				}
+			})
+		}
+		exact := func(p, q, r, t vecOp) (best, winner vecOp) { return s.greatest(w, p, q, r, t, place) }
+		if withPlaces {
+			row(label, exact)
+		} else {
+			// The processor's maximum is right but for NaN, of which there is hardly ever one: then the row is done again.
+			nan, start := c.K(), c.GP64()
+			c.KXORW(nan, nan, nan)
+			c.MOVQ(y, start)
+			row(label, func(p, q, r, t vecOp) (best, winner vecOp) {
+				for _, pair := range [][]vecOp{{p, q}, {r, t}} {
+					k := c.K()
+					c.VCMPPS(operand.Imm(unordered), pair[0], pair[1], k)
+					c.KORW(k, nan, nan)
+				}
+				for _, v := range []vecOp{q, r, t} {
+					c.VMAXPS(p, v, p)
+				}
+				return p, nil
+			})
+			c.KORTESTW(nan, nan)
+			c.JZ(operand.LabelRef(label + "numbers"))
+			c.MOVQ(start, y)
+			row(label+"again_", exact)
+			c.Label(label + "numbers")
+		}
 		c.LEAQ(operand.Mem{Base: y, Index: p.tail, Scale: 4}, y)
 		c.Load(c.Param("stepY"), out)
 		c.LEAQ(operand.Mem{Base: x, Index: out, Scale: 4}, x)

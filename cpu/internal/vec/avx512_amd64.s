@@ -4626,8 +4626,8 @@ counted:
 	MOVQ         rows+72(FP), CX
 
 with_row:
-	MOVQ    DI, R10
 	VMOVAPS Z18, Z0
+	MOVQ    DI, R10
 	KMOVW   (SP), K1
 	KMOVW   2(SP), K2
 	KMOVW   4(SP), K3
@@ -4723,15 +4723,49 @@ without:
 	MOVQ rows+72(FP), CX
 
 without_row:
+	KXORW K4, K4, K4
+	MOVQ  AX, R9
 	MOVQ  DI, R10
 	KMOVW (SP), K1
 	KMOVW 2(SP), K2
 	KMOVW 4(SP), K3
-	MOVQ  SI, R9
-	TESTQ R9, R9
+	MOVQ  SI, R11
+	TESTQ R11, R11
 	JZ    without_tail
 
 without_step:
+	LEAQ      (R10)(R8*1), R12
+	VMOVUPS.Z (R10), K2, Z0
+	VMOVUPS.Z 64(R10), K3, Z1
+	VMOVAPS   Z16, Z2
+	VPERMI2PS Z1, Z0, Z2
+	VMOVAPS   Z17, Z9
+	VPERMI2PS Z1, Z0, Z9
+	VMOVUPS.Z (R12), K2, Z0
+	VMOVUPS.Z 64(R12), K3, Z1
+	VMOVAPS   Z16, Z10
+	VPERMI2PS Z1, Z0, Z10
+	VMOVAPS   Z17, Z11
+	VPERMI2PS Z1, Z0, Z11
+	VCMPPS    $0x03, Z2, Z9, K5
+	KORW      K5, K4, K4
+	VCMPPS    $0x03, Z10, Z11, K5
+	KORW      K5, K4, K4
+	VMAXPS    Z2, Z9, Z2
+	VMAXPS    Z2, Z10, Z2
+	VMAXPS    Z2, Z11, Z2
+	VMOVUPS   Z2, K1, (AX)
+	LEAQ      (AX)(DX*4), AX
+	LEAQ      (R10)(DX*8), R10
+	DECQ      R11
+	JNZ       without_step
+
+without_tail:
+	TESTQ     BX, BX
+	JZ        without_done
+	KMOVW     8(SP), K1
+	KMOVW     10(SP), K2
+	KMOVW     12(SP), K3
 	LEAQ      (R10)(R8*1), R11
 	VMOVUPS.Z (R10), K2, Z0
 	VMOVUPS.Z 64(R10), K3, Z1
@@ -4745,24 +4779,59 @@ without_step:
 	VPERMI2PS Z1, Z0, Z10
 	VMOVAPS   Z17, Z11
 	VPERMI2PS Z1, Z0, Z11
-	VCMPPS    $0x07, Z2, Z2, K4
-	VCMPPS    $0x16, Z2, Z9, K4, K4
-	VBLENDMPS Z9, Z2, K4, Z3
-	VCMPPS    $0x07, Z10, Z10, K4
-	VCMPPS    $0x16, Z10, Z11, K4, K4
-	VBLENDMPS Z11, Z10, K4, Z4
-	VCMPPS    $0x07, Z3, Z3, K4
-	VCMPPS    $0x16, Z3, Z4, K4, K4
-	VBLENDMPS Z4, Z3, K4, Z5
+	VCMPPS    $0x03, Z2, Z9, K2
+	KORW      K2, K4, K4
+	VCMPPS    $0x03, Z10, Z11, K2
+	KORW      K2, K4, K4
+	VMAXPS    Z2, Z9, Z2
+	VMAXPS    Z2, Z10, Z2
+	VMAXPS    Z2, Z11, Z2
+	VMOVUPS   Z2, K1, (AX)
+
+without_done:
+	KORTESTW K4, K4
+	JZ       without_numbers
+	MOVQ     R9, AX
+	MOVQ     DI, R10
+	KMOVW    (SP), K1
+	KMOVW    2(SP), K2
+	KMOVW    4(SP), K3
+	MOVQ     SI, R9
+	TESTQ    R9, R9
+	JZ       without_again_tail
+
+without_again_step:
+	LEAQ      (R10)(R8*1), R11
+	VMOVUPS.Z (R10), K2, Z0
+	VMOVUPS.Z 64(R10), K3, Z1
+	VMOVAPS   Z16, Z2
+	VPERMI2PS Z1, Z0, Z2
+	VMOVAPS   Z17, Z9
+	VPERMI2PS Z1, Z0, Z9
+	VMOVUPS.Z (R11), K2, Z0
+	VMOVUPS.Z 64(R11), K3, Z1
+	VMOVAPS   Z16, Z10
+	VPERMI2PS Z1, Z0, Z10
+	VMOVAPS   Z17, Z11
+	VPERMI2PS Z1, Z0, Z11
+	VCMPPS    $0x07, Z2, Z2, K5
+	VCMPPS    $0x16, Z2, Z9, K5, K5
+	VBLENDMPS Z9, Z2, K5, Z3
+	VCMPPS    $0x07, Z10, Z10, K5
+	VCMPPS    $0x16, Z10, Z11, K5, K5
+	VBLENDMPS Z11, Z10, K5, Z4
+	VCMPPS    $0x07, Z3, Z3, K5
+	VCMPPS    $0x16, Z3, Z4, K5, K5
+	VBLENDMPS Z4, Z3, K5, Z5
 	VMOVUPS   Z5, K1, (AX)
 	LEAQ      (AX)(DX*4), AX
 	LEAQ      (R10)(DX*8), R10
 	DECQ      R9
-	JNZ       without_step
+	JNZ       without_again_step
 
-without_tail:
+without_again_tail:
 	TESTQ     BX, BX
-	JZ        without_done
+	JZ        without_again_done
 	KMOVW     8(SP), K1
 	KMOVW     10(SP), K2
 	KMOVW     12(SP), K3
@@ -4790,7 +4859,8 @@ without_tail:
 	VBLENDMPS Z7, Z6, K2, Z8
 	VMOVUPS   Z8, K1, (AX)
 
-without_done:
+without_again_done:
+without_numbers:
 	LEAQ (AX)(BX*4), AX
 	MOVQ stepY+96(FP), R10
 	LEAQ (DI)(R10*4), DI

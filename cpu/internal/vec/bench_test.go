@@ -45,6 +45,7 @@ func BenchmarkLoops(b *testing.B) {
 			}
 		}},
 		{"MaxPool6", func(k *Kernel) { k.MaxPool2x2(w[:1008], places[:1008], g[:4032], narrow) }},
+		{"MaxPool6NoPlaces", func(k *Kernel) { k.MaxPool2x2(w[:1008], nil, g[:4032], narrow) }},
 		{"MaxPool32", func(k *Kernel) { k.MaxPool2x2(w[:n/4], places[:n/4], g, wide) }},
 		{"MaxPoolGrad6", func(k *Kernel) { k.MaxPool2x2Grad(w[:4032], m[:1008], places[:1008], g[:4032], narrow) }},
 		{"MaxPoolGrad32", func(k *Kernel) { k.MaxPool2x2Grad(w, m[:n/4], places[:n/4], g, wide) }},

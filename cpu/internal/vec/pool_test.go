@@ -59,6 +59,13 @@ func TestMaxPool2x2(t *testing.T) {
 			for i := range 31 {
 				xs[i], xs[len(xs)-1-i] = inf, inf // what lies outside must not win
 			}
+			if w.Cols%3 == 2 { // whole rows without NaN
+				for i, v := range x {
+					if v != v {
+						x[i] = 3
+					}
+				}
+			}
 			n := w.Rows * w.Cols * w.Channels
 			y, wholeY := guarded(make([]float32, n))
 			places := make([]int32, n+8)[4 : 4+n]
