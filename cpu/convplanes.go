@@ -124,7 +124,7 @@ func (v *planes) bind(c *compiler, work []byte, x, w []float32) {
 	packed := v.packed.floats(work)
 	c.making(v.packed, func() { c.once(func() { v.sort(packed, w) }) })
 	frames, sums := each[float32](work, v.frames), each[float32](work, v.sums)
-	grain := ceil(flopGrain, 2*v.lanes*v.patches.size()*v.strips[0].pixels())
+	grain := ceil(flopGrain/2, 2*v.lanes*v.patches.size()*v.strips[0].pixels())
 	c.split(len(v.strips), grain, 1, func(lo, hi, worker int) {
 		clear(frames[worker]) // once for all that lies beside the pixels
 		for i := lo; i < hi; i++ {

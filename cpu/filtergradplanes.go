@@ -34,7 +34,7 @@ func newPlanesGrad(c *compiler, o *backend.Conv2DFilterGrad, other *filterGrad) 
 	}
 	flop := 2 * v.outputs * v.patches.size() * v.images * v.rows * v.cols
 	v.strips = v.patches.strips(8 * stripPixels)
-	v.sliceSize = ceil(len(v.strips), min(max(flop/flopGrain, 1), maxParts/2))
+	v.sliceSize = ceil(len(v.strips), min(max(2*flop/flopGrain, 1), maxParts/2))
 	v.slices = ceil(len(v.strips), v.sliceSize)
 	return v
 }
@@ -47,12 +47,12 @@ func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad) {
 	s := &v.strips[0]
 	frames, planes := p.reserve(c.threads, v.size(s), 4), p.reserve(c.threads, v.outputs*s.rows*v.cols, 4)
 	sums, folded := p.floats(v.slices*v.sums()), p.floats(o.DW.Shape.Elements())
-	biases, row := p.doubles(v.slices*v.outputs), p.reserve(c.threads, v.outputs, 4)
+	biases := p.doubles(v.slices * v.outputs)
 	p.bind = func(work []byte) {
 		x, dy, dw, db := c.floats(o.X), c.floats(o.DY), c.floats(o.DW), c.floats(o.DB)
 		frames, planes := each[float32](work, frames), each[float32](work, planes)
 		sums, folded := in[float32](work, sums), in[float32](work, folded)
-		biases, rows := in[float64](work, biases), each[float32](work, row)
+		biases := in[float64](work, biases)
 		c.parallel(v.slices, func(slice, worker int) {
 			frame, plane := frames[worker], planes[worker]
 			sum, bias := sums[slice*v.sums():(slice+1)*v.sums()], biases[slice*v.outputs:(slice+1)*v.outputs]
@@ -65,10 +65,10 @@ func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad) {
 				for n := range s.images {
 					pixels := s.rows * v.cols
 					g := dy[((s.image+n)*v.rows+s.row)*v.cols*v.outputs:][:pixels*v.outputs]
-					if db != nil {
-						addColumns(c, bias, g, rows[worker])
-					}
 					v.vec.Deinterleave(plane, g, pixels, v.outputs, pixels)
+					for o := range bias {
+						bias[o] += vectorSum(v.vec, plane[o*pixels:(o+1)*pixels])
+					}
 					v.compute(sum, plane, frame[n*v.image(s):], s.rows)
 				}
 			}
