@@ -76,6 +76,9 @@ func convolutionsOf(t testing.TB, n, h, w, c, o int, win backend.Window) []backe
 // TestLargeWinograd does convolutions that are cut in every way: into several blocks,
 // slices and ranges of outputs.
 func TestLargeWinograd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute under the race detector")
+	}
 	eachInstructionSet(t, func(t *testing.T, name string) {
 		d := forcing(closing(t, name, 2), transformed)
 		var blocks, ranges, slices, groups bool
@@ -121,9 +124,9 @@ func TestWinogradForAnyThreads(t *testing.T) {
 	}
 }
 
-// FuzzConvolution compares convolutions of any shape with the reference, by each
+// FuzzAlgorithms compares convolutions of any shape with the reference, by each
 // algorithm.
-func FuzzConvolution(f *testing.F) {
+func FuzzAlgorithms(f *testing.F) {
 	f.Add(uint8(1), uint8(4), uint8(5), uint8(3), uint8(17), uint8(0x55), uint64(1))
 	f.Add(uint8(2), uint8(13), uint8(1), uint8(32), uint8(1), uint8(0xa2), uint64(2))
 	f.Add(uint8(0), uint8(8), uint8(9), uint8(40), uint8(33), uint8(0), uint64(3))
