@@ -48,9 +48,9 @@ func gemmAVX512(c *build.Context) {
 func gemmAVX2(c *build.Context) {
 	ones := c.StaticGlobal("ones")
 	c.DataAttributes(attr.RODATA | attr.NOPTR)
-	for i := range 32 {
+	for i := range 16 {
 		lane := uint32(0)
-		if i < 16 {
+		if i < 8 {
 			lane = 0xffffffff
 		}
 		c.AddDatum(4*i, operand.U32(lane))
@@ -61,6 +61,11 @@ func gemmAVX2(c *build.Context) {
 			t.name = fmt.Sprintf("microAVX2x%dx%d", rows, vectors*8)
 			t.write(c, &maskVectors{c: c, ones: ones})
 		}
+	}
+	for vectors := 3; vectors <= 8; vectors++ {
+		t := tile{rows: 1, vectors: vectors, lanes: 8, vector: c.YMM}
+		t.name = fmt.Sprintf("microAVX2x1x%d", vectors*8)
+		t.write(c, &maskVectors{c: c, ones: ones})
 	}
 	peakLoop(c, "peakAVX2", 12, c.YMM)
 	transpose8(c)
@@ -315,55 +320,74 @@ func (m *maskRegisters) store(v int, sum vecOp, at operand.Mem) {
 	}
 }
 
-// maskVectors is for AVX2, whose masked stores are slow on some processors: full tiles do without. There is no register to keep the masks in, so they are
-// read from memory.
+// maskVectors is for AVX2, whose masked stores are slow on some processors: full tiles do without. There is no register to keep the mask in, so it is read from
+// memory.
 type maskVectors struct {
 	c    *build.Context
-	ones operand.Mem // 16 lanes of ones, then 16 of zeros
+	ones operand.Mem // 8 lanes of ones, then 8 of zeros
+	last int
 }
 
 func (m *maskVectors) prepare(cols reg.Register, vectors, lanes int) {
-	m.c.CMPQ(cols, operand.Imm(uint64(vectors*lanes)))
+	m.last = vectors - 1
+	m.c.CMPQ(cols, operand.I32(int32(vectors*lanes)))
 	m.c.JNE(operand.LabelRef("edge"))
 }
 
 func (m *maskVectors) variants(t tile, cols reg.Register) {
 	o := t.begin(m.c, "")
-	t.addUp(m.c, o, "", func(_ int, at operand.Mem) vecOp {
+	load := func(_ int, at operand.Mem) vecOp {
 		r := m.c.YMM()
 		m.c.VMOVUPS(at, r)
 		return r
-	})
-	t.finish(m.c, o, "",
-		func(_ int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, at) },
-		func(_ int, sum vecOp, at operand.Mem) {
-			m.c.VADDPS(at, sum, sum)
-			m.c.VMOVUPS(sum, at)
-		})
+	}
+	store := func(_ int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, at) }
+	add := func(_ int, sum vecOp, at operand.Mem) {
+		m.c.VADDPS(at, sum, sum)
+		m.c.VMOVUPS(sum, at)
+	}
+	t.addUp(m.c, o, "", load)
+	t.finish(m.c, o, "", store, add)
 
 	m.c.Label("edge")
-	masks := m.c.GP64()
-	m.c.LEAQ(m.ones.Offset(64), masks)
+	mask := m.c.GP64()
+	m.c.LEAQ(m.ones.Offset(32+32*m.last), mask)
 	m.c.SHLQ(operand.Imm(2), cols)
-	m.c.SUBQ(cols, masks)
-	mask := func(v int) vecOp {
+	m.c.SUBQ(cols, mask)
+	masked := func(at operand.Mem) vecOp {
 		r := m.c.YMM()
-		m.c.VMOVUPS(operand.Mem{Base: masks, Disp: 32 * v}, r)
-		return r
-	}
-	load := func(v int, at operand.Mem) vecOp {
-		r := mask(v)
+		m.c.VMOVUPS(operand.Mem{Base: mask}, r)
 		m.c.VMASKMOVPS(at, r, r)
 		return r
 	}
+	storeMasked := func(sum vecOp, at operand.Mem) {
+		r := m.c.YMM()
+		m.c.VMOVUPS(operand.Mem{Base: mask}, r)
+		m.c.VMASKMOVPS(sum, r, at)
+	}
 	o = t.begin(m.c, "edge_")
-	t.addUp(m.c, o, "edge_", load)
+	t.addUp(m.c, o, "edge_", func(v int, at operand.Mem) vecOp {
+		if v < m.last {
+			return load(v, at)
+		}
+		return masked(at)
+	})
 	t.finish(m.c, o, "edge_",
-		func(v int, sum vecOp, at operand.Mem) { m.c.VMASKMOVPS(sum, mask(v), at) },
 		func(v int, sum vecOp, at operand.Mem) {
-			old := load(v, at)
+			if v < m.last {
+				store(v, sum, at)
+			} else {
+				storeMasked(sum, at)
+			}
+		},
+		func(v int, sum vecOp, at operand.Mem) {
+			if v < m.last {
+				add(v, sum, at)
+				return
+			}
+			old := masked(at)
 			m.c.VADDPS(old, sum, sum)
-			m.c.VMASKMOVPS(sum, mask(v), at)
+			storeMasked(sum, at)
 		})
 }
 

@@ -12,37 +12,21 @@ DATA ones<>+16(SB)/4, $0xffffffff
 DATA ones<>+20(SB)/4, $0xffffffff
 DATA ones<>+24(SB)/4, $0xffffffff
 DATA ones<>+28(SB)/4, $0xffffffff
-DATA ones<>+32(SB)/4, $0xffffffff
-DATA ones<>+36(SB)/4, $0xffffffff
-DATA ones<>+40(SB)/4, $0xffffffff
-DATA ones<>+44(SB)/4, $0xffffffff
-DATA ones<>+48(SB)/4, $0xffffffff
-DATA ones<>+52(SB)/4, $0xffffffff
-DATA ones<>+56(SB)/4, $0xffffffff
-DATA ones<>+60(SB)/4, $0xffffffff
-DATA ones<>+64(SB)/4, $0x00000000
-DATA ones<>+68(SB)/4, $0x00000000
-DATA ones<>+72(SB)/4, $0x00000000
-DATA ones<>+76(SB)/4, $0x00000000
-DATA ones<>+80(SB)/4, $0x00000000
-DATA ones<>+84(SB)/4, $0x00000000
-DATA ones<>+88(SB)/4, $0x00000000
-DATA ones<>+92(SB)/4, $0x00000000
-DATA ones<>+96(SB)/4, $0x00000000
-DATA ones<>+100(SB)/4, $0x00000000
-DATA ones<>+104(SB)/4, $0x00000000
-DATA ones<>+108(SB)/4, $0x00000000
-DATA ones<>+112(SB)/4, $0x00000000
-DATA ones<>+116(SB)/4, $0x00000000
-DATA ones<>+120(SB)/4, $0x00000000
-DATA ones<>+124(SB)/4, $0x00000000
-GLOBL ones<>(SB), RODATA|NOPTR, $128
+DATA ones<>+32(SB)/4, $0x00000000
+DATA ones<>+36(SB)/4, $0x00000000
+DATA ones<>+40(SB)/4, $0x00000000
+DATA ones<>+44(SB)/4, $0x00000000
+DATA ones<>+48(SB)/4, $0x00000000
+DATA ones<>+52(SB)/4, $0x00000000
+DATA ones<>+56(SB)/4, $0x00000000
+DATA ones<>+60(SB)/4, $0x00000000
+GLOBL ones<>(SB), RODATA|NOPTR, $64
 
 // func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 // Requires: AVX, FMA3
 TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x10
+	CMPQ AX, $+16
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -125,9 +109,8 @@ edge_run_loop:
 	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (CX), Y2
-	VMASKMOVPS   (DI), Y2, Y2
-	VMOVUPS      32(CX), Y3
+	VMOVUPS      (DI), Y2
+	VMOVUPS      (CX), Y3
 	VMASKMOVPS   32(DI), Y3, Y3
 	VBROADCASTSS (BX), Y4
 	VFMADD231PS  Y2, Y4, Y0
@@ -144,9 +127,8 @@ edge_depth_loop:
 	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
-	VMOVUPS      (CX), Y2
-	VMASKMOVPS   Y0, Y2, (DX)
-	VMOVUPS      32(CX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      (CX), Y0
 	VMASKMOVPS   Y1, Y0, 32(DX)
 	ADDQ         BX, DX
 
@@ -165,15 +147,12 @@ edge_done:
 	RET
 
 edge_add:
-	VMOVUPS    (CX), Y2
-	VMASKMOVPS (DX), Y2, Y2
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    (CX), Y2
-	VMASKMOVPS Y0, Y2, (DX)
-	VMOVUPS    32(CX), Y0
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
 	JMP        edge_next_tile
@@ -182,7 +161,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x08
+	CMPQ AX, $+8
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -239,7 +218,7 @@ add:
 	JMP     next_tile
 
 edge:
-	LEAQ ones<>+64(SB), CX
+	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
@@ -305,7 +284,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x10
+	CMPQ AX, $+16
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -403,9 +382,8 @@ edge_run_loop:
 	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (R8), Y4, Y4
-	VMOVUPS      32(CX), Y5
+	VMOVUPS      (R8), Y4
+	VMOVUPS      (CX), Y5
 	VMASKMOVPS   32(R8), Y5, Y5
 	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y4, Y6, Y0
@@ -425,14 +403,12 @@ edge_depth_loop:
 	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
-	VMOVUPS      (CX), Y4
-	VMASKMOVPS   Y0, Y4, (DX)
-	VMOVUPS      32(CX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      (CX), Y0
 	VMASKMOVPS   Y1, Y0, 32(DX)
 	ADDQ         BX, DX
+	VMOVUPS      Y2, (DX)
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	VMOVUPS      32(CX), Y0
 	VMASKMOVPS   Y3, Y0, 32(DX)
 	ADDQ         BX, DX
 
@@ -451,26 +427,20 @@ edge_done:
 	RET
 
 edge_add:
-	VMOVUPS    (CX), Y4
-	VMASKMOVPS (DX), Y4, Y4
-	VADDPS     Y4, Y0, Y0
-	VMOVUPS    (CX), Y4
-	VMASKMOVPS Y0, Y4, (DX)
-	VMOVUPS    32(CX), Y0
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y2, Y2
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y3, Y0, 32(DX)
 	ADDQ       BX, DX
 	JMP        edge_next_tile
@@ -479,7 +449,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x08
+	CMPQ AX, $+8
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -544,7 +514,7 @@ add:
 	JMP     next_tile
 
 edge:
-	LEAQ ones<>+64(SB), CX
+	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
@@ -622,7 +592,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x10
+	CMPQ AX, $+16
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -735,9 +705,8 @@ edge_run_loop:
 	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (R8), Y6, Y6
-	VMOVUPS      32(CX), Y7
+	VMOVUPS      (R8), Y6
+	VMOVUPS      (CX), Y7
 	VMASKMOVPS   32(R8), Y7, Y7
 	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y6, Y8, Y0
@@ -760,19 +729,16 @@ edge_depth_loop:
 	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
-	VMOVUPS      (CX), Y6
-	VMASKMOVPS   Y0, Y6, (DX)
-	VMOVUPS      32(CX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      (CX), Y0
 	VMASKMOVPS   Y1, Y0, 32(DX)
 	ADDQ         BX, DX
+	VMOVUPS      Y2, (DX)
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	VMOVUPS      32(CX), Y0
 	VMASKMOVPS   Y3, Y0, 32(DX)
 	ADDQ         BX, DX
+	VMOVUPS      Y4, (DX)
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMOVUPS      32(CX), Y0
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	ADDQ         BX, DX
 
@@ -791,37 +757,28 @@ edge_done:
 	RET
 
 edge_add:
-	VMOVUPS    (CX), Y6
-	VMASKMOVPS (DX), Y6, Y6
-	VADDPS     Y6, Y0, Y0
-	VMOVUPS    (CX), Y6
-	VMASKMOVPS Y0, Y6, (DX)
-	VMOVUPS    32(CX), Y0
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y2, Y2
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y3, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y4, Y4
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y5, Y0, 32(DX)
 	ADDQ       BX, DX
 	JMP        edge_next_tile
@@ -830,7 +787,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x08
+	CMPQ AX, $+8
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -903,7 +860,7 @@ add:
 	JMP     next_tile
 
 edge:
-	LEAQ ones<>+64(SB), CX
+	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
@@ -993,7 +950,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x10
+	CMPQ AX, $+16
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -1127,9 +1084,8 @@ edge_run_loop:
 	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS      (CX), Y8
-	VMASKMOVPS   (R9), Y8, Y8
-	VMOVUPS      32(CX), Y9
+	VMOVUPS      (R9), Y8
+	VMOVUPS      (CX), Y9
 	VMASKMOVPS   32(R9), Y9, Y9
 	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y8, Y10, Y0
@@ -1157,24 +1113,20 @@ edge_depth_loop:
 	MOVB         accumulate+128(FP), SI
 	TESTB        SI, SI
 	JNZ          edge_add
-	VMOVUPS      (CX), Y8
-	VMASKMOVPS   Y0, Y8, (DX)
-	VMOVUPS      32(CX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      (CX), Y0
 	VMASKMOVPS   Y1, Y0, 32(DX)
 	ADDQ         BX, DX
+	VMOVUPS      Y2, (DX)
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	VMOVUPS      32(CX), Y0
 	VMASKMOVPS   Y3, Y0, 32(DX)
 	ADDQ         BX, DX
+	VMOVUPS      Y4, (DX)
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMOVUPS      32(CX), Y0
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	ADDQ         BX, DX
+	VMOVUPS      Y6, (DX)
 	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y6, Y0, (DX)
-	VMOVUPS      32(CX), Y0
 	VMASKMOVPS   Y7, Y0, 32(DX)
 	ADDQ         BX, DX
 
@@ -1193,48 +1145,36 @@ edge_done:
 	RET
 
 edge_add:
-	VMOVUPS    (CX), Y8
-	VMASKMOVPS (DX), Y8, Y8
-	VADDPS     Y8, Y0, Y0
-	VMOVUPS    (CX), Y8
-	VMASKMOVPS Y0, Y8, (DX)
-	VMOVUPS    32(CX), Y0
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y2, Y2
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y3, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y4, Y4
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y5, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y6, Y6
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y6, Y6
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y7, Y7
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y7, Y0, 32(DX)
 	ADDQ       BX, DX
 	JMP        edge_next_tile
@@ -1243,7 +1183,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x08
+	CMPQ AX, $+8
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -1328,7 +1268,7 @@ add:
 	JMP     next_tile
 
 edge:
-	LEAQ ones<>+64(SB), CX
+	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
@@ -1434,7 +1374,7 @@ edge_add:
 // Requires: AVX, FMA3, MMX+
 TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x10
+	CMPQ AX, $+16
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -1599,9 +1539,8 @@ edge_run_loop:
 	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS      (CX), Y10
-	VMASKMOVPS   (R9), Y10, Y10
-	VMOVUPS      32(CX), Y11
+	VMOVUPS      (R9), Y10
+	VMOVUPS      (CX), Y11
 	VMASKMOVPS   32(R9), Y11, Y11
 	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y10, Y12, Y0
@@ -1648,29 +1587,24 @@ edge_next:
 	MOVB       accumulate+128(FP), SI
 	TESTB      SI, SI
 	JNZ        edge_add
-	VMOVUPS    (CX), Y10
-	VMASKMOVPS Y0, Y10, (DX)
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y3, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y5, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y7, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y8, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y8, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y9, Y0, 32(DX)
 	ADDQ       BX, DX
 
@@ -1689,59 +1623,44 @@ edge_done:
 	RET
 
 edge_add:
-	VMOVUPS    (CX), Y10
-	VMASKMOVPS (DX), Y10, Y10
-	VADDPS     Y10, Y0, Y0
-	VMOVUPS    (CX), Y10
-	VMASKMOVPS Y0, Y10, (DX)
-	VMOVUPS    32(CX), Y0
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y2, Y2
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y3, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y4, Y4
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y5, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y6, Y6
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y6, Y6
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y7, Y7
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y7, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y8, Y8
+	VMOVUPS    Y8, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y8, Y8
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y8, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y9, Y9
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y9, Y0, 32(DX)
 	ADDQ       BX, DX
 	JMP        edge_next_tile
@@ -1750,7 +1669,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x08
+	CMPQ AX, $+8
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -1843,7 +1762,7 @@ add:
 	JMP     next_tile
 
 edge:
-	LEAQ ones<>+64(SB), CX
+	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
@@ -1961,7 +1880,7 @@ edge_add:
 // Requires: AVX, FMA3, MMX+
 TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x10
+	CMPQ AX, $+16
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -2143,9 +2062,8 @@ edge_run_loop:
 	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS      (CX), Y12
-	VMASKMOVPS   (R9), Y12, Y12
-	VMOVUPS      32(CX), Y13
+	VMOVUPS      (R9), Y12
+	VMOVUPS      (CX), Y13
 	VMASKMOVPS   32(R9), Y13, Y13
 	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -2197,34 +2115,28 @@ edge_next:
 	MOVB       accumulate+128(FP), SI
 	TESTB      SI, SI
 	JNZ        edge_add
-	VMOVUPS    (CX), Y12
-	VMASKMOVPS Y0, Y12, (DX)
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y3, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y5, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y7, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y8, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y8, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y9, Y0, 32(DX)
 	ADDQ       BX, DX
+	VMOVUPS    Y10, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y10, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS Y11, Y0, 32(DX)
 	ADDQ       BX, DX
 
@@ -2243,70 +2155,52 @@ edge_done:
 	RET
 
 edge_add:
-	VMOVUPS    (CX), Y12
-	VMASKMOVPS (DX), Y12, Y12
-	VADDPS     Y12, Y0, Y0
-	VMOVUPS    (CX), Y12
-	VMASKMOVPS Y0, Y12, (DX)
-	VMOVUPS    32(CX), Y0
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y1, Y1
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y2, Y2
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y3, Y3
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y3, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y4, Y4
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y5, Y5
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y5, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y6, Y6
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y6, Y6
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y7, Y7
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y7, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y8, Y8
+	VMOVUPS    Y8, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y8, Y8
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y8, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y9, Y9
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y9, Y0, 32(DX)
 	ADDQ       BX, DX
+	VADDPS     (DX), Y10, Y10
+	VMOVUPS    Y10, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y10, Y10
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y10, Y0, (DX)
-	VMOVUPS    32(CX), Y0
 	VMASKMOVPS 32(DX), Y0, Y0
 	VADDPS     Y0, Y11, Y11
-	VMOVUPS    32(CX), Y0
+	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y11, Y0, 32(DX)
 	ADDQ       BX, DX
 	JMP        edge_next_tile
@@ -2315,7 +2209,7 @@ edge_add:
 // Requires: AVX, FMA3
 TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-129
 	MOVQ cols+120(FP), AX
-	CMPQ AX, $0x08
+	CMPQ AX, $+8
 	JNE  edge
 	MOVQ a+24(FP), AX
 	MOVQ c+96(FP), CX
@@ -2416,7 +2310,7 @@ add:
 	JMP     next_tile
 
 edge:
-	LEAQ ones<>+64(SB), CX
+	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
 	MOVQ a+24(FP), AX
@@ -2539,6 +2433,1068 @@ edge_add:
 	VADDPS     Y0, Y5, Y5
 	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y5, Y0, (DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
+
+// func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x24(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
+	CMPQ AX, $+24
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+80(FP), DI
+	MOVQ   runs+16(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+run_loop:
+	MOVQ depth+8(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y3
+	VMOVUPS      32(SI), Y4
+	VMOVUPS      64(SI), Y5
+	VBROADCASTSS (DX), Y6
+	VFMADD231PS  Y3, Y6, Y0
+	VFMADD231PS  Y4, Y6, Y1
+	VFMADD231PS  Y5, Y6, Y2
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+88(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
+	TESTB        BL, BL
+	JNZ          add
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y2, 64(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
+	JMP  tile_loop
+
+done:
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	VADDPS  64(CX), Y2, Y2
+	VMOVUPS Y2, 64(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
+
+edge:
+	LEAQ ones<>+96(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+80(FP), R8
+	MOVQ   runs+16(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+edge_run_loop:
+	MOVQ depth+8(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (DI), Y3
+	VMOVUPS      32(DI), Y4
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   64(DI), Y5, Y5
+	VBROADCASTSS (BX), Y6
+	VFMADD231PS  Y3, Y6, Y0
+	VFMADD231PS  Y4, Y6, Y1
+	VFMADD231PS  Y5, Y6, Y2
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+88(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
+	TESTB        SI, SI
+	JNZ          edge_add
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y2, Y0, 64(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
+	JMP  edge_tile_loop
+
+edge_done:
+	VZEROUPPER
+	RET
+
+edge_add:
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VADDPS     32(DX), Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS 64(DX), Y0, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, 64(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
+
+// func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x32(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
+	CMPQ AX, $+32
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+80(FP), DI
+	MOVQ   runs+16(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+run_loop:
+	MOVQ depth+8(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	VMOVUPS      64(SI), Y6
+	VMOVUPS      96(SI), Y7
+	VBROADCASTSS (DX), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+88(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
+	TESTB        BL, BL
+	JNZ          add
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y2, 64(CX)
+	VMOVUPS      Y3, 96(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
+	JMP  tile_loop
+
+done:
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	VADDPS  64(CX), Y2, Y2
+	VMOVUPS Y2, 64(CX)
+	VADDPS  96(CX), Y3, Y3
+	VMOVUPS Y3, 96(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
+
+edge:
+	LEAQ ones<>+128(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+80(FP), R8
+	MOVQ   runs+16(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+edge_run_loop:
+	MOVQ depth+8(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (CX), Y7
+	VMASKMOVPS   96(DI), Y7, Y7
+	VBROADCASTSS (BX), Y8
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+88(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
+	TESTB        SI, SI
+	JNZ          edge_add
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y2, 64(DX)
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y3, Y0, 96(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
+	JMP  edge_tile_loop
+
+edge_done:
+	VZEROUPPER
+	RET
+
+edge_add:
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VADDPS     32(DX), Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	VADDPS     64(DX), Y2, Y2
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS 96(DX), Y0, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, 96(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
+
+// func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x40(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
+	CMPQ AX, $+40
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+80(FP), DI
+	MOVQ   runs+16(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+run_loop:
+	MOVQ depth+8(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y5
+	VMOVUPS      32(SI), Y6
+	VMOVUPS      64(SI), Y7
+	VMOVUPS      96(SI), Y8
+	VMOVUPS      128(SI), Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y5, Y10, Y0
+	VFMADD231PS  Y6, Y10, Y1
+	VFMADD231PS  Y7, Y10, Y2
+	VFMADD231PS  Y8, Y10, Y3
+	VFMADD231PS  Y9, Y10, Y4
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+88(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
+	TESTB        BL, BL
+	JNZ          add
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y2, 64(CX)
+	VMOVUPS      Y3, 96(CX)
+	VMOVUPS      Y4, 128(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
+	JMP  tile_loop
+
+done:
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	VADDPS  64(CX), Y2, Y2
+	VMOVUPS Y2, 64(CX)
+	VADDPS  96(CX), Y3, Y3
+	VMOVUPS Y3, 96(CX)
+	VADDPS  128(CX), Y4, Y4
+	VMOVUPS Y4, 128(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
+
+edge:
+	LEAQ ones<>+160(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+80(FP), R8
+	MOVQ   runs+16(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+edge_run_loop:
+	MOVQ depth+8(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (DI), Y5
+	VMOVUPS      32(DI), Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      (CX), Y9
+	VMASKMOVPS   128(DI), Y9, Y9
+	VBROADCASTSS (BX), Y10
+	VFMADD231PS  Y5, Y10, Y0
+	VFMADD231PS  Y6, Y10, Y1
+	VFMADD231PS  Y7, Y10, Y2
+	VFMADD231PS  Y8, Y10, Y3
+	VFMADD231PS  Y9, Y10, Y4
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+88(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
+	TESTB        SI, SI
+	JNZ          edge_add
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y2, 64(DX)
+	VMOVUPS      Y3, 96(DX)
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y4, Y0, 128(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
+	JMP  edge_tile_loop
+
+edge_done:
+	VZEROUPPER
+	RET
+
+edge_add:
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VADDPS     32(DX), Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	VADDPS     64(DX), Y2, Y2
+	VMOVUPS    Y2, 64(DX)
+	VADDPS     96(DX), Y3, Y3
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS 128(DX), Y0, Y0
+	VADDPS     Y0, Y4, Y4
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, 128(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
+
+// func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x48(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
+	CMPQ AX, $+48
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+80(FP), DI
+	MOVQ   runs+16(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+run_loop:
+	MOVQ depth+8(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y6
+	VMOVUPS      32(SI), Y7
+	VMOVUPS      64(SI), Y8
+	VMOVUPS      96(SI), Y9
+	VMOVUPS      128(SI), Y10
+	VMOVUPS      160(SI), Y11
+	VBROADCASTSS (DX), Y12
+	VFMADD231PS  Y6, Y12, Y0
+	VFMADD231PS  Y7, Y12, Y1
+	VFMADD231PS  Y8, Y12, Y2
+	VFMADD231PS  Y9, Y12, Y3
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+88(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
+	TESTB        BL, BL
+	JNZ          add
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y2, 64(CX)
+	VMOVUPS      Y3, 96(CX)
+	VMOVUPS      Y4, 128(CX)
+	VMOVUPS      Y5, 160(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
+	JMP  tile_loop
+
+done:
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	VADDPS  64(CX), Y2, Y2
+	VMOVUPS Y2, 64(CX)
+	VADDPS  96(CX), Y3, Y3
+	VMOVUPS Y3, 96(CX)
+	VADDPS  128(CX), Y4, Y4
+	VMOVUPS Y4, 128(CX)
+	VADDPS  160(CX), Y5, Y5
+	VMOVUPS Y5, 160(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
+
+edge:
+	LEAQ ones<>+192(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+80(FP), R8
+	MOVQ   runs+16(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+edge_run_loop:
+	MOVQ depth+8(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      96(DI), Y9
+	VMOVUPS      128(DI), Y10
+	VMOVUPS      (CX), Y11
+	VMASKMOVPS   160(DI), Y11, Y11
+	VBROADCASTSS (BX), Y12
+	VFMADD231PS  Y6, Y12, Y0
+	VFMADD231PS  Y7, Y12, Y1
+	VFMADD231PS  Y8, Y12, Y2
+	VFMADD231PS  Y9, Y12, Y3
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+88(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
+	TESTB        SI, SI
+	JNZ          edge_add
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y2, 64(DX)
+	VMOVUPS      Y3, 96(DX)
+	VMOVUPS      Y4, 128(DX)
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y5, Y0, 160(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
+	JMP  edge_tile_loop
+
+edge_done:
+	VZEROUPPER
+	RET
+
+edge_add:
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VADDPS     32(DX), Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	VADDPS     64(DX), Y2, Y2
+	VMOVUPS    Y2, 64(DX)
+	VADDPS     96(DX), Y3, Y3
+	VMOVUPS    Y3, 96(DX)
+	VADDPS     128(DX), Y4, Y4
+	VMOVUPS    Y4, 128(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS 160(DX), Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y5, Y0, 160(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
+
+// func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x56(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
+	CMPQ AX, $+56
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+80(FP), DI
+	MOVQ   runs+16(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+run_loop:
+	MOVQ depth+8(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y7
+	VMOVUPS      32(SI), Y8
+	VMOVUPS      64(SI), Y9
+	VMOVUPS      96(SI), Y10
+	VMOVUPS      128(SI), Y11
+	VMOVUPS      160(SI), Y12
+	VMOVUPS      192(SI), Y13
+	VBROADCASTSS (DX), Y14
+	VFMADD231PS  Y7, Y14, Y0
+	VFMADD231PS  Y8, Y14, Y1
+	VFMADD231PS  Y9, Y14, Y2
+	VFMADD231PS  Y10, Y14, Y3
+	VFMADD231PS  Y11, Y14, Y4
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y13, Y14, Y6
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+88(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
+	TESTB        BL, BL
+	JNZ          add
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y2, 64(CX)
+	VMOVUPS      Y3, 96(CX)
+	VMOVUPS      Y4, 128(CX)
+	VMOVUPS      Y5, 160(CX)
+	VMOVUPS      Y6, 192(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
+	JMP  tile_loop
+
+done:
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	VADDPS  64(CX), Y2, Y2
+	VMOVUPS Y2, 64(CX)
+	VADDPS  96(CX), Y3, Y3
+	VMOVUPS Y3, 96(CX)
+	VADDPS  128(CX), Y4, Y4
+	VMOVUPS Y4, 128(CX)
+	VADDPS  160(CX), Y5, Y5
+	VMOVUPS Y5, 160(CX)
+	VADDPS  192(CX), Y6, Y6
+	VMOVUPS Y6, 192(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
+
+edge:
+	LEAQ ones<>+224(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+80(FP), R8
+	MOVQ   runs+16(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+edge_run_loop:
+	MOVQ depth+8(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (DI), Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      64(DI), Y9
+	VMOVUPS      96(DI), Y10
+	VMOVUPS      128(DI), Y11
+	VMOVUPS      160(DI), Y12
+	VMOVUPS      (CX), Y13
+	VMASKMOVPS   192(DI), Y13, Y13
+	VBROADCASTSS (BX), Y14
+	VFMADD231PS  Y7, Y14, Y0
+	VFMADD231PS  Y8, Y14, Y1
+	VFMADD231PS  Y9, Y14, Y2
+	VFMADD231PS  Y10, Y14, Y3
+	VFMADD231PS  Y11, Y14, Y4
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y13, Y14, Y6
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+88(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
+	TESTB        SI, SI
+	JNZ          edge_add
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y2, 64(DX)
+	VMOVUPS      Y3, 96(DX)
+	VMOVUPS      Y4, 128(DX)
+	VMOVUPS      Y5, 160(DX)
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y6, Y0, 192(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
+	JMP  edge_tile_loop
+
+edge_done:
+	VZEROUPPER
+	RET
+
+edge_add:
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VADDPS     32(DX), Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	VADDPS     64(DX), Y2, Y2
+	VMOVUPS    Y2, 64(DX)
+	VADDPS     96(DX), Y3, Y3
+	VMOVUPS    Y3, 96(DX)
+	VADDPS     128(DX), Y4, Y4
+	VMOVUPS    Y4, 128(DX)
+	VADDPS     160(DX), Y5, Y5
+	VMOVUPS    Y5, 160(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS 192(DX), Y0, Y0
+	VADDPS     Y0, Y6, Y6
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y6, Y0, 192(DX)
+	ADDQ       BX, DX
+	JMP        edge_next_tile
+
+// func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// Requires: AVX, FMA3
+TEXT ·microAVX2x1x64(SB), NOSPLIT, $0-129
+	MOVQ cols+120(FP), AX
+	CMPQ AX, $+64
+	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), CX
+
+tile_loop:
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+64(FP), SI
+	MOVQ   bStep+80(FP), DI
+	MOVQ   runs+16(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+run_loop:
+	MOVQ depth+8(FP), R9
+
+depth_loop:
+	VMOVUPS      (SI), Y8
+	VMOVUPS      32(SI), Y9
+	VMOVUPS      64(SI), Y10
+	VMOVUPS      96(SI), Y11
+	VMOVUPS      128(SI), Y12
+	VMOVUPS      160(SI), Y13
+	VMOVUPS      192(SI), Y14
+	VMOVUPS      224(SI), Y15
+	VBROADCASTSS (DX), Y16
+	VFMADD231PS  Y8, Y16, Y0
+	VFMADD231PS  Y9, Y16, Y1
+	VFMADD231PS  Y10, Y16, Y2
+	VFMADD231PS  Y11, Y16, Y3
+	VFMADD231PS  Y12, Y16, Y4
+	VFMADD231PS  Y13, Y16, Y5
+	VFMADD231PS  Y14, Y16, Y6
+	VFMADD231PS  Y15, Y16, Y7
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
+	JNZ          depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+88(FP), SI
+	DECQ         R8
+	JNZ          run_loop
+	MOVQ         cRow+104(FP), DX
+	MOVB         accumulate+128(FP), BL
+	TESTB        BL, BL
+	JNZ          add
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y2, 64(CX)
+	VMOVUPS      Y3, 96(CX)
+	VMOVUPS      Y4, 128(CX)
+	VMOVUPS      Y5, 160(CX)
+	VMOVUPS      Y6, 192(CX)
+	VMOVUPS      Y7, 224(CX)
+	ADDQ         DX, CX
+
+next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), CX
+	MOVQ bTile+72(FP), DX
+	ADDQ DX, b+64(FP)
+	JMP  tile_loop
+
+done:
+	VZEROUPPER
+	RET
+
+add:
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	VADDPS  64(CX), Y2, Y2
+	VMOVUPS Y2, 64(CX)
+	VADDPS  96(CX), Y3, Y3
+	VMOVUPS Y3, 96(CX)
+	VADDPS  128(CX), Y4, Y4
+	VMOVUPS Y4, 128(CX)
+	VADDPS  160(CX), Y5, Y5
+	VMOVUPS Y5, 160(CX)
+	VADDPS  192(CX), Y6, Y6
+	VMOVUPS Y6, 192(CX)
+	VADDPS  224(CX), Y7, Y7
+	VMOVUPS Y7, 224(CX)
+	ADDQ    DX, CX
+	JMP     next_tile
+
+edge:
+	LEAQ ones<>+256(SB), CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+96(FP), DX
+
+edge_tile_loop:
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+64(FP), DI
+	MOVQ   bStep+80(FP), R8
+	MOVQ   runs+16(FP), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+edge_run_loop:
+	MOVQ depth+8(FP), R10
+
+edge_depth_loop:
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	VMOVUPS      64(DI), Y10
+	VMOVUPS      96(DI), Y11
+	VMOVUPS      128(DI), Y12
+	VMOVUPS      160(DI), Y13
+	VMOVUPS      192(DI), Y14
+	VMOVUPS      (CX), Y15
+	VMASKMOVPS   224(DI), Y15, Y15
+	VBROADCASTSS (BX), Y16
+	VFMADD231PS  Y8, Y16, Y0
+	VFMADD231PS  Y9, Y16, Y1
+	VFMADD231PS  Y10, Y16, Y2
+	VFMADD231PS  Y11, Y16, Y3
+	VFMADD231PS  Y12, Y16, Y4
+	VFMADD231PS  Y13, Y16, Y5
+	VFMADD231PS  Y14, Y16, Y6
+	VFMADD231PS  Y15, Y16, Y7
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
+	JNZ          edge_depth_loop
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+88(FP), DI
+	DECQ         R9
+	JNZ          edge_run_loop
+	MOVQ         cRow+104(FP), BX
+	MOVB         accumulate+128(FP), SI
+	TESTB        SI, SI
+	JNZ          edge_add
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y2, 64(DX)
+	VMOVUPS      Y3, 96(DX)
+	VMOVUPS      Y4, 128(DX)
+	VMOVUPS      Y5, 160(DX)
+	VMOVUPS      Y6, 192(DX)
+	VMOVUPS      (CX), Y0
+	VMASKMOVPS   Y7, Y0, 224(DX)
+	ADDQ         BX, DX
+
+edge_next_tile:
+	CMPQ tiles+0(FP), $0x01
+	JEQ  edge_done
+	DECQ tiles+0(FP)
+	ADDQ aTile+32(FP), AX
+	ADDQ cJump+112(FP), DX
+	MOVQ bTile+72(FP), BX
+	ADDQ BX, b+64(FP)
+	JMP  edge_tile_loop
+
+edge_done:
+	VZEROUPPER
+	RET
+
+edge_add:
+	VADDPS     (DX), Y0, Y0
+	VMOVUPS    Y0, (DX)
+	VADDPS     32(DX), Y1, Y1
+	VMOVUPS    Y1, 32(DX)
+	VADDPS     64(DX), Y2, Y2
+	VMOVUPS    Y2, 64(DX)
+	VADDPS     96(DX), Y3, Y3
+	VMOVUPS    Y3, 96(DX)
+	VADDPS     128(DX), Y4, Y4
+	VMOVUPS    Y4, 128(DX)
+	VADDPS     160(DX), Y5, Y5
+	VMOVUPS    Y5, 160(DX)
+	VADDPS     192(DX), Y6, Y6
+	VMOVUPS    Y6, 192(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS 224(DX), Y0, Y0
+	VADDPS     Y0, Y7, Y7
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y7, Y0, 224(DX)
 	ADDQ       BX, DX
 	JMP        edge_next_tile
 

@@ -64,6 +64,36 @@ func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow 
 //go:noescape
 func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
 
+// microAVX2x1x24 is the microKernel for 1×24 tiles.
+//
+//go:noescape
+func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+
+// microAVX2x1x32 is the microKernel for 1×32 tiles.
+//
+//go:noescape
+func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+
+// microAVX2x1x40 is the microKernel for 1×40 tiles.
+//
+//go:noescape
+func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+
+// microAVX2x1x48 is the microKernel for 1×48 tiles.
+//
+//go:noescape
+func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+
+// microAVX2x1x56 is the microKernel for 1×56 tiles.
+//
+//go:noescape
+func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+
+// microAVX2x1x64 is the microKernel for 1×64 tiles.
+//
+//go:noescape
+func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+
 // peakAVX2 does 12 independent multiply-adds of whole registers, iterations times.
 func peakAVX2(iterations int)
 

@@ -65,6 +65,11 @@ var avx2 = Kernel{
 		{microAVX2x5x8, microAVX2x5x16},
 		{microAVX2x6x8, microAVX2x6x16},
 	},
+	rows: []microKernel{
+		microAVX2x1x8, microAVX2x1x16, microAVX2x1x24, microAVX2x1x32,
+		microAVX2x1x40, microAVX2x1x48, microAVX2x1x56, microAVX2x1x64,
+	},
+	rowUnit:  8,
 	maxDepth: 384,
 	maxCols:  1024,
 	peak:     peakAVX2,
