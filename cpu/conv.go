@@ -18,8 +18,10 @@ type convolution struct {
 	target  target
 	filters gemm.Source // lanes of all groups, group after group
 	weights []float32   // what filters are made of
-	finish  finisher
-	late    bool // finish likes whole pixels
+	bias    []float32   // added in the products, with relu after it; nil is none
+	relu    bool
+	finish  finisher // for what products cannot do, nil if there is nothing
+	late    bool     // finish likes whole pixels
 
 	strips []strip
 	pieces []piece
@@ -137,7 +139,7 @@ func (v *convolution) compute(view *view, packed []float32, lo, hi int) {
 		for n := range v.pieces {
 			q := &v.pieces[n]
 			filters := packed[group*v.packedFilters()+k.SizeB(v.lanes, q.first)+j*q.size():]
-			v.multiply(view, q, group, filters, at+lane, cols, n > 0, n == len(v.pieces)-1 && !late)
+			v.multiply(view, q, group, filters, at, lane, cols, n > 0, n == len(v.pieces)-1, late)
 		}
 	}
 	if n := view.strip.pixels(); v.finish != nil && late {
@@ -145,10 +147,11 @@ func (v *convolution) compute(view *view, packed []float32, lo, hi int) {
 	}
 }
 
-// multiply multiplies a piece of the patches of a strip by a panel of filters. The
-// first product goes to element to. Finishing follows at once, if at all, since
-// pixels of many channels drive each other from the nearest cache.
-func (v *convolution) multiply(view *view, q *piece, group int, filters []float32, to, cols int, accumulate, finish bool) {
+// multiply multiplies a piece of the patches of a strip by a panel of filters, cols of
+// them from lane on, of which the strip's first pixel begins at element at. After the
+// last piece, finishing follows at once unless it is to be late, since pixels of many
+// channels drive each other from the nearest cache.
+func (v *convolution) multiply(view *view, q *piece, group int, filters []float32, at, lane, cols int, accumulate, last, late bool) {
 	k, t := v.kernel, &v.target
 	from, run := view.at(q)
 	from += group * v.depth
@@ -157,10 +160,16 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 		Cols: cols, Depth: q.depth, Runs: q.runs,
 		ARow: pixel.x, AStep: 1, ARun: run, CRow: pixel.y, Accumulate: accumulate || v.apart,
 	}
-	finish = finish && v.finish != nil
+	if last {
+		f.ReLU = v.relu
+		if v.bias != nil {
+			f.Bias = v.bias[lane : lane+cols]
+		}
+	}
+	finish := last && !late && v.finish != nil
 	for i := range image.n {
 		for j := range row.n {
-			x, y := from+i*image.x+j*row.x, to+i*image.y+j*row.y
+			x, y := from+i*image.x+j*row.x, at+lane+i*image.y+j*row.y
 			lo, hi := 0, pixel.n
 			if v.apart {
 				lo, hi = view.clip(q, j)
@@ -199,7 +208,10 @@ func (c *compiler) gatherConv2D(p *plan, o *backend.Conv2D) {
 		filters := gemm.Right(c.floats(o.W), v.patches.size(), true)
 		v.filters, v.weights, v.target.y = &filters, c.floats(o.W), c.floats(o.Y)
 		bias, a, channels := c.floats(o.B), c.activation(o.Activation), v.target.channels
-		if bias != nil || a.f != backend.Identity {
+		switch {
+		case v.byLane == nil && !v.apart && (a.f == backend.Identity || a.f == backend.ReLU):
+			v.bias, v.relu = bias, a.f == backend.ReLU
+		case bias != nil || a.f != backend.Identity:
 			v.finish = func(y []float32, at, rows, cols, stride int) {
 				part := bias
 				if bias != nil {

@@ -79,7 +79,7 @@ func (t tile) write(c *build.Context, edge edge) {
 	c.Function(t.name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
-	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool)")
+	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)")
 	c.Doc(fmt.Sprintf("%s is the microKernel for %d×%d tiles.", t.name, t.rows, t.vectors*t.lanes))
 
 	cols := c.Load(c.Param("cols"), c.GP64())
@@ -180,29 +180,73 @@ func parameter(c *build.Context, name string) operand.Mem {
 	return p.Addr
 }
 
-// finish writes how the sums get to C, and goes on to the next tile. The parameters tiles and b become those of the tiles that are left.
-func (t tile) finish(c *build.Context, o *operands, prefix string, store, add func(v int, sum vecOp, at operand.Mem)) {
+// access is how the columns of a tile are read and written.
+type access struct {
+	load  func(v int, at operand.Mem) vecOp
+	add   func(v int, at operand.Mem, sum vecOp) // sum += what lies there
+	store func(v int, sum vecOp, at operand.Mem)
+}
+
+// finish writes what is done to the sums while they are in registers, and how they get to C, and goes on to the next tile. The parameters tiles, b and bias become
+// those of the tiles that are left.
+func (t tile) finish(c *build.Context, o *operands, prefix string, m access) {
 	cRow := c.Load(c.Param("cRow"), c.GP64())
-	accumulate := c.Load(c.Param("accumulate"), c.GP8())
-	c.TESTB(accumulate, accumulate)
-	c.JNZ(operand.LabelRef(prefix + "add"))
-	t.rowByRow(c, o.sums, o.out, cRow, store)
-	c.Label(prefix + "next_tile")
+	c.CMPB(parameter(c, "accumulate"), operand.Imm(0))
+	c.JEQ(operand.LabelRef(prefix + "bias"))
+	from := c.GP64()
+	c.MOVQ(o.out, from)
+	t.rowByRow(c, o.sums, from, cRow, func(v int, sum vecOp, at operand.Mem) { m.add(v, at, sum) })
+
+	c.Label(prefix + "bias")
+	bias := c.Load(c.Param("bias"), c.GP64())
+	c.TESTQ(bias, bias)
+	c.JZ(operand.LabelRef(prefix + "relu"))
+	for v := range t.vectors {
+		b := m.load(v, operand.Mem{Base: bias, Disp: 4 * t.lanes * v})
+		for i := range o.sums {
+			c.VADDPS(b, o.sums[i][v], o.sums[i][v])
+		}
+	}
+
+	c.Label(prefix + "relu")
+	c.CMPB(parameter(c, "relu"), operand.Imm(0))
+	c.JEQ(operand.LabelRef(prefix + "store"))
+	t.relu(c, o.sums)
+
+	c.Label(prefix + "store")
+	t.rowByRow(c, o.sums, o.out, cRow, m.store)
 	c.CMPQ(parameter(c, "tiles"), operand.Imm(1))
 	c.JEQ(operand.LabelRef(prefix + "done"))
 	c.DECQ(parameter(c, "tiles"))
 	c.ADDQ(parameter(c, "aTile"), o.first)
 	c.ADDQ(parameter(c, "cJump"), o.out)
-	bTile := c.Load(c.Param("bTile"), c.GP64())
-	c.ADDQ(bTile, parameter(c, "b"))
+	for _, pointer := range []string{"b", "bias"} {
+		step := c.Load(c.Param(pointer+"Tile"), c.GP64())
+		c.ADDQ(step, parameter(c, pointer))
+	}
 	c.JMP(operand.LabelRef(prefix + "tile_loop"))
 	c.Label(prefix + "done")
 	c.VZEROUPPER()
 	c.RET()
+}
 
-	c.Label(prefix + "add")
-	t.rowByRow(c, o.sums, o.out, cRow, add)
-	c.JMP(operand.LabelRef(prefix + "next_tile"))
+// relu replaces sums that are at most zero by +0.
+func (t tile) relu(c *build.Context, sums [][]vecOp) {
+	zero := t.vector()
+	c.VXORPS(zero, zero, zero)
+	for _, row := range sums {
+		for _, s := range row {
+			if t.fused || t.lanes == 16 {
+				k := c.K()
+				c.VCMPPS(operand.Imm(notLessOrEqual), zero, s, k)
+				c.VMOVAPS_Z(s, k, s)
+			} else {
+				keep := t.vector()
+				c.VCMPPS(operand.Imm(notLessOrEqual), zero, s, keep)
+				c.VANDPS(keep, s, s)
+			}
+		}
+	}
 }
 
 // prefetches reports whether the tile of C is brought near, if it will be read, before it is. The tiles that large products are made of do that.
@@ -286,23 +330,8 @@ func (m *maskRegisters) variants(t tile, cols reg.Register) {
 	m.c.JNE(operand.LabelRef("edge_run_loop"))
 	t.addUp(m.c, o, "", m.load)
 	m.c.Label("finish")
-	t.finish(m.c, o, "", m.store,
-		func(v int, sum vecOp, at operand.Mem) {
-			if v < m.last {
-				m.c.VADDPS(at, sum, sum)
-			} else {
-				m.c.VADDPS(at, sum, m.mask, sum)
-			}
-			m.store(v, sum, at)
-		})
-	t.addUp(m.c, o, "edge_", func(v int, at operand.Mem) vecOp {
-		if v < m.last {
-			return m.load(v, at)
-		}
-		r := m.vector()
-		m.c.VMOVUPS_Z(at, m.mask, r)
-		return r
-	})
+	t.finish(m.c, o, "", access{m.loadMasked, m.add, m.store})
+	t.addUp(m.c, o, "edge_", m.loadMasked)
 	m.c.JMP(operand.LabelRef("finish"))
 }
 
@@ -310,6 +339,23 @@ func (m *maskRegisters) load(_ int, at operand.Mem) vecOp {
 	r := m.vector()
 	m.c.VMOVUPS(at, r)
 	return r
+}
+
+func (m *maskRegisters) loadMasked(v int, at operand.Mem) vecOp {
+	if v < m.last {
+		return m.load(v, at)
+	}
+	r := m.vector()
+	m.c.VMOVUPS_Z(at, m.mask, r)
+	return r
+}
+
+func (m *maskRegisters) add(v int, at operand.Mem, sum vecOp) {
+	if v < m.last {
+		m.c.VADDPS(at, sum, sum)
+	} else {
+		m.c.VADDPS(at, sum, m.mask, sum)
+	}
 }
 
 func (m *maskRegisters) store(v int, sum vecOp, at operand.Mem) {
@@ -335,19 +381,18 @@ func (m *maskVectors) prepare(cols reg.Register, vectors, lanes int) {
 }
 
 func (m *maskVectors) variants(t tile, cols reg.Register) {
+	whole := access{
+		load: func(_ int, at operand.Mem) vecOp {
+			r := m.c.YMM()
+			m.c.VMOVUPS(at, r)
+			return r
+		},
+		add:   func(_ int, at operand.Mem, sum vecOp) { m.c.VADDPS(at, sum, sum) },
+		store: func(_ int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, at) },
+	}
 	o := t.begin(m.c, "")
-	load := func(_ int, at operand.Mem) vecOp {
-		r := m.c.YMM()
-		m.c.VMOVUPS(at, r)
-		return r
-	}
-	store := func(_ int, sum vecOp, at operand.Mem) { m.c.VMOVUPS(sum, at) }
-	add := func(_ int, sum vecOp, at operand.Mem) {
-		m.c.VADDPS(at, sum, sum)
-		m.c.VMOVUPS(sum, at)
-	}
-	t.addUp(m.c, o, "", load)
-	t.finish(m.c, o, "", store, add)
+	t.addUp(m.c, o, "", whole.load)
+	t.finish(m.c, o, "", whole)
 
 	m.c.Label("edge")
 	mask := m.c.GP64()
@@ -360,35 +405,33 @@ func (m *maskVectors) variants(t tile, cols reg.Register) {
 		m.c.VMASKMOVPS(at, r, r)
 		return r
 	}
-	storeMasked := func(sum vecOp, at operand.Mem) {
-		r := m.c.YMM()
-		m.c.VMOVUPS(operand.Mem{Base: mask}, r)
-		m.c.VMASKMOVPS(sum, r, at)
-	}
-	o = t.begin(m.c, "edge_")
-	t.addUp(m.c, o, "edge_", func(v int, at operand.Mem) vecOp {
-		if v < m.last {
-			return load(v, at)
-		}
-		return masked(at)
-	})
-	t.finish(m.c, o, "edge_",
-		func(v int, sum vecOp, at operand.Mem) {
+	some := access{
+		load: func(v int, at operand.Mem) vecOp {
 			if v < m.last {
-				store(v, sum, at)
+				return whole.load(v, at)
+			}
+			return masked(at)
+		},
+		add: func(v int, at operand.Mem, sum vecOp) {
+			if v < m.last {
+				whole.add(v, at, sum)
 			} else {
-				storeMasked(sum, at)
+				m.c.VADDPS(masked(at), sum, sum)
 			}
 		},
-		func(v int, sum vecOp, at operand.Mem) {
+		store: func(v int, sum vecOp, at operand.Mem) {
 			if v < m.last {
-				add(v, sum, at)
+				whole.store(v, sum, at)
 				return
 			}
-			old := masked(at)
-			m.c.VADDPS(old, sum, sum)
-			storeMasked(sum, at)
-		})
+			r := m.c.YMM()
+			m.c.VMOVUPS(operand.Mem{Base: mask}, r)
+			m.c.VMASKMOVPS(sum, r, at)
+		},
+	}
+	o = t.begin(m.c, "edge_")
+	t.addUp(m.c, o, "edge_", some.load)
+	t.finish(m.c, o, "edge_", some)
 }
 
 // peakLoop writes a loop of n independent multiply-adds.

@@ -47,7 +47,7 @@ type neonTile struct {
 func (t *neonTile) write() {
 	width := t.vectors * neonLanes
 	t.begin(fmt.Sprintf("microNEONx%dx%d", t.rows, width),
-		"func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool)",
+		"func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)",
 		fmt.Sprintf("what microKernel says, for %d×%d tiles.", t.rows, width))
 	t.tiles, t.first, t.aStep, t.bStep, t.c, t.cRow = t.integer("tiles"), t.integer("a"), t.integer("aStep"), t.integer("bStep"), t.integer("c"), t.integer("cRow")
 	t.a, t.b, t.runs, t.depth, t.free = t.register(), t.register(), t.register(), t.register(), t.register()
@@ -229,40 +229,62 @@ func (t *neonTile) adjacentRows(right []vreg) {
 	}
 }
 
-// finish writes the sums to C, or adds them, and goes on to the next tile.
+// finish writes what is done to the sums while they are in registers, and how they get to C, and goes on to the next tile.
 func (t *neonTile) finish(prefix string, load, store func(row []vreg, at greg)) {
 	t.op("MOVBU", t.parameter("accumulate"), t.free)
-	t.op("CBNZ", t.free, prefix+"add")
+	t.op("CBZ", t.free, prefix+"bias")
+	t.op("MOVD", t.c, t.a)
+	for _, row := range t.sums {
+		t.release(func() { t.addRow(row, t.a, load) })
+		t.op("ADD", t.cRow, t.a)
+	}
+
+	t.label(prefix + "bias")
+	t.op("MOVD", t.parameter("bias"), t.a)
+	t.op("CBZ", t.a, prefix+"relu")
+	for _, row := range t.sums {
+		t.release(func() { t.addRow(row, t.a, load) })
+	}
+
+	t.label(prefix + "relu")
+	t.op("MOVBU", t.parameter("relu"), t.free)
+	t.op("CBZ", t.free, prefix+"store")
+	t.release(func() {
+		zero := t.zero()
+		for _, row := range t.sums {
+			for _, sum := range row {
+				t.max(sum, sum, zero)
+			}
+		}
+	})
+
+	t.label(prefix + "store")
 	for _, row := range t.sums {
 		store(row, t.c)
 		t.op("ADD", t.cRow, t.c)
 	}
-	t.label(prefix + "next")
 	t.op("MOVD", t.parameter("aTile"), t.free)
 	t.op("ADD", t.free, t.first)
 	t.op("MOVD", t.parameter("cJump"), t.free)
 	t.op("ADD", t.free, t.c)
-	t.op("MOVD", t.parameter("bTile"), t.free)
-	t.op("MOVD", t.parameter("b"), t.b)
-	t.op("ADD", t.free, t.b)
-	t.op("MOVD", t.b, t.parameter("b"))
+	for _, pointer := range []string{"b", "bias"} {
+		t.op("MOVD", t.parameter(pointer+"Tile"), t.free)
+		t.op("MOVD", t.parameter(pointer), t.b)
+		t.op("ADD", t.free, t.b)
+		t.op("MOVD", t.b, t.parameter(pointer))
+	}
 	t.op("SUBS", 1, t.tiles)
 	t.op("BNE", prefix+"tile")
 	t.op("RET")
+}
 
-	t.label(prefix + "add")
-	for _, row := range t.sums {
-		t.release(func() {
-			old := t.vectorsOf(len(row))
-			load(old, t.c)
-			for v, sum := range row {
-				t.add(sum, old[v], sum)
-			}
-			store(row, t.c)
-		})
-		t.op("ADD", t.cRow, t.c)
+// addRow adds what lies at an address to a row of sums.
+func (t *neonTile) addRow(row []vreg, at greg, load func(row []vreg, at greg)) {
+	old := t.vectorsOf(len(row))
+	load(old, at)
+	for v, sum := range row {
+		t.add(sum, sum, old[v])
 	}
-	t.op("B", prefix+"next")
 }
 
 func (t *neonTile) loadC(row []vreg, at greg) {

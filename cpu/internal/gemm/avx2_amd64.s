@@ -22,9 +22,9 @@ DATA ones<>+56(SB)/4, $0x00000000
 DATA ones<>+60(SB)/4, $0x00000000
 GLOBL ones<>(SB), RODATA|NOPTR, $64
 
-// func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
@@ -59,34 +59,49 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(BX), Y2
+	VADDPS  Y2, Y1, Y1
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y2, Y2, Y2
+	VCMPPS $0x16, Y2, Y0, Y3
+	VANDPS Y3, Y0, Y0
+	VCMPPS $0x16, Y2, Y1, Y2
+	VANDPS Y2, Y1, Y1
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+64(SB), CX
@@ -124,42 +139,57 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VMOVUPS      (CX), Y2
+	VMASKMOVPS   32(SI), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y2
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS 32(SI), Y2, Y2
+	VADDPS     Y2, Y1, Y1
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y2, Y2, Y2
+	VCMPPS $0x16, Y2, Y0, Y3
+	VANDPS Y3, Y0, Y0
+	VCMPPS $0x16, Y2, Y1, Y2
+	VANDPS Y2, Y1, Y1
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
@@ -191,31 +221,43 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y1
+	VADDPS  Y1, Y0, Y0
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y1, Y1, Y1
+	VCMPPS $0x16, Y1, Y0, Y1
+	VANDPS Y1, Y0, Y0
+
+store:
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+32(SB), CX
@@ -250,39 +292,51 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y1
-	VMASKMOVPS   Y0, Y1, (DX)
-	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS (SI), Y1, Y1
+	VADDPS     Y1, Y0, Y0
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y1, Y1, Y1
+	VCMPPS $0x16, Y1, Y0, Y1
+	VANDPS Y1, Y0, Y0
+
+edge_store:
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS Y0, Y1, (DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS (DX), Y1, Y1
-	VADDPS     Y1, Y0, Y0
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS Y0, Y1, (DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
@@ -322,42 +376,61 @@ depth_loop:
 	DECQ         R9
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	VMOVUPS      Y3, 32(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	VADDPS       32(BX), Y3, Y3
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 32(BX), Y4
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y3, Y3
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x16, Y4, Y0, Y5
+	VANDPS Y5, Y0, Y0
+	VCMPPS $0x16, Y4, Y1, Y5
+	VANDPS Y5, Y1, Y1
+	VCMPPS $0x16, Y4, Y2, Y5
+	VANDPS Y5, Y2, Y2
+	VCMPPS $0x16, Y4, Y3, Y4
+	VANDPS Y4, Y3, Y3
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+64(SB), CX
@@ -400,54 +473,72 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   32(SI), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	ADDQ         BX, SI
+	VADDPS       (SI), Y2, Y2
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   32(SI), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS 32(SI), Y4, Y4
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y3, Y3
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x16, Y4, Y0, Y5
+	VANDPS Y5, Y0, Y0
+	VCMPPS $0x16, Y4, Y1, Y5
+	VANDPS Y5, Y1, Y1
+	VCMPPS $0x16, Y4, Y2, Y5
+	VANDPS Y5, Y2, Y2
+	VCMPPS $0x16, Y4, Y3, Y4
+	VANDPS Y4, Y3, Y3
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y2, Y2
-	VMOVUPS    Y2, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
@@ -482,36 +573,50 @@ depth_loop:
 	DECQ         R9
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y1, (CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y2, Y1, Y1
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y2, Y2, Y2
+	VCMPPS $0x16, Y2, Y0, Y3
+	VANDPS Y3, Y0, Y0
+	VCMPPS $0x16, Y2, Y1, Y2
+	VANDPS Y2, Y1, Y1
+
+store:
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y1, Y1
-	VMOVUPS Y1, (CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+32(SB), CX
@@ -549,48 +654,61 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   Y0, Y2, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (DX)
-	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y2
+	VMASKMOVPS   (SI), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS (SI), Y2, Y2
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y2, Y1, Y1
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y2, Y2, Y2
+	VCMPPS $0x16, Y2, Y0, Y3
+	VANDPS Y3, Y0, Y0
+	VCMPPS $0x16, Y2, Y1, Y2
+	VANDPS Y2, Y1, Y1
+
+edge_store:
+	VMOVUPS    (CX), Y2
+	VMASKMOVPS Y0, Y2, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VMOVUPS    (CX), Y2
-	VMASKMOVPS (DX), Y2, Y2
-	VADDPS     Y2, Y0, Y0
-	VMOVUPS    (CX), Y2
-	VMASKMOVPS Y0, Y2, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
@@ -635,50 +753,73 @@ depth_loop:
 	DECQ         R9
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	VMOVUPS      Y3, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	VADDPS       32(BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	VADDPS       32(BX), Y5, Y5
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS 32(BX), Y6
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y5, Y5
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y6, Y6, Y6
+	VCMPPS $0x16, Y6, Y0, Y7
+	VANDPS Y7, Y0, Y0
+	VCMPPS $0x16, Y6, Y1, Y7
+	VANDPS Y7, Y1, Y1
+	VCMPPS $0x16, Y6, Y2, Y7
+	VANDPS Y7, Y2, Y2
+	VCMPPS $0x16, Y6, Y3, Y7
+	VANDPS Y7, Y3, Y3
+	VCMPPS $0x16, Y6, Y4, Y7
+	VANDPS Y7, Y4, Y4
+	VCMPPS $0x16, Y6, Y5, Y6
+	VANDPS Y6, Y5, Y5
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+64(SB), CX
@@ -726,66 +867,87 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   32(SI), Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	ADDQ         BX, SI
+	VADDPS       (SI), Y2, Y2
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   32(SI), Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	ADDQ         BX, SI
+	VADDPS       (SI), Y4, Y4
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   32(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS 32(SI), Y6, Y6
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y5, Y5
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y6, Y6, Y6
+	VCMPPS $0x16, Y6, Y0, Y7
+	VANDPS Y7, Y0, Y0
+	VCMPPS $0x16, Y6, Y1, Y7
+	VANDPS Y7, Y1, Y1
+	VCMPPS $0x16, Y6, Y2, Y7
+	VANDPS Y7, Y2, Y2
+	VCMPPS $0x16, Y6, Y3, Y7
+	VANDPS Y7, Y3, Y3
+	VCMPPS $0x16, Y6, Y4, Y7
+	VANDPS Y7, Y4, Y4
+	VCMPPS $0x16, Y6, Y5, Y6
+	VANDPS Y6, Y5, Y5
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y2, Y2
-	VMOVUPS    Y2, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y4, Y4
-	VMOVUPS    Y4, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
@@ -823,41 +985,57 @@ depth_loop:
 	DECQ         R9
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y1, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y3
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y3, Y2, Y2
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y3, Y3, Y3
+	VCMPPS $0x16, Y3, Y0, Y4
+	VANDPS Y4, Y0, Y0
+	VCMPPS $0x16, Y3, Y1, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x16, Y3, Y2, Y3
+	VANDPS Y3, Y2, Y2
+
+store:
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y1, Y1
-	VMOVUPS Y1, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+32(SB), CX
@@ -898,57 +1076,71 @@ edge_depth_loop:
 	DECQ         R10
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   Y0, Y3, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y3
+	VMASKMOVPS   (SI), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y3
+	VMASKMOVPS   (SI), Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS (SI), Y3, Y3
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y3, Y2, Y2
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y3, Y3, Y3
+	VCMPPS $0x16, Y3, Y0, Y4
+	VANDPS Y4, Y0, Y0
+	VCMPPS $0x16, Y3, Y1, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x16, Y3, Y2, Y3
+	VANDPS Y3, Y2, Y2
+
+edge_store:
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS Y0, Y3, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VMOVUPS    (CX), Y3
-	VMASKMOVPS (DX), Y3, Y3
-	VADDPS     Y3, Y0, Y0
-	VMOVUPS    (CX), Y3
-	VMASKMOVPS Y0, Y3, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
@@ -1002,58 +1194,85 @@ depth_loop:
 	DECQ         R10
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	VMOVUPS      Y3, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y6, (CX)
-	VMOVUPS      Y7, 32(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	VADDPS       32(BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	VADDPS       32(BX), Y5, Y5
+	ADDQ         DX, BX
+	VADDPS       (BX), Y6, Y6
+	VADDPS       32(BX), Y7, Y7
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y8
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 32(BX), Y8
+	VADDPS  Y8, Y1, Y1
+	VADDPS  Y8, Y3, Y3
+	VADDPS  Y8, Y5, Y5
+	VADDPS  Y8, Y7, Y7
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y8, Y8, Y8
+	VCMPPS $0x16, Y8, Y0, Y9
+	VANDPS Y9, Y0, Y0
+	VCMPPS $0x16, Y8, Y1, Y9
+	VANDPS Y9, Y1, Y1
+	VCMPPS $0x16, Y8, Y2, Y9
+	VANDPS Y9, Y2, Y2
+	VCMPPS $0x16, Y8, Y3, Y9
+	VANDPS Y9, Y3, Y3
+	VCMPPS $0x16, Y8, Y4, Y9
+	VANDPS Y9, Y4, Y4
+	VCMPPS $0x16, Y8, Y5, Y9
+	VANDPS Y9, Y5, Y5
+	VCMPPS $0x16, Y8, Y6, Y9
+	VANDPS Y9, Y6, Y6
+	VCMPPS $0x16, Y8, Y7, Y8
+	VANDPS Y8, Y7, Y7
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS  32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+64(SB), CX
@@ -1110,78 +1329,102 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y5, Y0, 32(DX)
-	ADDQ         BX, DX
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y7, Y0, 32(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VMOVUPS      (CX), Y8
+	VMASKMOVPS   32(SI), Y8, Y8
+	VADDPS       Y8, Y1, Y1
+	ADDQ         BX, SI
+	VADDPS       (SI), Y2, Y2
+	VMOVUPS      (CX), Y8
+	VMASKMOVPS   32(SI), Y8, Y8
+	VADDPS       Y8, Y3, Y3
+	ADDQ         BX, SI
+	VADDPS       (SI), Y4, Y4
+	VMOVUPS      (CX), Y8
+	VMASKMOVPS   32(SI), Y8, Y8
+	VADDPS       Y8, Y5, Y5
+	ADDQ         BX, SI
+	VADDPS       (SI), Y6, Y6
+	VMOVUPS      (CX), Y8
+	VMASKMOVPS   32(SI), Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y6, Y6
+	VMOVUPS    (CX), Y8
+	VMASKMOVPS 32(SI), Y8, Y8
+	VADDPS     Y8, Y1, Y1
+	VADDPS     Y8, Y3, Y3
+	VADDPS     Y8, Y5, Y5
+	VADDPS     Y8, Y7, Y7
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y8, Y8, Y8
+	VCMPPS $0x16, Y8, Y0, Y9
+	VANDPS Y9, Y0, Y0
+	VCMPPS $0x16, Y8, Y1, Y9
+	VANDPS Y9, Y1, Y1
+	VCMPPS $0x16, Y8, Y2, Y9
+	VANDPS Y9, Y2, Y2
+	VCMPPS $0x16, Y8, Y3, Y9
+	VANDPS Y9, Y3, Y3
+	VCMPPS $0x16, Y8, Y4, Y9
+	VANDPS Y9, Y4, Y4
+	VCMPPS $0x16, Y8, Y5, Y9
+	VANDPS Y9, Y5, Y5
+	VCMPPS $0x16, Y8, Y6, Y9
+	VANDPS Y9, Y6, Y6
+	VCMPPS $0x16, Y8, Y7, Y8
+	VANDPS Y8, Y7, Y7
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y6, (DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y2, Y2
-	VMOVUPS    Y2, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y4, Y4
-	VMOVUPS    Y4, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y6, Y6
-	VMOVUPS    Y6, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y7, Y7
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 32(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
@@ -1226,46 +1469,64 @@ depth_loop:
 	DECQ         R10
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y1, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y3, (CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
+	VADDPS       (BX), Y3, Y3
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y4
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y4, Y3, Y3
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x16, Y4, Y0, Y5
+	VANDPS Y5, Y0, Y0
+	VCMPPS $0x16, Y4, Y1, Y5
+	VANDPS Y5, Y1, Y1
+	VCMPPS $0x16, Y4, Y2, Y5
+	VANDPS Y5, Y2, Y2
+	VCMPPS $0x16, Y4, Y3, Y4
+	VANDPS Y4, Y3, Y3
+
+store:
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y1, Y1
-	VMOVUPS Y1, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y3, Y3
-	VMOVUPS Y3, (CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+32(SB), CX
@@ -1313,66 +1574,81 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   Y0, Y4, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, (DX)
-	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   (SI), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   (SI), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   (SI), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS (SI), Y4, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y4, Y3, Y3
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x16, Y4, Y0, Y5
+	VANDPS Y5, Y0, Y0
+	VCMPPS $0x16, Y4, Y1, Y5
+	VANDPS Y5, Y1, Y1
+	VCMPPS $0x16, Y4, Y2, Y5
+	VANDPS Y5, Y2, Y2
+	VCMPPS $0x16, Y4, Y3, Y4
+	VANDPS Y4, Y3, Y3
+
+edge_store:
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS Y0, Y4, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VMOVUPS    (CX), Y4
-	VMASKMOVPS (DX), Y4, Y4
-	VADDPS     Y4, Y0, Y0
-	VMOVUPS    (CX), Y4
-	VMASKMOVPS Y0, Y4, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
@@ -1439,17 +1715,76 @@ depth_loop:
 	PREFETCHT0   (R12)
 
 next:
-	DECQ    R11
-	JNZ     depth_loop
-	ADDQ    aJump+56(FP), BX
-	ADDQ    aJump+56(FP), SI
-	ADDQ    bJump+88(FP), R8
-	DECQ    R10
-	JNZ     run_loop
-	MOVQ    cRow+104(FP), DX
-	MOVB    accumulate+128(FP), BL
-	TESTB   BL, BL
-	JNZ     add
+	DECQ   R11
+	JNZ    depth_loop
+	ADDQ   aJump+56(FP), BX
+	ADDQ   aJump+56(FP), SI
+	ADDQ   bJump+88(FP), R8
+	DECQ   R10
+	JNZ    run_loop
+	MOVQ   cRow+104(FP), DX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, Y2
+	VADDPS 32(BX), Y3, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, Y4
+	VADDPS 32(BX), Y5, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, Y6
+	VADDPS 32(BX), Y7, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, Y8
+	VADDPS 32(BX), Y9, Y9
+	ADDQ   DX, BX
+
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y10
+	VADDPS  Y10, Y0, Y0
+	VADDPS  Y10, Y2, Y2
+	VADDPS  Y10, Y4, Y4
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS 32(BX), Y10
+	VADDPS  Y10, Y1, Y1
+	VADDPS  Y10, Y3, Y3
+	VADDPS  Y10, Y5, Y5
+	VADDPS  Y10, Y7, Y7
+	VADDPS  Y10, Y9, Y9
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y10, Y10, Y10
+	VCMPPS $0x16, Y10, Y0, Y11
+	VANDPS Y11, Y0, Y0
+	VCMPPS $0x16, Y10, Y1, Y11
+	VANDPS Y11, Y1, Y1
+	VCMPPS $0x16, Y10, Y2, Y11
+	VANDPS Y11, Y2, Y2
+	VCMPPS $0x16, Y10, Y3, Y11
+	VANDPS Y11, Y3, Y3
+	VCMPPS $0x16, Y10, Y4, Y11
+	VANDPS Y11, Y4, Y4
+	VCMPPS $0x16, Y10, Y5, Y11
+	VANDPS Y11, Y5, Y5
+	VCMPPS $0x16, Y10, Y6, Y11
+	VANDPS Y11, Y6, Y6
+	VCMPPS $0x16, Y10, Y7, Y11
+	VANDPS Y11, Y7, Y7
+	VCMPPS $0x16, Y10, Y8, Y11
+	VANDPS Y11, Y8, Y8
+	VCMPPS $0x16, Y10, Y9, Y10
+	VANDPS Y10, Y9, Y9
+
+store:
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	ADDQ    DX, CX
@@ -1465,48 +1800,20 @@ next:
 	VMOVUPS Y8, (CX)
 	VMOVUPS Y9, 32(CX)
 	ADDQ    DX, CX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS  32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	VADDPS  32(CX), Y9, Y9
-	VMOVUPS Y9, 32(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+64(SB), CX
@@ -1584,9 +1891,79 @@ edge_next:
 	DECQ       R11
 	JNZ        edge_run_loop
 	MOVQ       cRow+104(FP), BX
-	MOVB       accumulate+128(FP), SI
-	TESTB      SI, SI
-	JNZ        edge_add
+	CMPB       accumulate+128(FP), $0x00
+	JEQ        edge_bias
+	MOVQ       DX, SI
+	VADDPS     (SI), Y0, Y0
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS 32(SI), Y10, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       BX, SI
+	VADDPS     (SI), Y2, Y2
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS 32(SI), Y10, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       BX, SI
+	VADDPS     (SI), Y4, Y4
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS 32(SI), Y10, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       BX, SI
+	VADDPS     (SI), Y6, Y6
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS 32(SI), Y10, Y10
+	VADDPS     Y10, Y7, Y7
+	ADDQ       BX, SI
+	VADDPS     (SI), Y8, Y8
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS 32(SI), Y10, Y10
+	VADDPS     Y10, Y9, Y9
+	ADDQ       BX, SI
+
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y8, Y8
+	VMOVUPS    (CX), Y10
+	VMASKMOVPS 32(SI), Y10, Y10
+	VADDPS     Y10, Y1, Y1
+	VADDPS     Y10, Y3, Y3
+	VADDPS     Y10, Y5, Y5
+	VADDPS     Y10, Y7, Y7
+	VADDPS     Y10, Y9, Y9
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y10, Y10, Y10
+	VCMPPS $0x16, Y10, Y0, Y11
+	VANDPS Y11, Y0, Y0
+	VCMPPS $0x16, Y10, Y1, Y11
+	VANDPS Y11, Y1, Y1
+	VCMPPS $0x16, Y10, Y2, Y11
+	VANDPS Y11, Y2, Y2
+	VCMPPS $0x16, Y10, Y3, Y11
+	VANDPS Y11, Y3, Y3
+	VCMPPS $0x16, Y10, Y4, Y11
+	VANDPS Y11, Y4, Y4
+	VCMPPS $0x16, Y10, Y5, Y11
+	VANDPS Y11, Y5, Y5
+	VCMPPS $0x16, Y10, Y6, Y11
+	VANDPS Y11, Y6, Y6
+	VCMPPS $0x16, Y10, Y7, Y11
+	VANDPS Y11, Y7, Y7
+	VCMPPS $0x16, Y10, Y8, Y11
+	VANDPS Y11, Y8, Y8
+	VCMPPS $0x16, Y10, Y9, Y10
+	VANDPS Y10, Y9, Y9
+
+edge_store:
 	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
@@ -1607,67 +1984,24 @@ edge_next:
 	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y9, Y0, 32(DX)
 	ADDQ       BX, DX
-
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y2, Y2
-	VMOVUPS    Y2, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y4, Y4
-	VMOVUPS    Y4, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y6, Y6
-	VMOVUPS    Y6, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y7, Y7
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y8, Y8
-	VMOVUPS    Y8, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y9, Y9
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y9, Y0, 32(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
@@ -1715,51 +2049,71 @@ depth_loop:
 	DECQ         R10
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y1, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y3, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y4, (CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
+	VADDPS       (BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y5
+	VADDPS  Y5, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y5, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y5, Y4, Y4
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y5, Y5, Y5
+	VCMPPS $0x16, Y5, Y0, Y6
+	VANDPS Y6, Y0, Y0
+	VCMPPS $0x16, Y5, Y1, Y6
+	VANDPS Y6, Y1, Y1
+	VCMPPS $0x16, Y5, Y2, Y6
+	VANDPS Y6, Y2, Y2
+	VCMPPS $0x16, Y5, Y3, Y6
+	VANDPS Y6, Y3, Y3
+	VCMPPS $0x16, Y5, Y4, Y5
+	VANDPS Y5, Y4, Y4
+
+store:
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y1, Y1
-	VMOVUPS Y1, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y3, Y3
-	VMOVUPS Y3, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+32(SB), CX
@@ -1810,75 +2164,91 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   Y0, Y5, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y5, Y5
+	VADDPS       Y5, Y0, Y0
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   (SI), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   (SI), Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   (SI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   (SI), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS (SI), Y5, Y5
+	VADDPS     Y5, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y5, Y4, Y4
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y5, Y5, Y5
+	VCMPPS $0x16, Y5, Y0, Y6
+	VANDPS Y6, Y0, Y0
+	VCMPPS $0x16, Y5, Y1, Y6
+	VANDPS Y6, Y1, Y1
+	VCMPPS $0x16, Y5, Y2, Y6
+	VANDPS Y6, Y2, Y2
+	VCMPPS $0x16, Y5, Y3, Y6
+	VANDPS Y6, Y3, Y3
+	VCMPPS $0x16, Y5, Y4, Y5
+	VANDPS Y5, Y4, Y4
+
+edge_store:
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS Y0, Y5, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VMOVUPS    (CX), Y5
-	VMASKMOVPS (DX), Y5, Y5
-	VADDPS     Y5, Y0, Y0
-	VMOVUPS    (CX), Y5
-	VMASKMOVPS Y0, Y5, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
@@ -1952,17 +2322,85 @@ depth_loop:
 	PREFETCHT0   (R12)
 
 next:
-	DECQ    R11
-	JNZ     depth_loop
-	ADDQ    aJump+56(FP), BX
-	ADDQ    aJump+56(FP), SI
-	ADDQ    bJump+88(FP), R8
-	DECQ    R10
-	JNZ     run_loop
-	MOVQ    cRow+104(FP), DX
-	MOVB    accumulate+128(FP), BL
-	TESTB   BL, BL
-	JNZ     add
+	DECQ   R11
+	JNZ    depth_loop
+	ADDQ   aJump+56(FP), BX
+	ADDQ   aJump+56(FP), SI
+	ADDQ   bJump+88(FP), R8
+	DECQ   R10
+	JNZ    run_loop
+	MOVQ   cRow+104(FP), DX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, Y2
+	VADDPS 32(BX), Y3, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, Y4
+	VADDPS 32(BX), Y5, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, Y6
+	VADDPS 32(BX), Y7, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, Y8
+	VADDPS 32(BX), Y9, Y9
+	ADDQ   DX, BX
+	VADDPS (BX), Y10, Y10
+	VADDPS 32(BX), Y11, Y11
+	ADDQ   DX, BX
+
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y12
+	VADDPS  Y12, Y0, Y0
+	VADDPS  Y12, Y2, Y2
+	VADDPS  Y12, Y4, Y4
+	VADDPS  Y12, Y6, Y6
+	VADDPS  Y12, Y8, Y8
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS 32(BX), Y12
+	VADDPS  Y12, Y1, Y1
+	VADDPS  Y12, Y3, Y3
+	VADDPS  Y12, Y5, Y5
+	VADDPS  Y12, Y7, Y7
+	VADDPS  Y12, Y9, Y9
+	VADDPS  Y12, Y11, Y11
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y12, Y12, Y12
+	VCMPPS $0x16, Y12, Y0, Y13
+	VANDPS Y13, Y0, Y0
+	VCMPPS $0x16, Y12, Y1, Y13
+	VANDPS Y13, Y1, Y1
+	VCMPPS $0x16, Y12, Y2, Y13
+	VANDPS Y13, Y2, Y2
+	VCMPPS $0x16, Y12, Y3, Y13
+	VANDPS Y13, Y3, Y3
+	VCMPPS $0x16, Y12, Y4, Y13
+	VANDPS Y13, Y4, Y4
+	VCMPPS $0x16, Y12, Y5, Y13
+	VANDPS Y13, Y5, Y5
+	VCMPPS $0x16, Y12, Y6, Y13
+	VANDPS Y13, Y6, Y6
+	VCMPPS $0x16, Y12, Y7, Y13
+	VANDPS Y13, Y7, Y7
+	VCMPPS $0x16, Y12, Y8, Y13
+	VANDPS Y13, Y8, Y8
+	VCMPPS $0x16, Y12, Y9, Y13
+	VANDPS Y13, Y9, Y9
+	VCMPPS $0x16, Y12, Y10, Y13
+	VANDPS Y13, Y10, Y10
+	VCMPPS $0x16, Y12, Y11, Y12
+	VANDPS Y12, Y11, Y11
+
+store:
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	ADDQ    DX, CX
@@ -1981,53 +2419,20 @@ next:
 	VMOVUPS Y10, (CX)
 	VMOVUPS Y11, 32(CX)
 	ADDQ    DX, CX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS  32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	VADDPS  32(CX), Y9, Y9
-	VMOVUPS Y9, 32(CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y10, Y10
-	VMOVUPS Y10, (CX)
-	VADDPS  32(CX), Y11, Y11
-	VMOVUPS Y11, 32(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+64(SB), CX
@@ -2112,9 +2517,90 @@ edge_next:
 	DECQ       R11
 	JNZ        edge_run_loop
 	MOVQ       cRow+104(FP), BX
-	MOVB       accumulate+128(FP), SI
-	TESTB      SI, SI
-	JNZ        edge_add
+	CMPB       accumulate+128(FP), $0x00
+	JEQ        edge_bias
+	MOVQ       DX, SI
+	VADDPS     (SI), Y0, Y0
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS 32(SI), Y12, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       BX, SI
+	VADDPS     (SI), Y2, Y2
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS 32(SI), Y12, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       BX, SI
+	VADDPS     (SI), Y4, Y4
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS 32(SI), Y12, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       BX, SI
+	VADDPS     (SI), Y6, Y6
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS 32(SI), Y12, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       BX, SI
+	VADDPS     (SI), Y8, Y8
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS 32(SI), Y12, Y12
+	VADDPS     Y12, Y9, Y9
+	ADDQ       BX, SI
+	VADDPS     (SI), Y10, Y10
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS 32(SI), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	ADDQ       BX, SI
+
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y10, Y10
+	VMOVUPS    (CX), Y12
+	VMASKMOVPS 32(SI), Y12, Y12
+	VADDPS     Y12, Y1, Y1
+	VADDPS     Y12, Y3, Y3
+	VADDPS     Y12, Y5, Y5
+	VADDPS     Y12, Y7, Y7
+	VADDPS     Y12, Y9, Y9
+	VADDPS     Y12, Y11, Y11
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y12, Y12, Y12
+	VCMPPS $0x16, Y12, Y0, Y13
+	VANDPS Y13, Y0, Y0
+	VCMPPS $0x16, Y12, Y1, Y13
+	VANDPS Y13, Y1, Y1
+	VCMPPS $0x16, Y12, Y2, Y13
+	VANDPS Y13, Y2, Y2
+	VCMPPS $0x16, Y12, Y3, Y13
+	VANDPS Y13, Y3, Y3
+	VCMPPS $0x16, Y12, Y4, Y13
+	VANDPS Y13, Y4, Y4
+	VCMPPS $0x16, Y12, Y5, Y13
+	VANDPS Y13, Y5, Y5
+	VCMPPS $0x16, Y12, Y6, Y13
+	VANDPS Y13, Y6, Y6
+	VCMPPS $0x16, Y12, Y7, Y13
+	VANDPS Y13, Y7, Y7
+	VCMPPS $0x16, Y12, Y8, Y13
+	VANDPS Y13, Y8, Y8
+	VCMPPS $0x16, Y12, Y9, Y13
+	VANDPS Y13, Y9, Y9
+	VCMPPS $0x16, Y12, Y10, Y13
+	VANDPS Y13, Y10, Y10
+	VCMPPS $0x16, Y12, Y11, Y12
+	VANDPS Y12, Y11, Y11
+
+edge_store:
 	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y1, Y0, 32(DX)
@@ -2139,75 +2625,24 @@ edge_next:
 	VMOVUPS    (CX), Y0
 	VMASKMOVPS Y11, Y0, 32(DX)
 	ADDQ       BX, DX
-
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y2, Y2
-	VMOVUPS    Y2, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y4, Y4
-	VMOVUPS    Y4, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y6, Y6
-	VMOVUPS    Y6, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y7, Y7
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y8, Y8
-	VMOVUPS    Y8, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y9, Y9
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y9, Y0, 32(DX)
-	ADDQ       BX, DX
-	VADDPS     (DX), Y10, Y10
-	VMOVUPS    Y10, (DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 32(DX), Y0, Y0
-	VADDPS     Y0, Y11, Y11
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y11, Y0, 32(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
@@ -2258,56 +2693,78 @@ depth_loop:
 	DECQ         R10
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y1, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y2, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y3, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y4, (CX)
-	ADDQ         DX, CX
-	VMOVUPS      Y5, (CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
+	VADDPS       (BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	ADDQ         DX, BX
+	VADDPS       (BX), Y5, Y5
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y6
+	VADDPS  Y6, Y0, Y0
+	VADDPS  Y6, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y6, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y6, Y5, Y5
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y6, Y6, Y6
+	VCMPPS $0x16, Y6, Y0, Y7
+	VANDPS Y7, Y0, Y0
+	VCMPPS $0x16, Y6, Y1, Y7
+	VANDPS Y7, Y1, Y1
+	VCMPPS $0x16, Y6, Y2, Y7
+	VANDPS Y7, Y2, Y2
+	VCMPPS $0x16, Y6, Y3, Y7
+	VANDPS Y7, Y3, Y3
+	VCMPPS $0x16, Y6, Y4, Y7
+	VANDPS Y7, Y4, Y4
+	VCMPPS $0x16, Y6, Y5, Y6
+	VANDPS Y6, Y5, Y5
+
+store:
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y1, Y1
-	VMOVUPS Y1, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y3, Y3
-	VMOVUPS Y3, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	ADDQ    DX, CX
-	VADDPS  (CX), Y5, Y5
-	VMOVUPS Y5, (CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+32(SB), CX
@@ -2361,84 +2818,101 @@ edge_depth_loop:
 	DECQ         R11
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   Y0, Y6, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y1, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	ADDQ         BX, DX
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y5, Y0, (DX)
-	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y6, Y6
+	VADDPS       Y6, Y0, Y0
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   (SI), Y6, Y6
+	VADDPS       Y6, Y1, Y1
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   (SI), Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   (SI), Y6, Y6
+	VADDPS       Y6, Y3, Y3
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   (SI), Y6, Y6
+	VADDPS       Y6, Y4, Y4
+	ADDQ         BX, SI
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   (SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS (SI), Y6, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y6, Y5, Y5
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y6, Y6, Y6
+	VCMPPS $0x16, Y6, Y0, Y7
+	VANDPS Y7, Y0, Y0
+	VCMPPS $0x16, Y6, Y1, Y7
+	VANDPS Y7, Y1, Y1
+	VCMPPS $0x16, Y6, Y2, Y7
+	VANDPS Y7, Y2, Y2
+	VCMPPS $0x16, Y6, Y3, Y7
+	VANDPS Y7, Y3, Y3
+	VCMPPS $0x16, Y6, Y4, Y7
+	VANDPS Y7, Y4, Y4
+	VCMPPS $0x16, Y6, Y5, Y6
+	VANDPS Y6, Y5, Y5
+
+edge_store:
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS Y0, Y6, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, (DX)
+	ADDQ       BX, DX
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y5, Y0, (DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VMOVUPS    (CX), Y6
-	VMASKMOVPS (DX), Y6, Y6
-	VADDPS     Y6, Y0, Y0
-	VMOVUPS    (CX), Y6
-	VMASKMOVPS Y0, Y6, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y1, Y1
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (DX)
-	ADDQ       BX, DX
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS (DX), Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, (DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x24(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x24(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+24
 	JNE  edge
@@ -2476,37 +2950,55 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y3
+	VADDPS  Y3, Y0, Y0
+	VMOVUPS 32(BX), Y3
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS 64(BX), Y3
+	VADDPS  Y3, Y2, Y2
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y3, Y3, Y3
+	VCMPPS $0x16, Y3, Y0, Y4
+	VANDPS Y4, Y0, Y0
+	VCMPPS $0x16, Y3, Y1, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x16, Y3, Y2, Y3
+	VANDPS Y3, Y2, Y2
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPS  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+96(SB), CX
@@ -2547,45 +3039,63 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y2, Y0, 64(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VMOVUPS      (CX), Y3
+	VMASKMOVPS   64(SI), Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y3
+	VADDPS     Y3, Y0, Y0
+	VMOVUPS    32(SI), Y3
+	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS 64(SI), Y3, Y3
+	VADDPS     Y3, Y2, Y2
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y3, Y3, Y3
+	VCMPPS $0x16, Y3, Y0, Y4
+	VANDPS Y4, Y0, Y0
+	VCMPPS $0x16, Y3, Y1, Y4
+	VANDPS Y4, Y1, Y1
+	VCMPPS $0x16, Y3, Y2, Y3
+	VANDPS Y3, Y2, Y2
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y2, Y0, 64(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VADDPS     32(DX), Y1, Y1
-	VMOVUPS    Y1, 32(DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 64(DX), Y0, Y0
-	VADDPS     Y0, Y2, Y2
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, 64(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x32(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+32
 	JNE  edge
@@ -2626,40 +3136,61 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	VMOVUPS      Y3, 96(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(BX), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(BX), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(BX), Y4
+	VADDPS  Y4, Y3, Y3
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x16, Y4, Y0, Y5
+	VANDPS Y5, Y0, Y0
+	VCMPPS $0x16, Y4, Y1, Y5
+	VANDPS Y5, Y1, Y1
+	VCMPPS $0x16, Y4, Y2, Y5
+	VANDPS Y5, Y2, Y2
+	VCMPPS $0x16, Y4, Y3, Y4
+	VANDPS Y4, Y3, Y3
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPS  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	VADDPS  96(CX), Y3, Y3
-	VMOVUPS Y3, 96(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+128(SB), CX
@@ -2703,48 +3234,69 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y3, Y0, 96(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VMOVUPS      (CX), Y4
+	VMASKMOVPS   96(SI), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(SI), Y4
+	VADDPS     Y4, Y1, Y1
+	VMOVUPS    64(SI), Y4
+	VADDPS     Y4, Y2, Y2
+	VMOVUPS    (CX), Y4
+	VMASKMOVPS 96(SI), Y4, Y4
+	VADDPS     Y4, Y3, Y3
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y4, Y4, Y4
+	VCMPPS $0x16, Y4, Y0, Y5
+	VANDPS Y5, Y0, Y0
+	VCMPPS $0x16, Y4, Y1, Y5
+	VANDPS Y5, Y1, Y1
+	VCMPPS $0x16, Y4, Y2, Y5
+	VANDPS Y5, Y2, Y2
+	VCMPPS $0x16, Y4, Y3, Y4
+	VANDPS Y4, Y3, Y3
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y3, Y0, 96(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VADDPS     32(DX), Y1, Y1
-	VMOVUPS    Y1, 32(DX)
-	VADDPS     64(DX), Y2, Y2
-	VMOVUPS    Y2, 64(DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 96(DX), Y0, Y0
-	VADDPS     Y0, Y3, Y3
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 96(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x40(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x40(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+40
 	JNE  edge
@@ -2788,43 +3340,67 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	VMOVUPS      Y3, 96(CX)
-	VMOVUPS      Y4, 128(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y5
+	VADDPS  Y5, Y0, Y0
+	VMOVUPS 32(BX), Y5
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS 64(BX), Y5
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS 96(BX), Y5
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS 128(BX), Y5
+	VADDPS  Y5, Y4, Y4
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y5, Y5, Y5
+	VCMPPS $0x16, Y5, Y0, Y6
+	VANDPS Y6, Y0, Y0
+	VCMPPS $0x16, Y5, Y1, Y6
+	VANDPS Y6, Y1, Y1
+	VCMPPS $0x16, Y5, Y2, Y6
+	VANDPS Y6, Y2, Y2
+	VCMPPS $0x16, Y5, Y3, Y6
+	VANDPS Y6, Y3, Y3
+	VCMPPS $0x16, Y5, Y4, Y5
+	VANDPS Y5, Y4, Y4
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPS  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	VADDPS  96(CX), Y3, Y3
-	VMOVUPS Y3, 96(CX)
-	VADDPS  128(CX), Y4, Y4
-	VMOVUPS Y4, 128(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+160(SB), CX
@@ -2871,51 +3447,75 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y4, Y0, 128(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
+	VMOVUPS      (CX), Y5
+	VMASKMOVPS   128(SI), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y5
+	VADDPS     Y5, Y0, Y0
+	VMOVUPS    32(SI), Y5
+	VADDPS     Y5, Y1, Y1
+	VMOVUPS    64(SI), Y5
+	VADDPS     Y5, Y2, Y2
+	VMOVUPS    96(SI), Y5
+	VADDPS     Y5, Y3, Y3
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS 128(SI), Y5, Y5
+	VADDPS     Y5, Y4, Y4
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y5, Y5, Y5
+	VCMPPS $0x16, Y5, Y0, Y6
+	VANDPS Y6, Y0, Y0
+	VCMPPS $0x16, Y5, Y1, Y6
+	VANDPS Y6, Y1, Y1
+	VCMPPS $0x16, Y5, Y2, Y6
+	VANDPS Y6, Y2, Y2
+	VCMPPS $0x16, Y5, Y3, Y6
+	VANDPS Y6, Y3, Y3
+	VCMPPS $0x16, Y5, Y4, Y5
+	VANDPS Y5, Y4, Y4
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y4, Y0, 128(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VADDPS     32(DX), Y1, Y1
-	VMOVUPS    Y1, 32(DX)
-	VADDPS     64(DX), Y2, Y2
-	VMOVUPS    Y2, 64(DX)
-	VADDPS     96(DX), Y3, Y3
-	VMOVUPS    Y3, 96(DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 128(DX), Y0, Y0
-	VADDPS     Y0, Y4, Y4
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, 128(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x48(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x48(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+48
 	JNE  edge
@@ -2962,46 +3562,73 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	VMOVUPS      Y3, 96(CX)
-	VMOVUPS      Y4, 128(CX)
-	VMOVUPS      Y5, 160(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	VADDPS       160(BX), Y5, Y5
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y6
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS 32(BX), Y6
+	VADDPS  Y6, Y1, Y1
+	VMOVUPS 64(BX), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS 96(BX), Y6
+	VADDPS  Y6, Y3, Y3
+	VMOVUPS 128(BX), Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS 160(BX), Y6
+	VADDPS  Y6, Y5, Y5
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y6, Y6, Y6
+	VCMPPS $0x16, Y6, Y0, Y7
+	VANDPS Y7, Y0, Y0
+	VCMPPS $0x16, Y6, Y1, Y7
+	VANDPS Y7, Y1, Y1
+	VCMPPS $0x16, Y6, Y2, Y7
+	VANDPS Y7, Y2, Y2
+	VCMPPS $0x16, Y6, Y3, Y7
+	VANDPS Y7, Y3, Y3
+	VCMPPS $0x16, Y6, Y4, Y7
+	VANDPS Y7, Y4, Y4
+	VCMPPS $0x16, Y6, Y5, Y6
+	VANDPS Y6, Y5, Y5
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	VMOVUPS Y5, 160(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPS  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	VADDPS  96(CX), Y3, Y3
-	VMOVUPS Y3, 96(CX)
-	VADDPS  128(CX), Y4, Y4
-	VMOVUPS Y4, 128(CX)
-	VADDPS  160(CX), Y5, Y5
-	VMOVUPS Y5, 160(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+192(SB), CX
@@ -3051,54 +3678,81 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y5, Y0, 160(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
+	VADDPS       128(SI), Y4, Y4
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   160(SI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(SI), Y6
+	VADDPS     Y6, Y1, Y1
+	VMOVUPS    64(SI), Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    96(SI), Y6
+	VADDPS     Y6, Y3, Y3
+	VMOVUPS    128(SI), Y6
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    (CX), Y6
+	VMASKMOVPS 160(SI), Y6, Y6
+	VADDPS     Y6, Y5, Y5
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y6, Y6, Y6
+	VCMPPS $0x16, Y6, Y0, Y7
+	VANDPS Y7, Y0, Y0
+	VCMPPS $0x16, Y6, Y1, Y7
+	VANDPS Y7, Y1, Y1
+	VCMPPS $0x16, Y6, Y2, Y7
+	VANDPS Y7, Y2, Y2
+	VCMPPS $0x16, Y6, Y3, Y7
+	VANDPS Y7, Y3, Y3
+	VCMPPS $0x16, Y6, Y4, Y7
+	VANDPS Y7, Y4, Y4
+	VCMPPS $0x16, Y6, Y5, Y6
+	VANDPS Y6, Y5, Y5
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    Y4, 128(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y5, Y0, 160(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VADDPS     32(DX), Y1, Y1
-	VMOVUPS    Y1, 32(DX)
-	VADDPS     64(DX), Y2, Y2
-	VMOVUPS    Y2, 64(DX)
-	VADDPS     96(DX), Y3, Y3
-	VMOVUPS    Y3, 96(DX)
-	VADDPS     128(DX), Y4, Y4
-	VMOVUPS    Y4, 128(DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 160(DX), Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 160(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x56(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x56(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+56
 	JNE  edge
@@ -3148,49 +3802,79 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	VMOVUPS      Y3, 96(CX)
-	VMOVUPS      Y4, 128(CX)
-	VMOVUPS      Y5, 160(CX)
-	VMOVUPS      Y6, 192(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	VADDPS       160(BX), Y5, Y5
+	VADDPS       192(BX), Y6, Y6
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y7
+	VADDPS  Y7, Y0, Y0
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y7, Y1, Y1
+	VMOVUPS 64(BX), Y7
+	VADDPS  Y7, Y2, Y2
+	VMOVUPS 96(BX), Y7
+	VADDPS  Y7, Y3, Y3
+	VMOVUPS 128(BX), Y7
+	VADDPS  Y7, Y4, Y4
+	VMOVUPS 160(BX), Y7
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS 192(BX), Y7
+	VADDPS  Y7, Y6, Y6
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y7, Y7, Y7
+	VCMPPS $0x16, Y7, Y0, Y8
+	VANDPS Y8, Y0, Y0
+	VCMPPS $0x16, Y7, Y1, Y8
+	VANDPS Y8, Y1, Y1
+	VCMPPS $0x16, Y7, Y2, Y8
+	VANDPS Y8, Y2, Y2
+	VCMPPS $0x16, Y7, Y3, Y8
+	VANDPS Y8, Y3, Y3
+	VCMPPS $0x16, Y7, Y4, Y8
+	VANDPS Y8, Y4, Y4
+	VCMPPS $0x16, Y7, Y5, Y8
+	VANDPS Y8, Y5, Y5
+	VCMPPS $0x16, Y7, Y6, Y7
+	VANDPS Y7, Y6, Y6
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	VMOVUPS Y5, 160(CX)
+	VMOVUPS Y6, 192(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPS  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	VADDPS  96(CX), Y3, Y3
-	VMOVUPS Y3, 96(CX)
-	VADDPS  128(CX), Y4, Y4
-	VMOVUPS Y4, 128(CX)
-	VADDPS  160(CX), Y5, Y5
-	VMOVUPS Y5, 160(CX)
-	VADDPS  192(CX), Y6, Y6
-	VMOVUPS Y6, 192(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+224(SB), CX
@@ -3243,57 +3927,87 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y6, Y0, 192(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
+	VADDPS       128(SI), Y4, Y4
+	VADDPS       160(SI), Y5, Y5
+	VMOVUPS      (CX), Y7
+	VMASKMOVPS   192(SI), Y7, Y7
+	VADDPS       Y7, Y6, Y6
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y7
+	VADDPS     Y7, Y0, Y0
+	VMOVUPS    32(SI), Y7
+	VADDPS     Y7, Y1, Y1
+	VMOVUPS    64(SI), Y7
+	VADDPS     Y7, Y2, Y2
+	VMOVUPS    96(SI), Y7
+	VADDPS     Y7, Y3, Y3
+	VMOVUPS    128(SI), Y7
+	VADDPS     Y7, Y4, Y4
+	VMOVUPS    160(SI), Y7
+	VADDPS     Y7, Y5, Y5
+	VMOVUPS    (CX), Y7
+	VMASKMOVPS 192(SI), Y7, Y7
+	VADDPS     Y7, Y6, Y6
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y7, Y7, Y7
+	VCMPPS $0x16, Y7, Y0, Y8
+	VANDPS Y8, Y0, Y0
+	VCMPPS $0x16, Y7, Y1, Y8
+	VANDPS Y8, Y1, Y1
+	VCMPPS $0x16, Y7, Y2, Y8
+	VANDPS Y8, Y2, Y2
+	VCMPPS $0x16, Y7, Y3, Y8
+	VANDPS Y8, Y3, Y3
+	VCMPPS $0x16, Y7, Y4, Y8
+	VANDPS Y8, Y4, Y4
+	VCMPPS $0x16, Y7, Y5, Y8
+	VANDPS Y8, Y5, Y5
+	VCMPPS $0x16, Y7, Y6, Y7
+	VANDPS Y7, Y6, Y6
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    Y4, 128(DX)
+	VMOVUPS    Y5, 160(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y6, Y0, 192(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VADDPS     32(DX), Y1, Y1
-	VMOVUPS    Y1, 32(DX)
-	VADDPS     64(DX), Y2, Y2
-	VMOVUPS    Y2, 64(DX)
-	VADDPS     96(DX), Y3, Y3
-	VMOVUPS    Y3, 96(DX)
-	VADDPS     128(DX), Y4, Y4
-	VMOVUPS    Y4, 128(DX)
-	VADDPS     160(DX), Y5, Y5
-	VMOVUPS    Y5, 160(DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 192(DX), Y0, Y0
-	VADDPS     Y0, Y6, Y6
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, 192(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
-
-// func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x64(SB), NOSPLIT, $0-129
+TEXT ·microAVX2x1x64(SB), NOSPLIT, $0-153
 	MOVQ cols+120(FP), AX
 	CMPQ AX, $+64
 	JNE  edge
@@ -3346,52 +4060,85 @@ depth_loop:
 	DECQ         R8
 	JNZ          run_loop
 	MOVQ         cRow+104(FP), DX
-	MOVB         accumulate+128(FP), BL
-	TESTB        BL, BL
-	JNZ          add
-	VMOVUPS      Y0, (CX)
-	VMOVUPS      Y1, 32(CX)
-	VMOVUPS      Y2, 64(CX)
-	VMOVUPS      Y3, 96(CX)
-	VMOVUPS      Y4, 128(CX)
-	VMOVUPS      Y5, 160(CX)
-	VMOVUPS      Y6, 192(CX)
-	VMOVUPS      Y7, 224(CX)
-	ADDQ         DX, CX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          bias
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	VADDPS       160(BX), Y5, Y5
+	VADDPS       192(BX), Y6, Y6
+	VADDPS       224(BX), Y7, Y7
+	ADDQ         DX, BX
 
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), CX
-	MOVQ bTile+72(FP), DX
-	ADDQ DX, b+64(FP)
-	JMP  tile_loop
+bias:
+	MOVQ    bias+136(FP), BX
+	TESTQ   BX, BX
+	JZ      relu
+	VMOVUPS (BX), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(BX), Y8
+	VADDPS  Y8, Y1, Y1
+	VMOVUPS 64(BX), Y8
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS 96(BX), Y8
+	VADDPS  Y8, Y3, Y3
+	VMOVUPS 128(BX), Y8
+	VADDPS  Y8, Y4, Y4
+	VMOVUPS 160(BX), Y8
+	VADDPS  Y8, Y5, Y5
+	VMOVUPS 192(BX), Y8
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 224(BX), Y8
+	VADDPS  Y8, Y7, Y7
+
+relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    store
+	VXORPS Y8, Y8, Y8
+	VCMPPS $0x16, Y8, Y0, Y9
+	VANDPS Y9, Y0, Y0
+	VCMPPS $0x16, Y8, Y1, Y9
+	VANDPS Y9, Y1, Y1
+	VCMPPS $0x16, Y8, Y2, Y9
+	VANDPS Y9, Y2, Y2
+	VCMPPS $0x16, Y8, Y3, Y9
+	VANDPS Y9, Y3, Y3
+	VCMPPS $0x16, Y8, Y4, Y9
+	VANDPS Y9, Y4, Y4
+	VCMPPS $0x16, Y8, Y5, Y9
+	VANDPS Y9, Y5, Y5
+	VCMPPS $0x16, Y8, Y6, Y9
+	VANDPS Y9, Y6, Y6
+	VCMPPS $0x16, Y8, Y7, Y8
+	VANDPS Y8, Y7, Y7
+
+store:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	VMOVUPS Y5, 160(CX)
+	VMOVUPS Y6, 192(CX)
+	VMOVUPS Y7, 224(CX)
+	ADDQ    DX, CX
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+112(FP), CX
+	MOVQ    bTile+72(FP), DX
+	ADDQ    DX, b+64(FP)
+	MOVQ    biasTile+144(FP), DX
+	ADDQ    DX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPS  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	VADDPS  96(CX), Y3, Y3
-	VMOVUPS Y3, 96(CX)
-	VADDPS  128(CX), Y4, Y4
-	VMOVUPS Y4, 128(CX)
-	VADDPS  160(CX), Y5, Y5
-	VMOVUPS Y5, 160(CX)
-	VADDPS  192(CX), Y6, Y6
-	VMOVUPS Y6, 192(CX)
-	VADDPS  224(CX), Y7, Y7
-	VMOVUPS Y7, 224(CX)
-	ADDQ    DX, CX
-	JMP     next_tile
 
 edge:
 	LEAQ ones<>+256(SB), CX
@@ -3447,56 +4194,89 @@ edge_depth_loop:
 	DECQ         R9
 	JNZ          edge_run_loop
 	MOVQ         cRow+104(FP), BX
-	MOVB         accumulate+128(FP), SI
-	TESTB        SI, SI
-	JNZ          edge_add
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      (CX), Y0
-	VMASKMOVPS   Y7, Y0, 224(DX)
-	ADDQ         BX, DX
+	CMPB         accumulate+128(FP), $0x00
+	JEQ          edge_bias
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
+	VADDPS       128(SI), Y4, Y4
+	VADDPS       160(SI), Y5, Y5
+	VADDPS       192(SI), Y6, Y6
+	VMOVUPS      (CX), Y8
+	VMASKMOVPS   224(SI), Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         BX, SI
 
-edge_next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  edge_done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), AX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  edge_tile_loop
+edge_bias:
+	MOVQ       bias+136(FP), SI
+	TESTQ      SI, SI
+	JZ         edge_relu
+	VMOVUPS    (SI), Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(SI), Y8
+	VADDPS     Y8, Y1, Y1
+	VMOVUPS    64(SI), Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    96(SI), Y8
+	VADDPS     Y8, Y3, Y3
+	VMOVUPS    128(SI), Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    160(SI), Y8
+	VADDPS     Y8, Y5, Y5
+	VMOVUPS    192(SI), Y8
+	VADDPS     Y8, Y6, Y6
+	VMOVUPS    (CX), Y8
+	VMASKMOVPS 224(SI), Y8, Y8
+	VADDPS     Y8, Y7, Y7
+
+edge_relu:
+	CMPB   relu+152(FP), $0x00
+	JEQ    edge_store
+	VXORPS Y8, Y8, Y8
+	VCMPPS $0x16, Y8, Y0, Y9
+	VANDPS Y9, Y0, Y0
+	VCMPPS $0x16, Y8, Y1, Y9
+	VANDPS Y9, Y1, Y1
+	VCMPPS $0x16, Y8, Y2, Y9
+	VANDPS Y9, Y2, Y2
+	VCMPPS $0x16, Y8, Y3, Y9
+	VANDPS Y9, Y3, Y3
+	VCMPPS $0x16, Y8, Y4, Y9
+	VANDPS Y9, Y4, Y4
+	VCMPPS $0x16, Y8, Y5, Y9
+	VANDPS Y9, Y5, Y5
+	VCMPPS $0x16, Y8, Y6, Y9
+	VANDPS Y9, Y6, Y6
+	VCMPPS $0x16, Y8, Y7, Y8
+	VANDPS Y8, Y7, Y7
+
+edge_store:
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    Y4, 128(DX)
+	VMOVUPS    Y5, 160(DX)
+	VMOVUPS    Y6, 192(DX)
+	VMOVUPS    (CX), Y0
+	VMASKMOVPS Y7, Y0, 224(DX)
+	ADDQ       BX, DX
+	CMPQ       tiles+0(FP), $0x01
+	JEQ        edge_done
+	DECQ       tiles+0(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+112(FP), DX
+	MOVQ       bTile+72(FP), BX
+	ADDQ       BX, b+64(FP)
+	MOVQ       biasTile+144(FP), BX
+	ADDQ       BX, bias+136(FP)
+	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
-
-edge_add:
-	VADDPS     (DX), Y0, Y0
-	VMOVUPS    Y0, (DX)
-	VADDPS     32(DX), Y1, Y1
-	VMOVUPS    Y1, 32(DX)
-	VADDPS     64(DX), Y2, Y2
-	VMOVUPS    Y2, 64(DX)
-	VADDPS     96(DX), Y3, Y3
-	VMOVUPS    Y3, 96(DX)
-	VADDPS     128(DX), Y4, Y4
-	VMOVUPS    Y4, 128(DX)
-	VADDPS     160(DX), Y5, Y5
-	VMOVUPS    Y5, 160(DX)
-	VADDPS     192(DX), Y6, Y6
-	VMOVUPS    Y6, 192(DX)
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS 224(DX), Y0, Y0
-	VADDPS     Y0, Y7, Y7
-	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 224(DX)
-	ADDQ       BX, DX
-	JMP        edge_next_tile
 
 // func peakAVX2(iterations int)
 // Requires: AVX, FMA3

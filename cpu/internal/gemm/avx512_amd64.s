@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -46,35 +46,50 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x16, Z2, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z2, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -95,9 +110,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -133,32 +148,44 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z1, Z1, Z1
+	VCMPPS    $0x16, Z1, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -176,9 +203,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -214,32 +241,44 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y1
+	VADDPS    Y1, Y0, Y0
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y1, Y1, Y1
+	VCMPPS    $0x16, Y1, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -257,9 +296,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -304,43 +343,62 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z3, Z3
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z4, Z4, Z4
+	VCMPPS    $0x16, Z4, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z4, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z4, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z4, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
 	VMOVUPS Z2, (DX)
 	VMOVUPS Z3, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R11
@@ -364,9 +422,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -404,37 +462,51 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z2, Z1, Z1
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z2, Z2, Z2
+	VCMPPS    $0x16, Z2, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z2, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R11
@@ -453,9 +525,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -493,37 +565,51 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y2
+	VADDPS    Y2, Y0, Y0
+	VADDPS    Y2, Y1, Y1
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y2, Y2, Y2
+	VCMPPS    $0x16, Y2, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y2, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R11
@@ -542,9 +628,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -594,10 +680,51 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z5, Z5
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z6, Z6, Z6
+	VCMPPS    $0x16, Z6, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z6, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z6, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z6, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z6, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z6, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -607,38 +734,20 @@ finish:
 	VMOVUPS Z4, (DX)
 	VMOVUPS Z5, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R11
@@ -665,9 +774,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -707,42 +816,58 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z3, Z2, Z2
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z3, Z3, Z3
+	VCMPPS    $0x16, Z3, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z3, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z3, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z2, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R11
@@ -762,9 +887,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -804,42 +929,58 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y3
+	VADDPS    Y3, Y0, Y0
+	VADDPS    Y3, Y1, Y1
+	VADDPS    Y3, Y2, Y2
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x16, Y3, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y3, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y3, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y2, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R11
@@ -859,9 +1000,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -920,10 +1061,60 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z7, Z7
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z8, Z8, Z8
+	VCMPPS    $0x16, Z8, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z8, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z8, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z8, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z8, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z8, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z8, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z8, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -936,43 +1127,20 @@ finish:
 	VMOVUPS Z6, (DX)
 	VMOVUPS Z7, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1004,9 +1172,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -1052,10 +1220,43 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z2, Z2
+	VADDPS    Z4, Z3, Z3
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z4, Z4, Z4
+	VCMPPS    $0x16, Z4, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z4, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z4, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z4, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -1064,35 +1265,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z3, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1115,9 +1301,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -1163,10 +1349,43 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y4
+	VADDPS    Y4, Y0, Y0
+	VADDPS    Y4, Y1, Y1
+	VADDPS    Y4, Y2, Y2
+	VADDPS    Y4, Y3, Y3
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x16, Y4, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y4, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y4, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y4, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -1175,35 +1394,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y3, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1226,9 +1430,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -1292,10 +1496,69 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z9, Z9
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z10, Z10, Z10
+	VCMPPS    $0x16, Z10, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z10, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z10, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z10, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z10, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z10, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z10, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z10, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z10, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z10, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -1311,48 +1574,20 @@ finish:
 	VMOVUPS Z8, (DX)
 	VMOVUPS Z9, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1387,9 +1622,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -1437,10 +1672,48 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	VADDPS    Z5, Z3, Z3
+	VADDPS    Z5, Z4, Z4
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z5, Z5, Z5
+	VCMPPS    $0x16, Z5, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z5, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z5, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z5, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z5, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -1451,38 +1724,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z4, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1506,9 +1761,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -1556,10 +1811,48 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y5
+	VADDPS    Y5, Y0, Y0
+	VADDPS    Y5, Y1, Y1
+	VADDPS    Y5, Y2, Y2
+	VADDPS    Y5, Y3, Y3
+	VADDPS    Y5, Y4, Y4
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x16, Y5, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y5, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y5, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y5, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y5, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -1570,38 +1863,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y4, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1625,9 +1900,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -1696,10 +1971,78 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z11, Z11
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z12, Z12, Z12
+	VCMPPS    $0x16, Z12, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z12, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z12, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z12, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z12, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z12, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z12, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z12, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z12, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z12, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z12, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z12, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -1718,53 +2061,20 @@ finish:
 	VMOVUPS Z10, (DX)
 	VMOVUPS Z11, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1802,9 +2112,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -1854,10 +2164,53 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z4, Z4
+	VADDPS    Z6, Z5, Z5
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z6, Z6, Z6
+	VCMPPS    $0x16, Z6, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z6, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z6, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z6, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z6, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z6, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -1870,41 +2223,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z5, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -1929,9 +2261,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -1981,10 +2313,53 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y6
+	VADDPS    Y6, Y0, Y0
+	VADDPS    Y6, Y1, Y1
+	VADDPS    Y6, Y2, Y2
+	VADDPS    Y6, Y3, Y3
+	VADDPS    Y6, Y4, Y4
+	VADDPS    Y6, Y5, Y5
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y6, Y6, Y6
+	VCMPPS    $0x16, Y6, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y6, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y6, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y6, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y6, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y6, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -1997,41 +2372,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y5, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R12
@@ -2056,9 +2410,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -2136,10 +2490,87 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z13, Z13
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z14, Z14, Z14
+	VCMPPS    $0x16, Z14, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z14, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z14, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z14, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z14, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z14, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z14, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z14, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z14, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z14, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z14, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z14, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z14, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z14, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -2161,58 +2592,20 @@ finish:
 	VMOVUPS Z12, (DX)
 	VMOVUPS Z13, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -2255,9 +2648,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -2313,10 +2706,58 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z4, Z4
+	VADDPS    Z7, Z5, Z5
+	VADDPS    Z7, Z6, Z6
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z7, Z7, Z7
+	VCMPPS    $0x16, Z7, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z7, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z7, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z7, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z7, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z7, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z7, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -2331,44 +2772,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z6, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -2396,9 +2813,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -2454,10 +2871,58 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y7
+	VADDPS    Y7, Y0, Y0
+	VADDPS    Y7, Y1, Y1
+	VADDPS    Y7, Y2, Y2
+	VADDPS    Y7, Y3, Y3
+	VADDPS    Y7, Y4, Y4
+	VADDPS    Y7, Y5, Y5
+	VADDPS    Y7, Y6, Y6
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y7, Y7, Y7
+	VCMPPS    $0x16, Y7, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y7, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y7, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y7, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y7, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y7, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y7, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -2472,44 +2937,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y6, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -2537,9 +2978,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -2652,10 +3093,96 @@ next:
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+	VADDPS (SI), Z14, Z14
+	VADDPS 64(SI), Z15, K1, Z15
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(SI), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z3, Z3
+	VADDPS    Z16, Z5, Z5
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z9, Z9
+	VADDPS    Z16, Z11, Z11
+	VADDPS    Z16, Z13, Z13
+	VADDPS    Z16, Z15, Z15
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z16, Z16, Z16
+	VCMPPS    $0x16, Z16, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z16, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z16, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z16, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z16, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z16, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z16, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z16, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z16, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z16, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z16, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z16, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z16, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z16, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+	VCMPPS    $0x16, Z16, Z14, K2
+	VMOVAPS.Z Z14, K2, Z14
+	VCMPPS    $0x16, Z16, Z15, K2
+	VMOVAPS.Z Z15, K2, Z15
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -2680,63 +3207,20 @@ finish:
 	VMOVUPS Z14, (DX)
 	VMOVUPS Z15, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(DX), Z15, K1, Z15
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -2812,9 +3296,9 @@ edge_next:
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -2872,10 +3356,63 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+	VADDPS (SI), Z7, K1, Z7
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z6, Z6
+	VADDPS    Z8, Z7, Z7
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z8, Z8, Z8
+	VCMPPS    $0x16, Z8, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z8, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z8, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z8, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z8, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z8, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z8, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z8, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -2892,47 +3429,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z7, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -2961,9 +3471,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -3021,10 +3531,63 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+	VADDPS (SI), Y7, K1, Y7
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y8
+	VADDPS    Y8, Y0, Y0
+	VADDPS    Y8, Y1, Y1
+	VADDPS    Y8, Y2, Y2
+	VADDPS    Y8, Y3, Y3
+	VADDPS    Y8, Y4, Y4
+	VADDPS    Y8, Y5, Y5
+	VADDPS    Y8, Y6, Y6
+	VADDPS    Y8, Y7, Y7
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y8, Y8, Y8
+	VCMPPS    $0x16, Y8, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y8, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y8, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y8, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y8, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y8, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y8, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+	VCMPPS    $0x16, Y8, Y7, K2
+	VMOVAPS.Z Y7, K2, Y7
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -3041,47 +3604,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y7, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -3110,9 +3646,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -3233,10 +3769,105 @@ next:
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+	VADDPS (SI), Z14, Z14
+	VADDPS 64(SI), Z15, K1, Z15
+	ADDQ   BX, SI
+	VADDPS (SI), Z16, Z16
+	VADDPS 64(SI), Z17, K1, Z17
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 64(SI), K1, Z18
+	VADDPS    Z18, Z1, Z1
+	VADDPS    Z18, Z3, Z3
+	VADDPS    Z18, Z5, Z5
+	VADDPS    Z18, Z7, Z7
+	VADDPS    Z18, Z9, Z9
+	VADDPS    Z18, Z11, Z11
+	VADDPS    Z18, Z13, Z13
+	VADDPS    Z18, Z15, Z15
+	VADDPS    Z18, Z17, Z17
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z18, Z18, Z18
+	VCMPPS    $0x16, Z18, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z18, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z18, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z18, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z18, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z18, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z18, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z18, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z18, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z18, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z18, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z18, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z18, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z18, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+	VCMPPS    $0x16, Z18, Z14, K2
+	VMOVAPS.Z Z14, K2, Z14
+	VCMPPS    $0x16, Z18, Z15, K2
+	VMOVAPS.Z Z15, K2, Z15
+	VCMPPS    $0x16, Z18, Z16, K2
+	VMOVAPS.Z Z16, K2, Z16
+	VCMPPS    $0x16, Z18, Z17, K2
+	VMOVAPS.Z Z17, K2, Z17
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -3264,68 +3895,20 @@ finish:
 	VMOVUPS Z16, (DX)
 	VMOVUPS Z17, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(DX), Z15, K1, Z15
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(DX), Z17, K1, Z17
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -3407,9 +3990,9 @@ edge_next:
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -3469,10 +4052,68 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+	VADDPS (SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, K1, Z8
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z4, Z4
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z6, Z6
+	VADDPS    Z9, Z7, Z7
+	VADDPS    Z9, Z8, Z8
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z9, Z9, Z9
+	VCMPPS    $0x16, Z9, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z9, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z9, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z9, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z9, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z9, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z9, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z9, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z9, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -3491,50 +4132,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z8, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -3564,9 +4175,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -3626,10 +4237,68 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+	VADDPS (SI), Y7, K1, Y7
+	ADDQ   BX, SI
+	VADDPS (SI), Y8, K1, Y8
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y9
+	VADDPS    Y9, Y0, Y0
+	VADDPS    Y9, Y1, Y1
+	VADDPS    Y9, Y2, Y2
+	VADDPS    Y9, Y3, Y3
+	VADDPS    Y9, Y4, Y4
+	VADDPS    Y9, Y5, Y5
+	VADDPS    Y9, Y6, Y6
+	VADDPS    Y9, Y7, Y7
+	VADDPS    Y9, Y8, Y8
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y9, Y9, Y9
+	VCMPPS    $0x16, Y9, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y9, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y9, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y9, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y9, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y9, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y9, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+	VCMPPS    $0x16, Y9, Y7, K2
+	VMOVAPS.Z Y7, K2, Y7
+	VCMPPS    $0x16, Y9, Y8, K2
+	VMOVAPS.Z Y8, K2, Y8
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -3648,50 +4317,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y8, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R13
@@ -3721,9 +4360,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -3856,10 +4495,114 @@ next:
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+	VADDPS (SI), Z14, Z14
+	VADDPS 64(SI), Z15, K1, Z15
+	ADDQ   BX, SI
+	VADDPS (SI), Z16, Z16
+	VADDPS 64(SI), Z17, K1, Z17
+	ADDQ   BX, SI
+	VADDPS (SI), Z18, Z18
+	VADDPS 64(SI), Z19, K1, Z19
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z6, Z6
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z10, Z10
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z16, Z16
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 64(SI), K1, Z20
+	VADDPS    Z20, Z1, Z1
+	VADDPS    Z20, Z3, Z3
+	VADDPS    Z20, Z5, Z5
+	VADDPS    Z20, Z7, Z7
+	VADDPS    Z20, Z9, Z9
+	VADDPS    Z20, Z11, Z11
+	VADDPS    Z20, Z13, Z13
+	VADDPS    Z20, Z15, Z15
+	VADDPS    Z20, Z17, Z17
+	VADDPS    Z20, Z19, Z19
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z20, Z20, Z20
+	VCMPPS    $0x16, Z20, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z20, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z20, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z20, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z20, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z20, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z20, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z20, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z20, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z20, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z20, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z20, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z20, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z20, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+	VCMPPS    $0x16, Z20, Z14, K2
+	VMOVAPS.Z Z14, K2, Z14
+	VCMPPS    $0x16, Z20, Z15, K2
+	VMOVAPS.Z Z15, K2, Z15
+	VCMPPS    $0x16, Z20, Z16, K2
+	VMOVAPS.Z Z16, K2, Z16
+	VCMPPS    $0x16, Z20, Z17, K2
+	VMOVAPS.Z Z17, K2, Z17
+	VCMPPS    $0x16, Z20, Z18, K2
+	VMOVAPS.Z Z18, K2, Z18
+	VCMPPS    $0x16, Z20, Z19, K2
+	VMOVAPS.Z Z19, K2, Z19
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -3890,73 +4633,20 @@ finish:
 	VMOVUPS Z18, (DX)
 	VMOVUPS Z19, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(DX), Z15, K1, Z15
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(DX), Z17, K1, Z17
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(DX), Z19, K1, Z19
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -4046,9 +4736,9 @@ edge_next:
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -4114,10 +4804,73 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+	VADDPS (SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, K1, Z8
+	ADDQ   BX, SI
+	VADDPS (SI), Z9, K1, Z9
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z8, Z8
+	VADDPS    Z10, Z9, Z9
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z10, Z10, Z10
+	VCMPPS    $0x16, Z10, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z10, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z10, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z10, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z10, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z10, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z10, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z10, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z10, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z10, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -4138,53 +4891,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z9, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -4217,9 +4937,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -4285,10 +5005,73 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+	VADDPS (SI), Y7, K1, Y7
+	ADDQ   BX, SI
+	VADDPS (SI), Y8, K1, Y8
+	ADDQ   BX, SI
+	VADDPS (SI), Y9, K1, Y9
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y10
+	VADDPS    Y10, Y0, Y0
+	VADDPS    Y10, Y1, Y1
+	VADDPS    Y10, Y2, Y2
+	VADDPS    Y10, Y3, Y3
+	VADDPS    Y10, Y4, Y4
+	VADDPS    Y10, Y5, Y5
+	VADDPS    Y10, Y6, Y6
+	VADDPS    Y10, Y7, Y7
+	VADDPS    Y10, Y8, Y8
+	VADDPS    Y10, Y9, Y9
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y10, Y10, Y10
+	VCMPPS    $0x16, Y10, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y10, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y10, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y10, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y10, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y10, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y10, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+	VCMPPS    $0x16, Y10, Y7, K2
+	VMOVAPS.Z Y7, K2, Y7
+	VCMPPS    $0x16, Y10, Y8, K2
+	VMOVAPS.Z Y8, K2, Y8
+	VCMPPS    $0x16, Y10, Y9, K2
+	VMOVAPS.Z Y9, K2, Y9
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -4309,53 +5092,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y9, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -4388,9 +5138,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -4531,10 +5281,123 @@ next:
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+	VADDPS (SI), Z14, Z14
+	VADDPS 64(SI), Z15, K1, Z15
+	ADDQ   BX, SI
+	VADDPS (SI), Z16, Z16
+	VADDPS 64(SI), Z17, K1, Z17
+	ADDQ   BX, SI
+	VADDPS (SI), Z18, Z18
+	VADDPS 64(SI), Z19, K1, Z19
+	ADDQ   BX, SI
+	VADDPS (SI), Z20, Z20
+	VADDPS 64(SI), Z21, K1, Z21
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z22
+	VADDPS    Z22, Z0, Z0
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z8, Z8
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z12, Z12
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z18, Z18
+	VADDPS    Z22, Z20, Z20
+	VMOVUPS.Z 64(SI), K1, Z22
+	VADDPS    Z22, Z1, Z1
+	VADDPS    Z22, Z3, Z3
+	VADDPS    Z22, Z5, Z5
+	VADDPS    Z22, Z7, Z7
+	VADDPS    Z22, Z9, Z9
+	VADDPS    Z22, Z11, Z11
+	VADDPS    Z22, Z13, Z13
+	VADDPS    Z22, Z15, Z15
+	VADDPS    Z22, Z17, Z17
+	VADDPS    Z22, Z19, Z19
+	VADDPS    Z22, Z21, Z21
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z22, Z22, Z22
+	VCMPPS    $0x16, Z22, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z22, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z22, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z22, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z22, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z22, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z22, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z22, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z22, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z22, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z22, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z22, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z22, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z22, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+	VCMPPS    $0x16, Z22, Z14, K2
+	VMOVAPS.Z Z14, K2, Z14
+	VCMPPS    $0x16, Z22, Z15, K2
+	VMOVAPS.Z Z15, K2, Z15
+	VCMPPS    $0x16, Z22, Z16, K2
+	VMOVAPS.Z Z16, K2, Z16
+	VCMPPS    $0x16, Z22, Z17, K2
+	VMOVAPS.Z Z17, K2, Z17
+	VCMPPS    $0x16, Z22, Z18, K2
+	VMOVAPS.Z Z18, K2, Z18
+	VCMPPS    $0x16, Z22, Z19, K2
+	VMOVAPS.Z Z19, K2, Z19
+	VCMPPS    $0x16, Z22, Z20, K2
+	VMOVAPS.Z Z20, K2, Z20
+	VCMPPS    $0x16, Z22, Z21, K2
+	VMOVAPS.Z Z21, K2, Z21
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -4568,78 +5431,20 @@ finish:
 	VMOVUPS Z20, (DX)
 	VMOVUPS Z21, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(DX), Z15, K1, Z15
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(DX), Z17, K1, Z17
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(DX), Z19, K1, Z19
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(DX), Z21, K1, Z21
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -4735,9 +5540,9 @@ edge_next:
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -4805,10 +5610,78 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+	VADDPS (SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, K1, Z8
+	ADDQ   BX, SI
+	VADDPS (SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, K1, Z10
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z6, Z6
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z8, Z8
+	VADDPS    Z11, Z9, Z9
+	VADDPS    Z11, Z10, Z10
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z11, Z11, Z11
+	VCMPPS    $0x16, Z11, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z11, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z11, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z11, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z11, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z11, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z11, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z11, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z11, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z11, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z11, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -4831,56 +5704,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z10, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -4914,9 +5751,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -4984,10 +5821,78 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+	VADDPS (SI), Y7, K1, Y7
+	ADDQ   BX, SI
+	VADDPS (SI), Y8, K1, Y8
+	ADDQ   BX, SI
+	VADDPS (SI), Y9, K1, Y9
+	ADDQ   BX, SI
+	VADDPS (SI), Y10, K1, Y10
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y11
+	VADDPS    Y11, Y0, Y0
+	VADDPS    Y11, Y1, Y1
+	VADDPS    Y11, Y2, Y2
+	VADDPS    Y11, Y3, Y3
+	VADDPS    Y11, Y4, Y4
+	VADDPS    Y11, Y5, Y5
+	VADDPS    Y11, Y6, Y6
+	VADDPS    Y11, Y7, Y7
+	VADDPS    Y11, Y8, Y8
+	VADDPS    Y11, Y9, Y9
+	VADDPS    Y11, Y10, Y10
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y11, Y11, Y11
+	VCMPPS    $0x16, Y11, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y11, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y11, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y11, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y11, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y11, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y11, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+	VCMPPS    $0x16, Y11, Y7, K2
+	VMOVAPS.Z Y7, K2, Y7
+	VCMPPS    $0x16, Y11, Y8, K2
+	VMOVAPS.Z Y8, K2, Y8
+	VCMPPS    $0x16, Y11, Y9, K2
+	VMOVAPS.Z Y9, K2, Y9
+	VCMPPS    $0x16, Y11, Y10, K2
+	VMOVAPS.Z Y10, K2, Y10
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -5010,56 +5915,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y10, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -5093,9 +5962,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -5244,10 +6113,132 @@ next:
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+	VADDPS (SI), Z14, Z14
+	VADDPS 64(SI), Z15, K1, Z15
+	ADDQ   BX, SI
+	VADDPS (SI), Z16, Z16
+	VADDPS 64(SI), Z17, K1, Z17
+	ADDQ   BX, SI
+	VADDPS (SI), Z18, Z18
+	VADDPS 64(SI), Z19, K1, Z19
+	ADDQ   BX, SI
+	VADDPS (SI), Z20, Z20
+	VADDPS 64(SI), Z21, K1, Z21
+	ADDQ   BX, SI
+	VADDPS (SI), Z22, Z22
+	VADDPS 64(SI), Z23, K1, Z23
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 64(SI), K1, Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z17, Z17
+	VADDPS    Z24, Z19, Z19
+	VADDPS    Z24, Z21, Z21
+	VADDPS    Z24, Z23, Z23
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z24, Z24, Z24
+	VCMPPS    $0x16, Z24, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z24, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z24, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z24, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z24, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z24, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z24, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z24, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z24, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z24, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z24, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z24, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z24, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z24, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+	VCMPPS    $0x16, Z24, Z14, K2
+	VMOVAPS.Z Z14, K2, Z14
+	VCMPPS    $0x16, Z24, Z15, K2
+	VMOVAPS.Z Z15, K2, Z15
+	VCMPPS    $0x16, Z24, Z16, K2
+	VMOVAPS.Z Z16, K2, Z16
+	VCMPPS    $0x16, Z24, Z17, K2
+	VMOVAPS.Z Z17, K2, Z17
+	VCMPPS    $0x16, Z24, Z18, K2
+	VMOVAPS.Z Z18, K2, Z18
+	VCMPPS    $0x16, Z24, Z19, K2
+	VMOVAPS.Z Z19, K2, Z19
+	VCMPPS    $0x16, Z24, Z20, K2
+	VMOVAPS.Z Z20, K2, Z20
+	VCMPPS    $0x16, Z24, Z21, K2
+	VMOVAPS.Z Z21, K2, Z21
+	VCMPPS    $0x16, Z24, Z22, K2
+	VMOVAPS.Z Z22, K2, Z22
+	VCMPPS    $0x16, Z24, Z23, K2
+	VMOVAPS.Z Z23, K2, Z23
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -5284,83 +6275,20 @@ finish:
 	VMOVUPS Z22, (DX)
 	VMOVUPS Z23, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(DX), Z15, K1, Z15
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(DX), Z17, K1, Z17
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(DX), Z19, K1, Z19
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(DX), Z21, K1, Z21
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z22, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(DX), Z23, K1, Z23
-	VMOVUPS Z23, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -5462,9 +6390,9 @@ edge_next:
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -5534,10 +6462,83 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+	VADDPS (SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, K1, Z8
+	ADDQ   BX, SI
+	VADDPS (SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, K1, Z10
+	ADDQ   BX, SI
+	VADDPS (SI), Z11, K1, Z11
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z10, Z10
+	VADDPS    Z12, Z11, Z11
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z12, Z12, Z12
+	VCMPPS    $0x16, Z12, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z12, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z12, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z12, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z12, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z12, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z12, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z12, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z12, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z12, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z12, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z12, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -5562,59 +6563,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z11, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -5649,9 +6611,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -5721,10 +6683,83 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+	VADDPS (SI), Y7, K1, Y7
+	ADDQ   BX, SI
+	VADDPS (SI), Y8, K1, Y8
+	ADDQ   BX, SI
+	VADDPS (SI), Y9, K1, Y9
+	ADDQ   BX, SI
+	VADDPS (SI), Y10, K1, Y10
+	ADDQ   BX, SI
+	VADDPS (SI), Y11, K1, Y11
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y12
+	VADDPS    Y12, Y0, Y0
+	VADDPS    Y12, Y1, Y1
+	VADDPS    Y12, Y2, Y2
+	VADDPS    Y12, Y3, Y3
+	VADDPS    Y12, Y4, Y4
+	VADDPS    Y12, Y5, Y5
+	VADDPS    Y12, Y6, Y6
+	VADDPS    Y12, Y7, Y7
+	VADDPS    Y12, Y8, Y8
+	VADDPS    Y12, Y9, Y9
+	VADDPS    Y12, Y10, Y10
+	VADDPS    Y12, Y11, Y11
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y12, Y12, Y12
+	VCMPPS    $0x16, Y12, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y12, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y12, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y12, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y12, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y12, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y12, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+	VCMPPS    $0x16, Y12, Y7, K2
+	VMOVAPS.Z Y7, K2, Y7
+	VCMPPS    $0x16, Y12, Y8, K2
+	VMOVAPS.Z Y8, K2, Y8
+	VCMPPS    $0x16, Y12, Y9, K2
+	VMOVAPS.Z Y9, K2, Y9
+	VCMPPS    $0x16, Y12, Y10, K2
+	VMOVAPS.Z Y10, K2, Y10
+	VCMPPS    $0x16, Y12, Y11, K2
+	VMOVAPS.Z Y11, K2, Y11
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -5749,59 +6784,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y11, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R14
@@ -5836,9 +6832,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x13x32(SB), NOSPLIT, $8-129
+TEXT ·microAVX512x13x32(SB), NOSPLIT, $8-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -5999,10 +6995,141 @@ next:
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+	VADDPS (SI), Z14, Z14
+	VADDPS 64(SI), Z15, K1, Z15
+	ADDQ   BX, SI
+	VADDPS (SI), Z16, Z16
+	VADDPS 64(SI), Z17, K1, Z17
+	ADDQ   BX, SI
+	VADDPS (SI), Z18, Z18
+	VADDPS 64(SI), Z19, K1, Z19
+	ADDQ   BX, SI
+	VADDPS (SI), Z20, Z20
+	VADDPS 64(SI), Z21, K1, Z21
+	ADDQ   BX, SI
+	VADDPS (SI), Z22, Z22
+	VADDPS 64(SI), Z23, K1, Z23
+	ADDQ   BX, SI
+	VADDPS (SI), Z24, Z24
+	VADDPS 64(SI), Z25, K1, Z25
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z26
+	VADDPS    Z26, Z0, Z0
+	VADDPS    Z26, Z2, Z2
+	VADDPS    Z26, Z4, Z4
+	VADDPS    Z26, Z6, Z6
+	VADDPS    Z26, Z8, Z8
+	VADDPS    Z26, Z10, Z10
+	VADDPS    Z26, Z12, Z12
+	VADDPS    Z26, Z14, Z14
+	VADDPS    Z26, Z16, Z16
+	VADDPS    Z26, Z18, Z18
+	VADDPS    Z26, Z20, Z20
+	VADDPS    Z26, Z22, Z22
+	VADDPS    Z26, Z24, Z24
+	VMOVUPS.Z 64(SI), K1, Z26
+	VADDPS    Z26, Z1, Z1
+	VADDPS    Z26, Z3, Z3
+	VADDPS    Z26, Z5, Z5
+	VADDPS    Z26, Z7, Z7
+	VADDPS    Z26, Z9, Z9
+	VADDPS    Z26, Z11, Z11
+	VADDPS    Z26, Z13, Z13
+	VADDPS    Z26, Z15, Z15
+	VADDPS    Z26, Z17, Z17
+	VADDPS    Z26, Z19, Z19
+	VADDPS    Z26, Z21, Z21
+	VADDPS    Z26, Z23, Z23
+	VADDPS    Z26, Z25, Z25
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z26, Z26, Z26
+	VCMPPS    $0x16, Z26, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z26, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z26, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z26, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z26, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z26, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z26, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z26, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z26, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z26, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z26, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z26, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z26, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z26, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+	VCMPPS    $0x16, Z26, Z14, K2
+	VMOVAPS.Z Z14, K2, Z14
+	VCMPPS    $0x16, Z26, Z15, K2
+	VMOVAPS.Z Z15, K2, Z15
+	VCMPPS    $0x16, Z26, Z16, K2
+	VMOVAPS.Z Z16, K2, Z16
+	VCMPPS    $0x16, Z26, Z17, K2
+	VMOVAPS.Z Z17, K2, Z17
+	VCMPPS    $0x16, Z26, Z18, K2
+	VMOVAPS.Z Z18, K2, Z18
+	VCMPPS    $0x16, Z26, Z19, K2
+	VMOVAPS.Z Z19, K2, Z19
+	VCMPPS    $0x16, Z26, Z20, K2
+	VMOVAPS.Z Z20, K2, Z20
+	VCMPPS    $0x16, Z26, Z21, K2
+	VMOVAPS.Z Z21, K2, Z21
+	VCMPPS    $0x16, Z26, Z22, K2
+	VMOVAPS.Z Z22, K2, Z22
+	VCMPPS    $0x16, Z26, Z23, K2
+	VMOVAPS.Z Z23, K2, Z23
+	VCMPPS    $0x16, Z26, Z24, K2
+	VMOVAPS.Z Z24, K2, Z24
+	VCMPPS    $0x16, Z26, Z25, K2
+	VMOVAPS.Z Z25, K2, Z25
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -6042,88 +7169,20 @@ finish:
 	VMOVUPS Z24, (DX)
 	VMOVUPS Z25, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(DX), Z15, K1, Z15
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(DX), Z17, K1, Z17
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(DX), Z19, K1, Z19
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(DX), Z21, K1, Z21
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z22, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(DX), Z23, K1, Z23
-	VMOVUPS Z23, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z24, Z24
-	VMOVUPS Z24, (DX)
-	VADDPS  64(DX), Z25, K1, Z25
-	VMOVUPS Z25, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R15
@@ -6233,9 +7292,9 @@ edge_next:
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -6311,10 +7370,88 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+	VADDPS (SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, K1, Z8
+	ADDQ   BX, SI
+	VADDPS (SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, K1, Z10
+	ADDQ   BX, SI
+	VADDPS (SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, K1, Z12
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z2, Z2
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z4, Z4
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z6, Z6
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z8, Z8
+	VADDPS    Z13, Z9, Z9
+	VADDPS    Z13, Z10, Z10
+	VADDPS    Z13, Z11, Z11
+	VADDPS    Z13, Z12, Z12
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z13, Z13, Z13
+	VCMPPS    $0x16, Z13, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z13, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z13, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z13, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z13, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z13, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z13, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z13, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z13, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z13, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z13, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z13, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z13, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -6341,62 +7478,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z12, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R15
@@ -6434,9 +7529,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -6512,10 +7607,88 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+	VADDPS (SI), Y7, K1, Y7
+	ADDQ   BX, SI
+	VADDPS (SI), Y8, K1, Y8
+	ADDQ   BX, SI
+	VADDPS (SI), Y9, K1, Y9
+	ADDQ   BX, SI
+	VADDPS (SI), Y10, K1, Y10
+	ADDQ   BX, SI
+	VADDPS (SI), Y11, K1, Y11
+	ADDQ   BX, SI
+	VADDPS (SI), Y12, K1, Y12
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y13
+	VADDPS    Y13, Y0, Y0
+	VADDPS    Y13, Y1, Y1
+	VADDPS    Y13, Y2, Y2
+	VADDPS    Y13, Y3, Y3
+	VADDPS    Y13, Y4, Y4
+	VADDPS    Y13, Y5, Y5
+	VADDPS    Y13, Y6, Y6
+	VADDPS    Y13, Y7, Y7
+	VADDPS    Y13, Y8, Y8
+	VADDPS    Y13, Y9, Y9
+	VADDPS    Y13, Y10, Y10
+	VADDPS    Y13, Y11, Y11
+	VADDPS    Y13, Y12, Y12
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y13, Y13, Y13
+	VCMPPS    $0x16, Y13, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y13, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y13, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y13, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y13, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y13, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y13, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+	VCMPPS    $0x16, Y13, Y7, K2
+	VMOVAPS.Z Y7, K2, Y7
+	VCMPPS    $0x16, Y13, Y8, K2
+	VMOVAPS.Z Y8, K2, Y8
+	VCMPPS    $0x16, Y13, Y9, K2
+	VMOVAPS.Z Y9, K2, Y9
+	VCMPPS    $0x16, Y13, Y10, K2
+	VMOVAPS.Z Y10, K2, Y10
+	VCMPPS    $0x16, Y13, Y11, K2
+	VMOVAPS.Z Y11, K2, Y11
+	VCMPPS    $0x16, Y13, Y12, K2
+	VMOVAPS.Z Y12, K2, Y12
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -6542,62 +7715,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y12, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y12, K1, Y12
-	VMOVUPS Y12, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R15
@@ -6635,9 +7766,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x14x32(SB), NOSPLIT, $8-129
+TEXT ·microAVX512x14x32(SB), NOSPLIT, $8-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
@@ -6806,10 +7937,150 @@ next:
 	JNZ  run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, Z2
+	VADDPS 64(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, Z4
+	VADDPS 64(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, Z6
+	VADDPS 64(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, Z8
+	VADDPS 64(SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, Z10
+	VADDPS 64(SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, Z12
+	VADDPS 64(SI), Z13, K1, Z13
+	ADDQ   BX, SI
+	VADDPS (SI), Z14, Z14
+	VADDPS 64(SI), Z15, K1, Z15
+	ADDQ   BX, SI
+	VADDPS (SI), Z16, Z16
+	VADDPS 64(SI), Z17, K1, Z17
+	ADDQ   BX, SI
+	VADDPS (SI), Z18, Z18
+	VADDPS 64(SI), Z19, K1, Z19
+	ADDQ   BX, SI
+	VADDPS (SI), Z20, Z20
+	VADDPS 64(SI), Z21, K1, Z21
+	ADDQ   BX, SI
+	VADDPS (SI), Z22, Z22
+	VADDPS 64(SI), Z23, K1, Z23
+	ADDQ   BX, SI
+	VADDPS (SI), Z24, Z24
+	VADDPS 64(SI), Z25, K1, Z25
+	ADDQ   BX, SI
+	VADDPS (SI), Z26, Z26
+	VADDPS 64(SI), Z27, K1, Z27
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z28
+	VADDPS    Z28, Z0, Z0
+	VADDPS    Z28, Z2, Z2
+	VADDPS    Z28, Z4, Z4
+	VADDPS    Z28, Z6, Z6
+	VADDPS    Z28, Z8, Z8
+	VADDPS    Z28, Z10, Z10
+	VADDPS    Z28, Z12, Z12
+	VADDPS    Z28, Z14, Z14
+	VADDPS    Z28, Z16, Z16
+	VADDPS    Z28, Z18, Z18
+	VADDPS    Z28, Z20, Z20
+	VADDPS    Z28, Z22, Z22
+	VADDPS    Z28, Z24, Z24
+	VADDPS    Z28, Z26, Z26
+	VMOVUPS.Z 64(SI), K1, Z28
+	VADDPS    Z28, Z1, Z1
+	VADDPS    Z28, Z3, Z3
+	VADDPS    Z28, Z5, Z5
+	VADDPS    Z28, Z7, Z7
+	VADDPS    Z28, Z9, Z9
+	VADDPS    Z28, Z11, Z11
+	VADDPS    Z28, Z13, Z13
+	VADDPS    Z28, Z15, Z15
+	VADDPS    Z28, Z17, Z17
+	VADDPS    Z28, Z19, Z19
+	VADDPS    Z28, Z21, Z21
+	VADDPS    Z28, Z23, Z23
+	VADDPS    Z28, Z25, Z25
+	VADDPS    Z28, Z27, Z27
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z28, Z28, Z28
+	VCMPPS    $0x16, Z28, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z28, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z28, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z28, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z28, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z28, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z28, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z28, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z28, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z28, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z28, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z28, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z28, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z28, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+	VCMPPS    $0x16, Z28, Z14, K2
+	VMOVAPS.Z Z14, K2, Z14
+	VCMPPS    $0x16, Z28, Z15, K2
+	VMOVAPS.Z Z15, K2, Z15
+	VCMPPS    $0x16, Z28, Z16, K2
+	VMOVAPS.Z Z16, K2, Z16
+	VCMPPS    $0x16, Z28, Z17, K2
+	VMOVAPS.Z Z17, K2, Z17
+	VCMPPS    $0x16, Z28, Z18, K2
+	VMOVAPS.Z Z18, K2, Z18
+	VCMPPS    $0x16, Z28, Z19, K2
+	VMOVAPS.Z Z19, K2, Z19
+	VCMPPS    $0x16, Z28, Z20, K2
+	VMOVAPS.Z Z20, K2, Z20
+	VCMPPS    $0x16, Z28, Z21, K2
+	VMOVAPS.Z Z21, K2, Z21
+	VCMPPS    $0x16, Z28, Z22, K2
+	VMOVAPS.Z Z22, K2, Z22
+	VCMPPS    $0x16, Z28, Z23, K2
+	VMOVAPS.Z Z23, K2, Z23
+	VCMPPS    $0x16, Z28, Z24, K2
+	VMOVAPS.Z Z24, K2, Z24
+	VCMPPS    $0x16, Z28, Z25, K2
+	VMOVAPS.Z Z25, K2, Z25
+	VCMPPS    $0x16, Z28, Z26, K2
+	VMOVAPS.Z Z26, K2, Z26
+	VCMPPS    $0x16, Z28, Z27, K2
+	VMOVAPS.Z Z27, K2, Z27
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, K1, 64(DX)
 	ADDQ    BX, DX
@@ -6852,93 +8123,20 @@ finish:
 	VMOVUPS Z26, (DX)
 	VMOVUPS Z27, K1, 64(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(DX), Z15, K1, Z15
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(DX), Z17, K1, Z17
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(DX), Z19, K1, Z19
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(DX), Z21, K1, Z21
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z22, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(DX), Z23, K1, Z23
-	VMOVUPS Z23, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z24, Z24
-	VMOVUPS Z24, (DX)
-	VADDPS  64(DX), Z25, K1, Z25
-	VMOVUPS Z25, K1, 64(DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z26, Z26
-	VMOVUPS Z26, (DX)
-	VADDPS  64(DX), Z27, K1, Z27
-	VMOVUPS Z27, K1, 64(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R15
@@ -7054,9 +8252,9 @@ edge_next:
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -7134,10 +8332,93 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, K1, Z0
+	ADDQ   BX, SI
+	VADDPS (SI), Z1, K1, Z1
+	ADDQ   BX, SI
+	VADDPS (SI), Z2, K1, Z2
+	ADDQ   BX, SI
+	VADDPS (SI), Z3, K1, Z3
+	ADDQ   BX, SI
+	VADDPS (SI), Z4, K1, Z4
+	ADDQ   BX, SI
+	VADDPS (SI), Z5, K1, Z5
+	ADDQ   BX, SI
+	VADDPS (SI), Z6, K1, Z6
+	ADDQ   BX, SI
+	VADDPS (SI), Z7, K1, Z7
+	ADDQ   BX, SI
+	VADDPS (SI), Z8, K1, Z8
+	ADDQ   BX, SI
+	VADDPS (SI), Z9, K1, Z9
+	ADDQ   BX, SI
+	VADDPS (SI), Z10, K1, Z10
+	ADDQ   BX, SI
+	VADDPS (SI), Z11, K1, Z11
+	ADDQ   BX, SI
+	VADDPS (SI), Z12, K1, Z12
+	ADDQ   BX, SI
+	VADDPS (SI), Z13, K1, Z13
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z12, Z12
+	VADDPS    Z14, Z13, Z13
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z14, Z14, Z14
+	VCMPPS    $0x16, Z14, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z14, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z14, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z14, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z14, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z14, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z14, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z14, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+	VCMPPS    $0x16, Z14, Z8, K2
+	VMOVAPS.Z Z8, K2, Z8
+	VCMPPS    $0x16, Z14, Z9, K2
+	VMOVAPS.Z Z9, K2, Z9
+	VCMPPS    $0x16, Z14, Z10, K2
+	VMOVAPS.Z Z10, K2, Z10
+	VCMPPS    $0x16, Z14, Z11, K2
+	VMOVAPS.Z Z11, K2, Z11
+	VCMPPS    $0x16, Z14, Z12, K2
+	VMOVAPS.Z Z12, K2, Z12
+	VCMPPS    $0x16, Z14, Z13, K2
+	VMOVAPS.Z Z13, K2, Z13
+
+store:
 	VMOVUPS Z0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Z1, K1, (DX)
@@ -7166,65 +8447,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Z13, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, K1, Z0
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z1, K1, Z1
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z8, K1, Z8
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z9, K1, Z9
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z10, K1, Z10
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z11, K1, Z11
-	VMOVUPS Z11, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z12, K1, Z12
-	VMOVUPS Z12, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Z13, K1, Z13
-	VMOVUPS Z13, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R15
@@ -7263,9 +8499,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
@@ -7343,10 +8579,93 @@ depth_loop:
 	JNZ              run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Y0, K1, Y0
+	ADDQ   BX, SI
+	VADDPS (SI), Y1, K1, Y1
+	ADDQ   BX, SI
+	VADDPS (SI), Y2, K1, Y2
+	ADDQ   BX, SI
+	VADDPS (SI), Y3, K1, Y3
+	ADDQ   BX, SI
+	VADDPS (SI), Y4, K1, Y4
+	ADDQ   BX, SI
+	VADDPS (SI), Y5, K1, Y5
+	ADDQ   BX, SI
+	VADDPS (SI), Y6, K1, Y6
+	ADDQ   BX, SI
+	VADDPS (SI), Y7, K1, Y7
+	ADDQ   BX, SI
+	VADDPS (SI), Y8, K1, Y8
+	ADDQ   BX, SI
+	VADDPS (SI), Y9, K1, Y9
+	ADDQ   BX, SI
+	VADDPS (SI), Y10, K1, Y10
+	ADDQ   BX, SI
+	VADDPS (SI), Y11, K1, Y11
+	ADDQ   BX, SI
+	VADDPS (SI), Y12, K1, Y12
+	ADDQ   BX, SI
+	VADDPS (SI), Y13, K1, Y13
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS.Z (SI), K1, Y14
+	VADDPS    Y14, Y0, Y0
+	VADDPS    Y14, Y1, Y1
+	VADDPS    Y14, Y2, Y2
+	VADDPS    Y14, Y3, Y3
+	VADDPS    Y14, Y4, Y4
+	VADDPS    Y14, Y5, Y5
+	VADDPS    Y14, Y6, Y6
+	VADDPS    Y14, Y7, Y7
+	VADDPS    Y14, Y8, Y8
+	VADDPS    Y14, Y9, Y9
+	VADDPS    Y14, Y10, Y10
+	VADDPS    Y14, Y11, Y11
+	VADDPS    Y14, Y12, Y12
+	VADDPS    Y14, Y13, Y13
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Y14, Y14, Y14
+	VCMPPS    $0x16, Y14, Y0, K2
+	VMOVAPS.Z Y0, K2, Y0
+	VCMPPS    $0x16, Y14, Y1, K2
+	VMOVAPS.Z Y1, K2, Y1
+	VCMPPS    $0x16, Y14, Y2, K2
+	VMOVAPS.Z Y2, K2, Y2
+	VCMPPS    $0x16, Y14, Y3, K2
+	VMOVAPS.Z Y3, K2, Y3
+	VCMPPS    $0x16, Y14, Y4, K2
+	VMOVAPS.Z Y4, K2, Y4
+	VCMPPS    $0x16, Y14, Y5, K2
+	VMOVAPS.Z Y5, K2, Y5
+	VCMPPS    $0x16, Y14, Y6, K2
+	VMOVAPS.Z Y6, K2, Y6
+	VCMPPS    $0x16, Y14, Y7, K2
+	VMOVAPS.Z Y7, K2, Y7
+	VCMPPS    $0x16, Y14, Y8, K2
+	VMOVAPS.Z Y8, K2, Y8
+	VCMPPS    $0x16, Y14, Y9, K2
+	VMOVAPS.Z Y9, K2, Y9
+	VCMPPS    $0x16, Y14, Y10, K2
+	VMOVAPS.Z Y10, K2, Y10
+	VCMPPS    $0x16, Y14, Y11, K2
+	VMOVAPS.Z Y11, K2, Y11
+	VCMPPS    $0x16, Y14, Y12, K2
+	VMOVAPS.Z Y12, K2, Y12
+	VCMPPS    $0x16, Y14, Y13, K2
+	VMOVAPS.Z Y13, K2, Y13
+
+store:
 	VMOVUPS Y0, K1, (DX)
 	ADDQ    BX, DX
 	VMOVUPS Y1, K1, (DX)
@@ -7375,65 +8694,20 @@ finish:
 	ADDQ    BX, DX
 	VMOVUPS Y13, K1, (DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Y0, K1, Y0
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y1, K1, Y1
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y2, K1, Y2
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y3, K1, Y3
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y4, K1, Y4
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y5, K1, Y5
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y6, K1, Y6
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y7, K1, Y7
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y8, K1, Y8
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y9, K1, Y9
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y10, K1, Y10
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y11, K1, Y11
-	VMOVUPS Y11, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y12, K1, Y12
-	VMOVUPS Y12, K1, (DX)
-	ADDQ    BX, DX
-	VADDPS  (DX), Y13, K1, Y13
-	VMOVUPS Y13, K1, (DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R15
@@ -7472,9 +8746,9 @@ edge_depth_loop:
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -32(AX), CX
 	MOVQ  $-1, DX
@@ -7517,38 +8791,56 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, Z1
+	VADDPS 128(SI), Z2, K1, Z2
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z3
+	VADDPS    Z3, Z0, Z0
+	VMOVUPS   64(SI), Z3
+	VADDPS    Z3, Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z3, Z3, Z3
+	VCMPPS    $0x16, Z3, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z3, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z3, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, K1, 128(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	VADDPS  128(DX), Z2, K1, Z2
-	VMOVUPS Z2, K1, 128(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -7571,9 +8863,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -48(AX), CX
 	MOVQ  $-1, DX
@@ -7619,41 +8911,62 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, Z1
+	VADDPS 128(SI), Z2, Z2
+	VADDPS 192(SI), Z3, K1, Z3
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   64(SI), Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS   128(SI), Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 192(SI), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z4, Z4, Z4
+	VCMPPS    $0x16, Z4, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z4, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z4, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z4, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, 128(DX)
 	VMOVUPS Z3, K1, 192(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	VADDPS  128(DX), Z2, Z2
-	VMOVUPS Z2, 128(DX)
-	VADDPS  192(DX), Z3, K1, Z3
-	VMOVUPS Z3, K1, 192(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -7678,9 +8991,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -64(AX), CX
 	MOVQ  $-1, DX
@@ -7729,44 +9042,68 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, Z1
+	VADDPS 128(SI), Z2, Z2
+	VADDPS 192(SI), Z3, Z3
+	VADDPS 256(SI), Z4, K1, Z4
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z5
+	VADDPS    Z5, Z0, Z0
+	VMOVUPS   64(SI), Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   128(SI), Z5
+	VADDPS    Z5, Z2, Z2
+	VMOVUPS   192(SI), Z5
+	VADDPS    Z5, Z3, Z3
+	VMOVUPS.Z 256(SI), K1, Z5
+	VADDPS    Z5, Z4, Z4
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z5, Z5, Z5
+	VCMPPS    $0x16, Z5, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z5, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z5, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z5, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z5, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, 128(DX)
 	VMOVUPS Z3, 192(DX)
 	VMOVUPS Z4, K1, 256(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	VADDPS  128(DX), Z2, Z2
-	VMOVUPS Z2, 128(DX)
-	VADDPS  192(DX), Z3, Z3
-	VMOVUPS Z3, 192(DX)
-	VADDPS  256(DX), Z4, K1, Z4
-	VMOVUPS Z4, K1, 256(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -7793,9 +9130,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -80(AX), CX
 	MOVQ  $-1, DX
@@ -7847,10 +9184,53 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, Z1
+	VADDPS 128(SI), Z2, Z2
+	VADDPS 192(SI), Z3, Z3
+	VADDPS 256(SI), Z4, Z4
+	VADDPS 320(SI), Z5, K1, Z5
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z6
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   64(SI), Z6
+	VADDPS    Z6, Z1, Z1
+	VMOVUPS   128(SI), Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS   192(SI), Z6
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   256(SI), Z6
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 320(SI), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z6, Z6, Z6
+	VCMPPS    $0x16, Z6, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z6, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z6, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z6, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z6, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z6, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, 128(DX)
@@ -7858,36 +9238,20 @@ finish:
 	VMOVUPS Z4, 256(DX)
 	VMOVUPS Z5, K1, 320(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	VADDPS  128(DX), Z2, Z2
-	VMOVUPS Z2, 128(DX)
-	VADDPS  192(DX), Z3, Z3
-	VMOVUPS Z3, 192(DX)
-	VADDPS  256(DX), Z4, Z4
-	VMOVUPS Z4, 256(DX)
-	VADDPS  320(DX), Z5, K1, Z5
-	VMOVUPS Z5, K1, 320(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -7916,9 +9280,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -96(AX), CX
 	MOVQ  $-1, DX
@@ -7973,10 +9337,58 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, Z1
+	VADDPS 128(SI), Z2, Z2
+	VADDPS 192(SI), Z3, Z3
+	VADDPS 256(SI), Z4, Z4
+	VADDPS 320(SI), Z5, Z5
+	VADDPS 384(SI), Z6, K1, Z6
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS   64(SI), Z7
+	VADDPS    Z7, Z1, Z1
+	VMOVUPS   128(SI), Z7
+	VADDPS    Z7, Z2, Z2
+	VMOVUPS   192(SI), Z7
+	VADDPS    Z7, Z3, Z3
+	VMOVUPS   256(SI), Z7
+	VADDPS    Z7, Z4, Z4
+	VMOVUPS   320(SI), Z7
+	VADDPS    Z7, Z5, Z5
+	VMOVUPS.Z 384(SI), K1, Z7
+	VADDPS    Z7, Z6, Z6
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z7, Z7, Z7
+	VCMPPS    $0x16, Z7, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z7, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z7, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z7, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z7, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z7, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z7, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, 128(DX)
@@ -7985,38 +9397,20 @@ finish:
 	VMOVUPS Z5, 320(DX)
 	VMOVUPS Z6, K1, 384(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	VADDPS  128(DX), Z2, Z2
-	VMOVUPS Z2, 128(DX)
-	VADDPS  192(DX), Z3, Z3
-	VMOVUPS Z3, 192(DX)
-	VADDPS  256(DX), Z4, Z4
-	VMOVUPS Z4, 256(DX)
-	VADDPS  320(DX), Z5, Z5
-	VMOVUPS Z5, 320(DX)
-	VADDPS  384(DX), Z6, K1, Z6
-	VMOVUPS Z6, K1, 384(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10
@@ -8047,9 +9441,9 @@ edge_depth_loop:
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
+// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-129
+TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-153
 	MOVQ  cols+120(FP), AX
 	LEAQ  -112(AX), CX
 	MOVQ  $-1, DX
@@ -8107,10 +9501,63 @@ depth_loop:
 	JNZ          run_loop
 
 finish:
-	MOVQ    cRow+104(FP), BX
-	MOVB    accumulate+128(FP), SI
-	TESTB   SI, SI
-	JNZ     add
+	MOVQ   cRow+104(FP), BX
+	CMPB   accumulate+128(FP), $0x00
+	JEQ    bias
+	MOVQ   DX, SI
+	VADDPS (SI), Z0, Z0
+	VADDPS 64(SI), Z1, Z1
+	VADDPS 128(SI), Z2, Z2
+	VADDPS 192(SI), Z3, Z3
+	VADDPS 256(SI), Z4, Z4
+	VADDPS 320(SI), Z5, Z5
+	VADDPS 384(SI), Z6, Z6
+	VADDPS 448(SI), Z7, K1, Z7
+	ADDQ   BX, SI
+
+bias:
+	MOVQ      bias+136(FP), SI
+	TESTQ     SI, SI
+	JZ        relu
+	VMOVUPS   (SI), Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS   64(SI), Z8
+	VADDPS    Z8, Z1, Z1
+	VMOVUPS   128(SI), Z8
+	VADDPS    Z8, Z2, Z2
+	VMOVUPS   192(SI), Z8
+	VADDPS    Z8, Z3, Z3
+	VMOVUPS   256(SI), Z8
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   320(SI), Z8
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   384(SI), Z8
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 448(SI), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+relu:
+	CMPB      relu+152(FP), $0x00
+	JEQ       store
+	VXORPS    Z8, Z8, Z8
+	VCMPPS    $0x16, Z8, Z0, K2
+	VMOVAPS.Z Z0, K2, Z0
+	VCMPPS    $0x16, Z8, Z1, K2
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x16, Z8, Z2, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VCMPPS    $0x16, Z8, Z3, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VCMPPS    $0x16, Z8, Z4, K2
+	VMOVAPS.Z Z4, K2, Z4
+	VCMPPS    $0x16, Z8, Z5, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VCMPPS    $0x16, Z8, Z6, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VCMPPS    $0x16, Z8, Z7, K2
+	VMOVAPS.Z Z7, K2, Z7
+
+store:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, 128(DX)
@@ -8120,40 +9567,20 @@ finish:
 	VMOVUPS Z6, 384(DX)
 	VMOVUPS Z7, K1, 448(DX)
 	ADDQ    BX, DX
-
-next_tile:
-	CMPQ tiles+0(FP), $0x01
-	JEQ  done
-	DECQ tiles+0(FP)
-	ADDQ aTile+32(FP), CX
-	ADDQ cJump+112(FP), DX
-	MOVQ bTile+72(FP), BX
-	ADDQ BX, b+64(FP)
-	JMP  tile_loop
+	CMPQ    tiles+0(FP), $0x01
+	JEQ     done
+	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), CX
+	ADDQ    cJump+112(FP), DX
+	MOVQ    bTile+72(FP), BX
+	ADDQ    BX, b+64(FP)
+	MOVQ    biasTile+144(FP), BX
+	ADDQ    BX, bias+136(FP)
+	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
-
-add:
-	VADDPS  (DX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(DX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	VADDPS  128(DX), Z2, Z2
-	VMOVUPS Z2, 128(DX)
-	VADDPS  192(DX), Z3, Z3
-	VMOVUPS Z3, 192(DX)
-	VADDPS  256(DX), Z4, Z4
-	VMOVUPS Z4, 256(DX)
-	VADDPS  320(DX), Z5, Z5
-	VMOVUPS Z5, 320(DX)
-	VADDPS  384(DX), Z6, Z6
-	VMOVUPS Z6, 384(DX)
-	VADDPS  448(DX), Z7, K1, Z7
-	VMOVUPS Z7, K1, 448(DX)
-	ADDQ    BX, DX
-	JMP     next_tile
 
 edge_run_loop:
 	MOVQ depth+8(FP), R10

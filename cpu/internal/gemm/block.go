@@ -21,6 +21,10 @@ type Block struct {
 	BStep, BRun             int
 	CRow                    int
 	Accumulate              bool
+
+	// What follows, while C is in registers: C += Bias in every row, and C = ReLU(C), with NaN for NaN and +0 for −0.
+	Bias []float32 // Cols of them, or nil
+	ReLU bool
 }
 
 // Block computes a product. It allocates nothing.
@@ -41,7 +45,7 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 	if f.Rows == 1 && f.BStep != 0 && len(k.rows) > 0 {
 		for j := 0; j < f.Cols; {
 			w := min(f.Cols-j, len(k.rows)*k.rowUnit)
-			k.rows[(w-1)/k.rowUnit](1, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[j], 0, bStep, bJump, &c[j], 0, 0, w, f.Accumulate)
+			k.rows[(w-1)/k.rowUnit](1, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[j], 0, bStep, bJump, &c[j], 0, 0, w, f.Accumulate, f.biasFrom(j), 0, f.ReLU)
 			j += w
 		}
 		return
@@ -54,8 +58,12 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 			panelB, bTile, bStep = j*depth, 4*w*depth, 4*w
 		}
 		if across := (f.Cols - j) / w; f.Rows <= k.MR() && across > 1 {
+			bias, biasTile := f.biasFrom(j), 0
+			if bias != nil {
+				biasTile = 4 * w
+			}
 			k.micro[f.Rows-1][width](across, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[panelB], bTile, bStep, bJump,
-				&c[j], 4*f.CRow, 4*(w-f.Rows*f.CRow), w, f.Accumulate)
+				&c[j], 4*f.CRow, 4*(w-f.Rows*f.CRow), w, f.Accumulate, bias, biasTile, f.ReLU)
 			j += across * w
 			continue
 		}
@@ -71,11 +79,19 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 				panelA, aTile, aStep = i*depth, 4*h*depth, 4*h
 			}
 			k.micro[h-1][width](tiles, f.Depth, f.Runs, &a[panelA], aTile, aRow, aStep, aJump, &b[panelB], 0, bStep, bJump,
-				&c[i*f.CRow+j], 4*f.CRow, 0, min(w, f.Cols-j), f.Accumulate)
+				&c[i*f.CRow+j], 4*f.CRow, 0, min(w, f.Cols-j), f.Accumulate, f.biasFrom(j), 0, f.ReLU)
 			i += tiles * h
 		}
 		j += w
 	}
+}
+
+// biasFrom returns where the bias of column j lies.
+func (f *Block) biasFrom(j int) *float32 {
+	if f.Bias == nil {
+		return nil
+	}
+	return &f.Bias[j]
 }
 
 // check panics unless everything that is read or written lies inside the slices.
@@ -88,7 +104,7 @@ func (f *Block) check(k *Kernel, a, b, c int) {
 	if f.BStep == 0 {
 		needB = k.SizeB(f.Cols, f.Depth*f.Runs)
 	}
-	if min(f.ARow, f.AStep, f.ARun, f.BStep, f.BRun) < 0 || f.CRow < f.Cols || a < needA || b < needB || c < (f.Rows-1)*f.CRow+f.Cols {
+	if min(f.ARow, f.AStep, f.ARun, f.BStep, f.BRun) < 0 || f.CRow < f.Cols || f.Bias != nil && len(f.Bias) < f.Cols || a < needA || b < needB || c < (f.Rows-1)*f.CRow+f.Cols {
 		panic(fmt.Sprintf("BUG: gemm: block %+v of %d, %d and %d elements", *f, a, b, c))
 	}
 }

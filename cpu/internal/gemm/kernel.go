@@ -3,13 +3,13 @@ package gemm
 import "fmt"
 
 // A microKernel multiplies rows of A by cols columns of B, as many or, of columns, at most as many as its name says, into tiles of C, one after the other: C = sum, or
-// C += sum if accumulate. The sum goes over runs stretches of depth indices. Distances are in bytes: aTile and bTile from the operand of a tile to that of
+// C += sum if accumulate; then C += bias, a row of cols elements, unless that is nil, and C = max(C, 0) if relu, where NaN stays NaN and −0 becomes +0. The sum goes over runs stretches of depth indices. Distances are in bytes: aTile, bTile and biasTile from the operand of a tile to that of
 // the next, aRow from one row of A to the next, aStep and bStep from one index to the next, aJump and bJump from the end of a run to the beginning of the next, cRow
 // from one row of C to the next, cJump from the row below a tile to the first of the next. So aTile is the height of a tile for those that lie one below
 // the other, which share B, and bTile the width for those side by side, which share A.
 // Nothing outside the cols columns is read or written, and cols falls short of the width by less than the smallest width.
 type microKernel func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int,
-	c *float32, cRow, cJump, cols int, accumulate bool)
+	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 
 // Kernel is one implementation of the product for one instruction set. It is immutable and safe for concurrent use.
 type Kernel struct {

@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x8(SB), NOSPLIT, $0-129
+// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -41,11 +41,30 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F2
+	WORD    $0x3ceb68c3 // ldr q3, [x6, x11]
+	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F2
+	WORD    $0x3ceb68c3 // ldr q3, [x6, x11]
+	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V2.B16, V2.B16, V2.B16
+	WORD    $0x4e22f400 // fmax v0.4s, v0.4s, v2.4s
+	WORD    $0x4e22f421 // fmax v1.4s, v1.4s, v2.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -54,21 +73,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F2
-	WORD    $0x3ceb6883 // ldr q3, [x4, x11]
-	WORD    $0x4e20d440 // fadd v0.4s, v2.4s, v0.4s
-	WORD    $0x4e21d461 // fadd v1.4s, v3.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x4(SB), NOSPLIT, $0-129
+// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -101,10 +115,24 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F1
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V1.B16, V1.B16, V1.B16
+	WORD    $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -113,15 +141,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F1
-	WORD    $0x4e20d420 // fadd v0.4s, v1.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -154,14 +180,36 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F1
+	ADD     R13, R6, R10
+	VLD1    (R10), V1.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V1.S[2]
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F1
+	ADD     R13, R6, R10
+	VLD1    (R10), V1.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V1.S[2]
+	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V1.B16, V1.B16, V1.B16
+	WORD    $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R13, R4, R10
 	VST1    V0.S[1], (R10)
 	ADD     R11, R4, R10
 	VST1    V0.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -170,26 +218,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F1
-	ADD     R13, R4, R10
-	VLD1    (R10), V1.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V1.S[2]
-	WORD    $0x4e20d420 // fadd v0.4s, v1.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R13, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx2x8(SB), NOSPLIT, $0-129
+// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx2x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -255,14 +293,44 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F4
+	WORD    $0x3ceb68c5 // ldr q5, [x6, x11]
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F4
+	WORD    $0x3ceb68c5 // ldr q5, [x6, x11]
+	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F4
+	WORD    $0x3ceb68c5 // ldr q5, [x6, x11]
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	FMOVQ   0(R6), F4
+	WORD    $0x3ceb68c5 // ldr q5, [x6, x11]
+	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V4.B16, V4.B16, V4.B16
+	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
+	WORD    $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
+	WORD    $0x4e24f442 // fmax v2.4s, v2.4s, v4.4s
+	WORD    $0x4e24f463 // fmax v3.4s, v3.4s, v4.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
 	FMOVQ   F2, 0(R4)
 	WORD    $0x3cab6883 // str q3, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -271,28 +339,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F4
-	WORD    $0x3ceb6885 // ldr q5, [x4, x11]
-	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
-	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F4
-	WORD    $0x3ceb6885 // ldr q5, [x4, x11]
-	WORD    $0x4e22d482 // fadd v2.4s, v4.4s, v2.4s
-	WORD    $0x4e23d4a3 // fadd v3.4s, v5.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx2x4(SB), NOSPLIT, $0-129
+// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx2x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -350,12 +406,32 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F2
+	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F2
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F2
+	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	FMOVQ   0(R6), F2
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V2.B16, V2.B16, V2.B16
+	WORD    $0x4e22f400 // fmax v0.4s, v0.4s, v2.4s
+	WORD    $0x4e22f421 // fmax v1.4s, v1.4s, v2.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -364,19 +440,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F2
-	WORD    $0x4e20d440 // fadd v0.4s, v2.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F2
-	WORD    $0x4e21d441 // fadd v1.4s, v2.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -412,7 +482,44 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F2
+	ADD     R13, R6, R10
+	VLD1    (R10), V2.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V2.S[2]
+	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F2
+	ADD     R13, R6, R10
+	VLD1    (R10), V2.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V2.S[2]
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F2
+	ADD     R13, R6, R10
+	VLD1    (R10), V2.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V2.S[2]
+	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	FMOVS   0(R6), F2
+	ADD     R13, R6, R10
+	VLD1    (R10), V2.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V2.S[2]
+	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V2.B16, V2.B16, V2.B16
+	WORD    $0x4e22f400 // fmax v0.4s, v0.4s, v2.4s
+	WORD    $0x4e22f421 // fmax v1.4s, v1.4s, v2.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R13, R4, R10
 	VST1    V0.S[1], (R10)
@@ -425,7 +532,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V1.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -434,38 +540,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F2
-	ADD     R13, R4, R10
-	VLD1    (R10), V2.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V2.S[2]
-	WORD    $0x4e20d440 // fadd v0.4s, v2.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R13, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F2
-	ADD     R13, R4, R10
-	VLD1    (R10), V2.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V2.S[2]
-	WORD    $0x4e21d441 // fadd v1.4s, v2.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R13, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx3x8(SB), NOSPLIT, $0-129
+// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx3x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -540,7 +624,49 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	FMOVQ   0(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	FMOVQ   0(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V6.B16, V6.B16, V6.B16
+	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
+	WORD    $0x4e26f421 // fmax v1.4s, v1.4s, v6.4s
+	WORD    $0x4e26f442 // fmax v2.4s, v2.4s, v6.4s
+	WORD    $0x4e26f463 // fmax v3.4s, v3.4s, v6.4s
+	WORD    $0x4e26f484 // fmax v4.4s, v4.4s, v6.4s
+	WORD    $0x4e26f4a5 // fmax v5.4s, v5.4s, v6.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -550,7 +676,6 @@ sums:
 	FMOVQ   F4, 0(R4)
 	WORD    $0x3cab6885 // str q5, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -559,35 +684,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F6
-	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
-	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
-	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F6
-	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
-	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
-	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F6
-	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
-	WORD    $0x4e24d4c4 // fadd v4.4s, v6.4s, v4.4s
-	WORD    $0x4e25d4e5 // fadd v5.4s, v7.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx3x4(SB), NOSPLIT, $0-129
+// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx3x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -651,14 +757,40 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F3
+	WORD    $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F3
+	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F3
+	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F3
+	WORD    $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	FMOVQ   0(R6), F3
+	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	FMOVQ   0(R6), F3
+	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V3.B16, V3.B16, V3.B16
+	WORD    $0x4e23f400 // fmax v0.4s, v0.4s, v3.4s
+	WORD    $0x4e23f421 // fmax v1.4s, v1.4s, v3.4s
+	WORD    $0x4e23f442 // fmax v2.4s, v2.4s, v3.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F2, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -667,23 +799,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F3
-	WORD    $0x4e20d460 // fadd v0.4s, v3.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F3
-	WORD    $0x4e21d461 // fadd v1.4s, v3.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F3
-	WORD    $0x4e22d462 // fadd v2.4s, v3.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -722,7 +844,58 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F3
+	ADD     R14, R6, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V3.S[2]
+	WORD    $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F3
+	ADD     R14, R6, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V3.S[2]
+	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F3
+	ADD     R14, R6, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V3.S[2]
+	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F3
+	ADD     R14, R6, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V3.S[2]
+	WORD    $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	FMOVS   0(R6), F3
+	ADD     R14, R6, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V3.S[2]
+	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	FMOVS   0(R6), F3
+	ADD     R14, R6, R10
+	VLD1    (R10), V3.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V3.S[2]
+	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V3.B16, V3.B16, V3.B16
+	WORD    $0x4e23f400 // fmax v0.4s, v0.4s, v3.4s
+	WORD    $0x4e23f421 // fmax v1.4s, v1.4s, v3.4s
+	WORD    $0x4e23f442 // fmax v2.4s, v2.4s, v3.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R14, R4, R10
 	VST1    V0.S[1], (R10)
@@ -741,7 +914,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V2.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -750,50 +922,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F3
-	ADD     R14, R4, R10
-	VLD1    (R10), V3.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V3.S[2]
-	WORD    $0x4e20d460 // fadd v0.4s, v3.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R14, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F3
-	ADD     R14, R4, R10
-	VLD1    (R10), V3.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V3.S[2]
-	WORD    $0x4e21d461 // fadd v1.4s, v3.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R14, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F3
-	ADD     R14, R4, R10
-	VLD1    (R10), V3.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V3.S[2]
-	WORD    $0x4e22d462 // fadd v2.4s, v3.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R14, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx4x8(SB), NOSPLIT, $0-129
+// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx4x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -875,7 +1013,60 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	WORD    $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	WORD    $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V8.B16, V8.B16, V8.B16
+	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
+	WORD    $0x4e28f421 // fmax v1.4s, v1.4s, v8.4s
+	WORD    $0x4e28f442 // fmax v2.4s, v2.4s, v8.4s
+	WORD    $0x4e28f463 // fmax v3.4s, v3.4s, v8.4s
+	WORD    $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
+	WORD    $0x4e28f4a5 // fmax v5.4s, v5.4s, v8.4s
+	WORD    $0x4e28f4c6 // fmax v6.4s, v6.4s, v8.4s
+	WORD    $0x4e28f4e7 // fmax v7.4s, v7.4s, v8.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -888,7 +1079,6 @@ sums:
 	FMOVQ   F6, 0(R4)
 	WORD    $0x3cab6887 // str q7, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -897,42 +1087,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F8
-	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
-	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
-	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
-	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
-	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
-	WORD    $0x4e24d504 // fadd v4.4s, v8.4s, v4.4s
-	WORD    $0x4e25d525 // fadd v5.4s, v9.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
-	WORD    $0x4e26d506 // fadd v6.4s, v8.4s, v6.4s
-	WORD    $0x4e27d527 // fadd v7.4s, v9.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx4x4(SB), NOSPLIT, $0-129
+// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx4x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1000,7 +1164,40 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	FMOVQ   0(R6), F4
+	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V4.B16, V4.B16, V4.B16
+	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
+	WORD    $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
+	WORD    $0x4e24f442 // fmax v2.4s, v2.4s, v4.4s
+	WORD    $0x4e24f463 // fmax v3.4s, v3.4s, v4.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -1009,7 +1206,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F3, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1018,27 +1214,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F4
-	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F4
-	WORD    $0x4e21d481 // fadd v1.4s, v4.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F4
-	WORD    $0x4e22d482 // fadd v2.4s, v4.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F4
-	WORD    $0x4e23d483 // fadd v3.4s, v4.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -1080,7 +1262,72 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	FMOVS   0(R6), F4
+	ADD     R15, R6, R10
+	VLD1    (R10), V4.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V4.S[2]
+	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V4.B16, V4.B16, V4.B16
+	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
+	WORD    $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
+	WORD    $0x4e24f442 // fmax v2.4s, v2.4s, v4.4s
+	WORD    $0x4e24f463 // fmax v3.4s, v3.4s, v4.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R15, R4, R10
 	VST1    V0.S[1], (R10)
@@ -1105,7 +1352,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V3.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1114,62 +1360,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F4
-	ADD     R15, R4, R10
-	VLD1    (R10), V4.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V4.S[2]
-	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R15, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F4
-	ADD     R15, R4, R10
-	VLD1    (R10), V4.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V4.S[2]
-	WORD    $0x4e21d481 // fadd v1.4s, v4.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R15, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F4
-	ADD     R15, R4, R10
-	VLD1    (R10), V4.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V4.S[2]
-	WORD    $0x4e22d482 // fadd v2.4s, v4.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R15, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F4
-	ADD     R15, R4, R10
-	VLD1    (R10), V4.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V4.S[2]
-	WORD    $0x4e23d483 // fadd v3.4s, v4.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R15, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx5x8(SB), NOSPLIT, $0-129
+// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx5x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1260,7 +1460,71 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
+	WORD    $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
+	WORD    $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V10.B16, V10.B16, V10.B16
+	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2af421 // fmax v1.4s, v1.4s, v10.4s
+	WORD    $0x4e2af442 // fmax v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2af463 // fmax v3.4s, v3.4s, v10.4s
+	WORD    $0x4e2af484 // fmax v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2af4a5 // fmax v5.4s, v5.4s, v10.4s
+	WORD    $0x4e2af4c6 // fmax v6.4s, v6.4s, v10.4s
+	WORD    $0x4e2af4e7 // fmax v7.4s, v7.4s, v10.4s
+	WORD    $0x4e2af508 // fmax v8.4s, v8.4s, v10.4s
+	WORD    $0x4e2af529 // fmax v9.4s, v9.4s, v10.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -1276,7 +1540,6 @@ sums:
 	FMOVQ   F8, 0(R4)
 	WORD    $0x3cab6889 // str q9, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1285,49 +1548,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F10
-	WORD    $0x3ceb688b // ldr q11, [x4, x11]
-	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
-	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x3ceb688b // ldr q11, [x4, x11]
-	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
-	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x3ceb688b // ldr q11, [x4, x11]
-	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
-	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x3ceb688b // ldr q11, [x4, x11]
-	WORD    $0x4e26d546 // fadd v6.4s, v10.4s, v6.4s
-	WORD    $0x4e27d567 // fadd v7.4s, v11.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x3ceb688b // ldr q11, [x4, x11]
-	WORD    $0x4e28d548 // fadd v8.4s, v10.4s, v8.4s
-	WORD    $0x4e29d569 // fadd v9.4s, v11.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx5x4(SB), NOSPLIT, $0-129
+// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx5x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1401,7 +1631,46 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	FMOVQ   0(R6), F5
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V5.B16, V5.B16, V5.B16
+	WORD    $0x4e25f400 // fmax v0.4s, v0.4s, v5.4s
+	WORD    $0x4e25f421 // fmax v1.4s, v1.4s, v5.4s
+	WORD    $0x4e25f442 // fmax v2.4s, v2.4s, v5.4s
+	WORD    $0x4e25f463 // fmax v3.4s, v3.4s, v5.4s
+	WORD    $0x4e25f484 // fmax v4.4s, v4.4s, v5.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -1412,7 +1681,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F4, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1421,31 +1689,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F5
-	WORD    $0x4e20d4a0 // fadd v0.4s, v5.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F5
-	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F5
-	WORD    $0x4e22d4a2 // fadd v2.4s, v5.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F5
-	WORD    $0x4e23d4a3 // fadd v3.4s, v5.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F5
-	WORD    $0x4e24d4a4 // fadd v4.4s, v5.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -1490,7 +1740,86 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	FMOVS   0(R6), F5
+	ADD     R16, R6, R10
+	VLD1    (R10), V5.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V5.S[2]
+	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V5.B16, V5.B16, V5.B16
+	WORD    $0x4e25f400 // fmax v0.4s, v0.4s, v5.4s
+	WORD    $0x4e25f421 // fmax v1.4s, v1.4s, v5.4s
+	WORD    $0x4e25f442 // fmax v2.4s, v2.4s, v5.4s
+	WORD    $0x4e25f463 // fmax v3.4s, v3.4s, v5.4s
+	WORD    $0x4e25f484 // fmax v4.4s, v4.4s, v5.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R16, R4, R10
 	VST1    V0.S[1], (R10)
@@ -1521,7 +1850,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V4.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1530,74 +1858,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F5
-	ADD     R16, R4, R10
-	VLD1    (R10), V5.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V5.S[2]
-	WORD    $0x4e20d4a0 // fadd v0.4s, v5.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R16, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F5
-	ADD     R16, R4, R10
-	VLD1    (R10), V5.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V5.S[2]
-	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R16, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F5
-	ADD     R16, R4, R10
-	VLD1    (R10), V5.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V5.S[2]
-	WORD    $0x4e22d4a2 // fadd v2.4s, v5.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R16, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F5
-	ADD     R16, R4, R10
-	VLD1    (R10), V5.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V5.S[2]
-	WORD    $0x4e23d4a3 // fadd v3.4s, v5.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R16, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F5
-	ADD     R16, R4, R10
-	VLD1    (R10), V5.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V5.S[2]
-	WORD    $0x4e24d4a4 // fadd v4.4s, v5.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R16, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx6x8(SB), NOSPLIT, $0-129
+// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx6x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1696,7 +1966,82 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	WORD    $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	WORD    $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	WORD    $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	WORD    $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	WORD    $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	WORD    $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V12.B16, V12.B16, V12.B16
+	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2cf421 // fmax v1.4s, v1.4s, v12.4s
+	WORD    $0x4e2cf442 // fmax v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2cf463 // fmax v3.4s, v3.4s, v12.4s
+	WORD    $0x4e2cf484 // fmax v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2cf4a5 // fmax v5.4s, v5.4s, v12.4s
+	WORD    $0x4e2cf4c6 // fmax v6.4s, v6.4s, v12.4s
+	WORD    $0x4e2cf4e7 // fmax v7.4s, v7.4s, v12.4s
+	WORD    $0x4e2cf508 // fmax v8.4s, v8.4s, v12.4s
+	WORD    $0x4e2cf529 // fmax v9.4s, v9.4s, v12.4s
+	WORD    $0x4e2cf54a // fmax v10.4s, v10.4s, v12.4s
+	WORD    $0x4e2cf56b // fmax v11.4s, v11.4s, v12.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -1715,7 +2060,6 @@ sums:
 	FMOVQ   F10, 0(R4)
 	WORD    $0x3cab688b // str q11, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1724,56 +2068,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F12
-	WORD    $0x3ceb688d // ldr q13, [x4, x11]
-	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
-	WORD    $0x4e21d5a1 // fadd v1.4s, v13.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x3ceb688d // ldr q13, [x4, x11]
-	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
-	WORD    $0x4e23d5a3 // fadd v3.4s, v13.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x3ceb688d // ldr q13, [x4, x11]
-	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
-	WORD    $0x4e25d5a5 // fadd v5.4s, v13.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x3ceb688d // ldr q13, [x4, x11]
-	WORD    $0x4e26d586 // fadd v6.4s, v12.4s, v6.4s
-	WORD    $0x4e27d5a7 // fadd v7.4s, v13.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x3ceb688d // ldr q13, [x4, x11]
-	WORD    $0x4e28d588 // fadd v8.4s, v12.4s, v8.4s
-	WORD    $0x4e29d5a9 // fadd v9.4s, v13.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x3ceb688d // ldr q13, [x4, x11]
-	WORD    $0x4e2ad58a // fadd v10.4s, v12.4s, v10.4s
-	WORD    $0x4e2bd5ab // fadd v11.4s, v13.4s, v11.4s
-	FMOVQ   F10, 0(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx6x4(SB), NOSPLIT, $0-129
+// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx6x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1852,7 +2156,52 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	FMOVQ   0(R6), F6
+	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V6.B16, V6.B16, V6.B16
+	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
+	WORD    $0x4e26f421 // fmax v1.4s, v1.4s, v6.4s
+	WORD    $0x4e26f442 // fmax v2.4s, v2.4s, v6.4s
+	WORD    $0x4e26f463 // fmax v3.4s, v3.4s, v6.4s
+	WORD    $0x4e26f484 // fmax v4.4s, v4.4s, v6.4s
+	WORD    $0x4e26f4a5 // fmax v5.4s, v5.4s, v6.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -1865,7 +2214,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F5, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1874,35 +2222,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F6
-	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F6
-	WORD    $0x4e21d4c1 // fadd v1.4s, v6.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F6
-	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F6
-	WORD    $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F6
-	WORD    $0x4e24d4c4 // fadd v4.4s, v6.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F6
-	WORD    $0x4e25d4c5 // fadd v5.4s, v6.4s, v5.4s
-	FMOVQ   F5, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -1950,7 +2276,100 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d463 // fadd v3.4s, v3.4s, v6.4s
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	FMOVS   0(R6), F6
+	ADD     R17, R6, R10
+	VLD1    (R10), V6.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V6.S[2]
+	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V6.B16, V6.B16, V6.B16
+	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
+	WORD    $0x4e26f421 // fmax v1.4s, v1.4s, v6.4s
+	WORD    $0x4e26f442 // fmax v2.4s, v2.4s, v6.4s
+	WORD    $0x4e26f463 // fmax v3.4s, v3.4s, v6.4s
+	WORD    $0x4e26f484 // fmax v4.4s, v4.4s, v6.4s
+	WORD    $0x4e26f4a5 // fmax v5.4s, v5.4s, v6.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R17, R4, R10
 	VST1    V0.S[1], (R10)
@@ -1987,7 +2406,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V5.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -1996,86 +2414,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F6
-	ADD     R17, R4, R10
-	VLD1    (R10), V6.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V6.S[2]
-	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R17, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F6
-	ADD     R17, R4, R10
-	VLD1    (R10), V6.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V6.S[2]
-	WORD    $0x4e21d4c1 // fadd v1.4s, v6.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R17, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F6
-	ADD     R17, R4, R10
-	VLD1    (R10), V6.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V6.S[2]
-	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R17, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F6
-	ADD     R17, R4, R10
-	VLD1    (R10), V6.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V6.S[2]
-	WORD    $0x4e23d4c3 // fadd v3.4s, v6.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R17, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F6
-	ADD     R17, R4, R10
-	VLD1    (R10), V6.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V6.S[2]
-	WORD    $0x4e24d4c4 // fadd v4.4s, v6.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R17, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F6
-	ADD     R17, R4, R10
-	VLD1    (R10), V6.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V6.S[2]
-	WORD    $0x4e25d4c5 // fadd v5.4s, v6.4s, v5.4s
-	FMOVS   F5, 0(R4)
-	ADD     R17, R4, R10
-	VST1    V5.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V5.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx7x8(SB), NOSPLIT, $0-129
+// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx7x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -2183,7 +2531,93 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD    $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
+	WORD    $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD    $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD    $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD    $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	WORD    $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
+	WORD    $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD    $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
+	WORD    $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD    $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD    $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD    $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	WORD    $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
+	FMOVQ   0(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
+	WORD    $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V14.B16, V14.B16, V14.B16
+	WORD    $0x4e2ef400 // fmax v0.4s, v0.4s, v14.4s
+	WORD    $0x4e2ef421 // fmax v1.4s, v1.4s, v14.4s
+	WORD    $0x4e2ef442 // fmax v2.4s, v2.4s, v14.4s
+	WORD    $0x4e2ef463 // fmax v3.4s, v3.4s, v14.4s
+	WORD    $0x4e2ef484 // fmax v4.4s, v4.4s, v14.4s
+	WORD    $0x4e2ef4a5 // fmax v5.4s, v5.4s, v14.4s
+	WORD    $0x4e2ef4c6 // fmax v6.4s, v6.4s, v14.4s
+	WORD    $0x4e2ef4e7 // fmax v7.4s, v7.4s, v14.4s
+	WORD    $0x4e2ef508 // fmax v8.4s, v8.4s, v14.4s
+	WORD    $0x4e2ef529 // fmax v9.4s, v9.4s, v14.4s
+	WORD    $0x4e2ef54a // fmax v10.4s, v10.4s, v14.4s
+	WORD    $0x4e2ef56b // fmax v11.4s, v11.4s, v14.4s
+	WORD    $0x4e2ef58c // fmax v12.4s, v12.4s, v14.4s
+	WORD    $0x4e2ef5ad // fmax v13.4s, v13.4s, v14.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -2205,7 +2639,6 @@ sums:
 	FMOVQ   F12, 0(R4)
 	WORD    $0x3cab688d // str q13, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -2214,63 +2647,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e20d5c0 // fadd v0.4s, v14.4s, v0.4s
-	WORD    $0x4e21d5e1 // fadd v1.4s, v15.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e22d5c2 // fadd v2.4s, v14.4s, v2.4s
-	WORD    $0x4e23d5e3 // fadd v3.4s, v15.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e24d5c4 // fadd v4.4s, v14.4s, v4.4s
-	WORD    $0x4e25d5e5 // fadd v5.4s, v15.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e26d5c6 // fadd v6.4s, v14.4s, v6.4s
-	WORD    $0x4e27d5e7 // fadd v7.4s, v15.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e28d5c8 // fadd v8.4s, v14.4s, v8.4s
-	WORD    $0x4e29d5e9 // fadd v9.4s, v15.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e2ad5ca // fadd v10.4s, v14.4s, v10.4s
-	WORD    $0x4e2bd5eb // fadd v11.4s, v15.4s, v11.4s
-	FMOVQ   F10, 0(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e2cd5cc // fadd v12.4s, v14.4s, v12.4s
-	WORD    $0x4e2dd5ed // fadd v13.4s, v15.4s, v13.4s
-	FMOVQ   F12, 0(R4)
-	WORD    $0x3cab688d // str q13, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx7x4(SB), NOSPLIT, $0-129
+// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx7x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -2355,7 +2741,58 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d400 // fadd v0.4s, v0.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d400 // fadd v0.4s, v0.4s, v7.4s
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	FMOVQ   0(R6), F7
+	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V7.B16, V7.B16, V7.B16
+	WORD    $0x4e27f400 // fmax v0.4s, v0.4s, v7.4s
+	WORD    $0x4e27f421 // fmax v1.4s, v1.4s, v7.4s
+	WORD    $0x4e27f442 // fmax v2.4s, v2.4s, v7.4s
+	WORD    $0x4e27f463 // fmax v3.4s, v3.4s, v7.4s
+	WORD    $0x4e27f484 // fmax v4.4s, v4.4s, v7.4s
+	WORD    $0x4e27f4a5 // fmax v5.4s, v5.4s, v7.4s
+	WORD    $0x4e27f4c6 // fmax v6.4s, v6.4s, v7.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -2370,7 +2807,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F6, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -2379,39 +2815,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F7
-	WORD    $0x4e20d4e0 // fadd v0.4s, v7.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F7
-	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F7
-	WORD    $0x4e22d4e2 // fadd v2.4s, v7.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F7
-	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F7
-	WORD    $0x4e24d4e4 // fadd v4.4s, v7.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F7
-	WORD    $0x4e25d4e5 // fadd v5.4s, v7.4s, v5.4s
-	FMOVQ   F5, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F7
-	WORD    $0x4e26d4e6 // fadd v6.4s, v7.4s, v6.4s
-	FMOVQ   F6, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -2462,7 +2872,114 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d400 // fadd v0.4s, v0.4s, v7.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d400 // fadd v0.4s, v0.4s, v7.4s
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	FMOVS   0(R6), F7
+	ADD     R19, R6, R10
+	VLD1    (R10), V7.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V7.S[2]
+	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V7.B16, V7.B16, V7.B16
+	WORD    $0x4e27f400 // fmax v0.4s, v0.4s, v7.4s
+	WORD    $0x4e27f421 // fmax v1.4s, v1.4s, v7.4s
+	WORD    $0x4e27f442 // fmax v2.4s, v2.4s, v7.4s
+	WORD    $0x4e27f463 // fmax v3.4s, v3.4s, v7.4s
+	WORD    $0x4e27f484 // fmax v4.4s, v4.4s, v7.4s
+	WORD    $0x4e27f4a5 // fmax v5.4s, v5.4s, v7.4s
+	WORD    $0x4e27f4c6 // fmax v6.4s, v6.4s, v7.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R19, R4, R10
 	VST1    V0.S[1], (R10)
@@ -2505,7 +3022,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V6.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -2514,98 +3030,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F7
-	ADD     R19, R4, R10
-	VLD1    (R10), V7.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V7.S[2]
-	WORD    $0x4e20d4e0 // fadd v0.4s, v7.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R19, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F7
-	ADD     R19, R4, R10
-	VLD1    (R10), V7.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V7.S[2]
-	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R19, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F7
-	ADD     R19, R4, R10
-	VLD1    (R10), V7.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V7.S[2]
-	WORD    $0x4e22d4e2 // fadd v2.4s, v7.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R19, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F7
-	ADD     R19, R4, R10
-	VLD1    (R10), V7.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V7.S[2]
-	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R19, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F7
-	ADD     R19, R4, R10
-	VLD1    (R10), V7.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V7.S[2]
-	WORD    $0x4e24d4e4 // fadd v4.4s, v7.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R19, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F7
-	ADD     R19, R4, R10
-	VLD1    (R10), V7.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V7.S[2]
-	WORD    $0x4e25d4e5 // fadd v5.4s, v7.4s, v5.4s
-	FMOVS   F5, 0(R4)
-	ADD     R19, R4, R10
-	VST1    V5.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V5.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F7
-	ADD     R19, R4, R10
-	VLD1    (R10), V7.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V7.S[2]
-	WORD    $0x4e26d4e6 // fadd v6.4s, v7.4s, v6.4s
-	FMOVS   F6, 0(R4)
-	ADD     R19, R4, R10
-	VST1    V6.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V6.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx8x8(SB), NOSPLIT, $0-129
+// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx8x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -2720,7 +3154,104 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD    $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	WORD    $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD    $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	WORD    $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	WORD    $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	WORD    $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	WORD    $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD    $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD    $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	WORD    $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD    $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	WORD    $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	WORD    $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	WORD    $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	WORD    $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	FMOVQ   0(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD    $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V16.B16, V16.B16, V16.B16
+	WORD    $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD    $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD    $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD    $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD    $0x4e30f484 // fmax v4.4s, v4.4s, v16.4s
+	WORD    $0x4e30f4a5 // fmax v5.4s, v5.4s, v16.4s
+	WORD    $0x4e30f4c6 // fmax v6.4s, v6.4s, v16.4s
+	WORD    $0x4e30f4e7 // fmax v7.4s, v7.4s, v16.4s
+	WORD    $0x4e30f508 // fmax v8.4s, v8.4s, v16.4s
+	WORD    $0x4e30f529 // fmax v9.4s, v9.4s, v16.4s
+	WORD    $0x4e30f54a // fmax v10.4s, v10.4s, v16.4s
+	WORD    $0x4e30f56b // fmax v11.4s, v11.4s, v16.4s
+	WORD    $0x4e30f58c // fmax v12.4s, v12.4s, v16.4s
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	WORD    $0x4e30f5ce // fmax v14.4s, v14.4s, v16.4s
+	WORD    $0x4e30f5ef // fmax v15.4s, v15.4s, v16.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -2745,7 +3276,6 @@ sums:
 	FMOVQ   F14, 0(R4)
 	WORD    $0x3cab688f // str q15, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -2754,70 +3284,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e20d600 // fadd v0.4s, v16.4s, v0.4s
-	WORD    $0x4e21d621 // fadd v1.4s, v17.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e22d602 // fadd v2.4s, v16.4s, v2.4s
-	WORD    $0x4e23d623 // fadd v3.4s, v17.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e24d604 // fadd v4.4s, v16.4s, v4.4s
-	WORD    $0x4e25d625 // fadd v5.4s, v17.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e26d606 // fadd v6.4s, v16.4s, v6.4s
-	WORD    $0x4e27d627 // fadd v7.4s, v17.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e28d608 // fadd v8.4s, v16.4s, v8.4s
-	WORD    $0x4e29d629 // fadd v9.4s, v17.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e2ad60a // fadd v10.4s, v16.4s, v10.4s
-	WORD    $0x4e2bd62b // fadd v11.4s, v17.4s, v11.4s
-	FMOVQ   F10, 0(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e2cd60c // fadd v12.4s, v16.4s, v12.4s
-	WORD    $0x4e2dd62d // fadd v13.4s, v17.4s, v13.4s
-	FMOVQ   F12, 0(R4)
-	WORD    $0x3cab688d // str q13, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e2ed60e // fadd v14.4s, v16.4s, v14.4s
-	WORD    $0x4e2fd62f // fadd v15.4s, v17.4s, v15.4s
-	FMOVQ   F14, 0(R4)
-	WORD    $0x3cab688f // str q15, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx8x4(SB), NOSPLIT, $0-129
+// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx8x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -2906,7 +3382,64 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	FMOVQ   0(R6), F8
+	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V8.B16, V8.B16, V8.B16
+	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
+	WORD    $0x4e28f421 // fmax v1.4s, v1.4s, v8.4s
+	WORD    $0x4e28f442 // fmax v2.4s, v2.4s, v8.4s
+	WORD    $0x4e28f463 // fmax v3.4s, v3.4s, v8.4s
+	WORD    $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
+	WORD    $0x4e28f4a5 // fmax v5.4s, v5.4s, v8.4s
+	WORD    $0x4e28f4c6 // fmax v6.4s, v6.4s, v8.4s
+	WORD    $0x4e28f4e7 // fmax v7.4s, v7.4s, v8.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -2923,7 +3456,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F7, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -2932,43 +3464,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F8
-	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x4e21d501 // fadd v1.4s, v8.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x4e23d503 // fadd v3.4s, v8.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x4e24d504 // fadd v4.4s, v8.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x4e25d505 // fadd v5.4s, v8.4s, v5.4s
-	FMOVQ   F5, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x4e26d506 // fadd v6.4s, v8.4s, v6.4s
-	FMOVQ   F6, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F8
-	WORD    $0x4e27d507 // fadd v7.4s, v8.4s, v7.4s
-	FMOVQ   F7, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -3022,7 +3524,128 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	FMOVS   0(R6), F8
+	ADD     R20, R6, R10
+	VLD1    (R10), V8.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V8.S[2]
+	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V8.B16, V8.B16, V8.B16
+	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
+	WORD    $0x4e28f421 // fmax v1.4s, v1.4s, v8.4s
+	WORD    $0x4e28f442 // fmax v2.4s, v2.4s, v8.4s
+	WORD    $0x4e28f463 // fmax v3.4s, v3.4s, v8.4s
+	WORD    $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
+	WORD    $0x4e28f4a5 // fmax v5.4s, v5.4s, v8.4s
+	WORD    $0x4e28f4c6 // fmax v6.4s, v6.4s, v8.4s
+	WORD    $0x4e28f4e7 // fmax v7.4s, v7.4s, v8.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R20, R4, R10
 	VST1    V0.S[1], (R10)
@@ -3071,7 +3694,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V7.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -3080,110 +3702,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e21d501 // fadd v1.4s, v8.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e23d503 // fadd v3.4s, v8.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e24d504 // fadd v4.4s, v8.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e25d505 // fadd v5.4s, v8.4s, v5.4s
-	FMOVS   F5, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V5.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V5.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e26d506 // fadd v6.4s, v8.4s, v6.4s
-	FMOVS   F6, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V6.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V6.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F8
-	ADD     R20, R4, R10
-	VLD1    (R10), V8.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V8.S[2]
-	WORD    $0x4e27d507 // fadd v7.4s, v8.4s, v7.4s
-	FMOVS   F7, 0(R4)
-	ADD     R20, R4, R10
-	VST1    V7.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V7.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx9x8(SB), NOSPLIT, $0-129
+// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx9x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -3307,7 +3835,115 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
+	WORD    $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD    $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD    $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD    $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD    $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	WORD    $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
+	WORD    $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
+	WORD    $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
+	WORD    $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
+	WORD    $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD    $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD    $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD    $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD    $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	WORD    $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
+	WORD    $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
+	WORD    $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
+	FMOVQ   0(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
+	WORD    $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V18.B16, V18.B16, V18.B16
+	WORD    $0x4e32f400 // fmax v0.4s, v0.4s, v18.4s
+	WORD    $0x4e32f421 // fmax v1.4s, v1.4s, v18.4s
+	WORD    $0x4e32f442 // fmax v2.4s, v2.4s, v18.4s
+	WORD    $0x4e32f463 // fmax v3.4s, v3.4s, v18.4s
+	WORD    $0x4e32f484 // fmax v4.4s, v4.4s, v18.4s
+	WORD    $0x4e32f4a5 // fmax v5.4s, v5.4s, v18.4s
+	WORD    $0x4e32f4c6 // fmax v6.4s, v6.4s, v18.4s
+	WORD    $0x4e32f4e7 // fmax v7.4s, v7.4s, v18.4s
+	WORD    $0x4e32f508 // fmax v8.4s, v8.4s, v18.4s
+	WORD    $0x4e32f529 // fmax v9.4s, v9.4s, v18.4s
+	WORD    $0x4e32f54a // fmax v10.4s, v10.4s, v18.4s
+	WORD    $0x4e32f56b // fmax v11.4s, v11.4s, v18.4s
+	WORD    $0x4e32f58c // fmax v12.4s, v12.4s, v18.4s
+	WORD    $0x4e32f5ad // fmax v13.4s, v13.4s, v18.4s
+	WORD    $0x4e32f5ce // fmax v14.4s, v14.4s, v18.4s
+	WORD    $0x4e32f5ef // fmax v15.4s, v15.4s, v18.4s
+	WORD    $0x4e32f610 // fmax v16.4s, v16.4s, v18.4s
+	WORD    $0x4e32f631 // fmax v17.4s, v17.4s, v18.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -3335,7 +3971,6 @@ sums:
 	FMOVQ   F16, 0(R4)
 	WORD    $0x3cab6891 // str q17, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -3344,77 +3979,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e20d640 // fadd v0.4s, v18.4s, v0.4s
-	WORD    $0x4e21d661 // fadd v1.4s, v19.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e22d642 // fadd v2.4s, v18.4s, v2.4s
-	WORD    $0x4e23d663 // fadd v3.4s, v19.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e24d644 // fadd v4.4s, v18.4s, v4.4s
-	WORD    $0x4e25d665 // fadd v5.4s, v19.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e26d646 // fadd v6.4s, v18.4s, v6.4s
-	WORD    $0x4e27d667 // fadd v7.4s, v19.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e28d648 // fadd v8.4s, v18.4s, v8.4s
-	WORD    $0x4e29d669 // fadd v9.4s, v19.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e2ad64a // fadd v10.4s, v18.4s, v10.4s
-	WORD    $0x4e2bd66b // fadd v11.4s, v19.4s, v11.4s
-	FMOVQ   F10, 0(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e2cd64c // fadd v12.4s, v18.4s, v12.4s
-	WORD    $0x4e2dd66d // fadd v13.4s, v19.4s, v13.4s
-	FMOVQ   F12, 0(R4)
-	WORD    $0x3cab688d // str q13, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e2ed64e // fadd v14.4s, v18.4s, v14.4s
-	WORD    $0x4e2fd66f // fadd v15.4s, v19.4s, v15.4s
-	FMOVQ   F14, 0(R4)
-	WORD    $0x3cab688f // str q15, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e30d650 // fadd v16.4s, v18.4s, v16.4s
-	WORD    $0x4e31d671 // fadd v17.4s, v19.4s, v17.4s
-	FMOVQ   F16, 0(R4)
-	WORD    $0x3cab6891 // str q17, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx9x4(SB), NOSPLIT, $0-129
+// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx9x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -3509,7 +4083,70 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	FMOVQ   0(R6), F9
+	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V9.B16, V9.B16, V9.B16
+	WORD    $0x4e29f400 // fmax v0.4s, v0.4s, v9.4s
+	WORD    $0x4e29f421 // fmax v1.4s, v1.4s, v9.4s
+	WORD    $0x4e29f442 // fmax v2.4s, v2.4s, v9.4s
+	WORD    $0x4e29f463 // fmax v3.4s, v3.4s, v9.4s
+	WORD    $0x4e29f484 // fmax v4.4s, v4.4s, v9.4s
+	WORD    $0x4e29f4a5 // fmax v5.4s, v5.4s, v9.4s
+	WORD    $0x4e29f4c6 // fmax v6.4s, v6.4s, v9.4s
+	WORD    $0x4e29f4e7 // fmax v7.4s, v7.4s, v9.4s
+	WORD    $0x4e29f508 // fmax v8.4s, v8.4s, v9.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -3528,7 +4165,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F8, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -3537,47 +4173,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F9
-	WORD    $0x4e20d520 // fadd v0.4s, v9.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e22d522 // fadd v2.4s, v9.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e25d525 // fadd v5.4s, v9.4s, v5.4s
-	FMOVQ   F5, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e26d526 // fadd v6.4s, v9.4s, v6.4s
-	FMOVQ   F6, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e27d527 // fadd v7.4s, v9.4s, v7.4s
-	FMOVQ   F7, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F9
-	WORD    $0x4e28d528 // fadd v8.4s, v9.4s, v8.4s
-	FMOVQ   F8, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -3634,7 +4236,142 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	FMOVS   0(R6), F9
+	ADD     R21, R6, R10
+	VLD1    (R10), V9.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V9.S[2]
+	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V9.B16, V9.B16, V9.B16
+	WORD    $0x4e29f400 // fmax v0.4s, v0.4s, v9.4s
+	WORD    $0x4e29f421 // fmax v1.4s, v1.4s, v9.4s
+	WORD    $0x4e29f442 // fmax v2.4s, v2.4s, v9.4s
+	WORD    $0x4e29f463 // fmax v3.4s, v3.4s, v9.4s
+	WORD    $0x4e29f484 // fmax v4.4s, v4.4s, v9.4s
+	WORD    $0x4e29f4a5 // fmax v5.4s, v5.4s, v9.4s
+	WORD    $0x4e29f4c6 // fmax v6.4s, v6.4s, v9.4s
+	WORD    $0x4e29f4e7 // fmax v7.4s, v7.4s, v9.4s
+	WORD    $0x4e29f508 // fmax v8.4s, v8.4s, v9.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R21, R4, R10
 	VST1    V0.S[1], (R10)
@@ -3689,7 +4426,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V8.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -3698,122 +4434,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e20d520 // fadd v0.4s, v9.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e22d522 // fadd v2.4s, v9.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e25d525 // fadd v5.4s, v9.4s, v5.4s
-	FMOVS   F5, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V5.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V5.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e26d526 // fadd v6.4s, v9.4s, v6.4s
-	FMOVS   F6, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V6.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V6.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e27d527 // fadd v7.4s, v9.4s, v7.4s
-	FMOVS   F7, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V7.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V7.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F9
-	ADD     R21, R4, R10
-	VLD1    (R10), V9.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V9.S[2]
-	WORD    $0x4e28d528 // fadd v8.4s, v9.4s, v8.4s
-	FMOVS   F8, 0(R4)
-	ADD     R21, R4, R10
-	VST1    V8.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V8.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx10x8(SB), NOSPLIT, $0-129
+// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx10x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -3945,7 +4575,126 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	WORD    $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD    $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD    $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD    $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD    $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+	WORD    $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	WORD    $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	WORD    $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	WORD    $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d652 // fadd v18.4s, v18.4s, v20.4s
+	WORD    $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	WORD    $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD    $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD    $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD    $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD    $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+	WORD    $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	WORD    $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	WORD    $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	WORD    $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
+	FMOVQ   0(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e34d652 // fadd v18.4s, v18.4s, v20.4s
+	WORD    $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V20.B16, V20.B16, V20.B16
+	WORD    $0x4e34f400 // fmax v0.4s, v0.4s, v20.4s
+	WORD    $0x4e34f421 // fmax v1.4s, v1.4s, v20.4s
+	WORD    $0x4e34f442 // fmax v2.4s, v2.4s, v20.4s
+	WORD    $0x4e34f463 // fmax v3.4s, v3.4s, v20.4s
+	WORD    $0x4e34f484 // fmax v4.4s, v4.4s, v20.4s
+	WORD    $0x4e34f4a5 // fmax v5.4s, v5.4s, v20.4s
+	WORD    $0x4e34f4c6 // fmax v6.4s, v6.4s, v20.4s
+	WORD    $0x4e34f4e7 // fmax v7.4s, v7.4s, v20.4s
+	WORD    $0x4e34f508 // fmax v8.4s, v8.4s, v20.4s
+	WORD    $0x4e34f529 // fmax v9.4s, v9.4s, v20.4s
+	WORD    $0x4e34f54a // fmax v10.4s, v10.4s, v20.4s
+	WORD    $0x4e34f56b // fmax v11.4s, v11.4s, v20.4s
+	WORD    $0x4e34f58c // fmax v12.4s, v12.4s, v20.4s
+	WORD    $0x4e34f5ad // fmax v13.4s, v13.4s, v20.4s
+	WORD    $0x4e34f5ce // fmax v14.4s, v14.4s, v20.4s
+	WORD    $0x4e34f5ef // fmax v15.4s, v15.4s, v20.4s
+	WORD    $0x4e34f610 // fmax v16.4s, v16.4s, v20.4s
+	WORD    $0x4e34f631 // fmax v17.4s, v17.4s, v20.4s
+	WORD    $0x4e34f652 // fmax v18.4s, v18.4s, v20.4s
+	WORD    $0x4e34f673 // fmax v19.4s, v19.4s, v20.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -3976,7 +4725,6 @@ sums:
 	FMOVQ   F18, 0(R4)
 	WORD    $0x3cab6893 // str q19, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -3985,84 +4733,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e20d680 // fadd v0.4s, v20.4s, v0.4s
-	WORD    $0x4e21d6a1 // fadd v1.4s, v21.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e22d682 // fadd v2.4s, v20.4s, v2.4s
-	WORD    $0x4e23d6a3 // fadd v3.4s, v21.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e24d684 // fadd v4.4s, v20.4s, v4.4s
-	WORD    $0x4e25d6a5 // fadd v5.4s, v21.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e26d686 // fadd v6.4s, v20.4s, v6.4s
-	WORD    $0x4e27d6a7 // fadd v7.4s, v21.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e28d688 // fadd v8.4s, v20.4s, v8.4s
-	WORD    $0x4e29d6a9 // fadd v9.4s, v21.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e2ad68a // fadd v10.4s, v20.4s, v10.4s
-	WORD    $0x4e2bd6ab // fadd v11.4s, v21.4s, v11.4s
-	FMOVQ   F10, 0(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e2cd68c // fadd v12.4s, v20.4s, v12.4s
-	WORD    $0x4e2dd6ad // fadd v13.4s, v21.4s, v13.4s
-	FMOVQ   F12, 0(R4)
-	WORD    $0x3cab688d // str q13, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e2ed68e // fadd v14.4s, v20.4s, v14.4s
-	WORD    $0x4e2fd6af // fadd v15.4s, v21.4s, v15.4s
-	FMOVQ   F14, 0(R4)
-	WORD    $0x3cab688f // str q15, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e30d690 // fadd v16.4s, v20.4s, v16.4s
-	WORD    $0x4e31d6b1 // fadd v17.4s, v21.4s, v17.4s
-	FMOVQ   F16, 0(R4)
-	WORD    $0x3cab6891 // str q17, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e32d692 // fadd v18.4s, v20.4s, v18.4s
-	WORD    $0x4e33d6b3 // fadd v19.4s, v21.4s, v19.4s
-	FMOVQ   F18, 0(R4)
-	WORD    $0x3cab6893 // str q19, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx10x4(SB), NOSPLIT, $0-129
+// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx10x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -4162,7 +4842,76 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad421 // fadd v1.4s, v1.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad421 // fadd v1.4s, v1.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	FMOVQ   0(R6), F10
+	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V10.B16, V10.B16, V10.B16
+	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2af421 // fmax v1.4s, v1.4s, v10.4s
+	WORD    $0x4e2af442 // fmax v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2af463 // fmax v3.4s, v3.4s, v10.4s
+	WORD    $0x4e2af484 // fmax v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2af4a5 // fmax v5.4s, v5.4s, v10.4s
+	WORD    $0x4e2af4c6 // fmax v6.4s, v6.4s, v10.4s
+	WORD    $0x4e2af4e7 // fmax v7.4s, v7.4s, v10.4s
+	WORD    $0x4e2af508 // fmax v8.4s, v8.4s, v10.4s
+	WORD    $0x4e2af529 // fmax v9.4s, v9.4s, v10.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -4183,7 +4932,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F9, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -4192,51 +4940,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F10
-	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e21d541 // fadd v1.4s, v10.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e23d543 // fadd v3.4s, v10.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e25d545 // fadd v5.4s, v10.4s, v5.4s
-	FMOVQ   F5, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e26d546 // fadd v6.4s, v10.4s, v6.4s
-	FMOVQ   F6, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e27d547 // fadd v7.4s, v10.4s, v7.4s
-	FMOVQ   F7, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e28d548 // fadd v8.4s, v10.4s, v8.4s
-	FMOVQ   F8, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F10
-	WORD    $0x4e29d549 // fadd v9.4s, v10.4s, v9.4s
-	FMOVQ   F9, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -4296,7 +5006,156 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad421 // fadd v1.4s, v1.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad421 // fadd v1.4s, v1.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad4e7 // fadd v7.4s, v7.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	FMOVS   0(R6), F10
+	ADD     R22, R6, R10
+	VLD1    (R10), V10.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V10.S[2]
+	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V10.B16, V10.B16, V10.B16
+	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2af421 // fmax v1.4s, v1.4s, v10.4s
+	WORD    $0x4e2af442 // fmax v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2af463 // fmax v3.4s, v3.4s, v10.4s
+	WORD    $0x4e2af484 // fmax v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2af4a5 // fmax v5.4s, v5.4s, v10.4s
+	WORD    $0x4e2af4c6 // fmax v6.4s, v6.4s, v10.4s
+	WORD    $0x4e2af4e7 // fmax v7.4s, v7.4s, v10.4s
+	WORD    $0x4e2af508 // fmax v8.4s, v8.4s, v10.4s
+	WORD    $0x4e2af529 // fmax v9.4s, v9.4s, v10.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R22, R4, R10
 	VST1    V0.S[1], (R10)
@@ -4357,7 +5216,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V9.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -4366,134 +5224,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e21d541 // fadd v1.4s, v10.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e23d543 // fadd v3.4s, v10.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e25d545 // fadd v5.4s, v10.4s, v5.4s
-	FMOVS   F5, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V5.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V5.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e26d546 // fadd v6.4s, v10.4s, v6.4s
-	FMOVS   F6, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V6.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V6.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e27d547 // fadd v7.4s, v10.4s, v7.4s
-	FMOVS   F7, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V7.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V7.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e28d548 // fadd v8.4s, v10.4s, v8.4s
-	FMOVS   F8, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V8.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V8.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F10
-	ADD     R22, R4, R10
-	VLD1    (R10), V10.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V10.S[2]
-	WORD    $0x4e29d549 // fadd v9.4s, v10.4s, v9.4s
-	FMOVS   F9, 0(R4)
-	ADD     R22, R4, R10
-	VST1    V9.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V9.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx11x8(SB), NOSPLIT, $0-129
+// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx11x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -4634,7 +5374,137 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d400 // fadd v0.4s, v0.4s, v22.4s
+	WORD    $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
+	WORD    $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+	WORD    $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD    $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD    $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d58c // fadd v12.4s, v12.4s, v22.4s
+	WORD    $0x4e37d5ad // fadd v13.4s, v13.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	WORD    $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
+	WORD    $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d652 // fadd v18.4s, v18.4s, v22.4s
+	WORD    $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d694 // fadd v20.4s, v20.4s, v22.4s
+	WORD    $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d400 // fadd v0.4s, v0.4s, v22.4s
+	WORD    $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
+	WORD    $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+	WORD    $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD    $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD    $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d58c // fadd v12.4s, v12.4s, v22.4s
+	WORD    $0x4e37d5ad // fadd v13.4s, v13.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	WORD    $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
+	WORD    $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d652 // fadd v18.4s, v18.4s, v22.4s
+	WORD    $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
+	FMOVQ   0(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e36d694 // fadd v20.4s, v20.4s, v22.4s
+	WORD    $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V22.B16, V22.B16, V22.B16
+	WORD    $0x4e36f400 // fmax v0.4s, v0.4s, v22.4s
+	WORD    $0x4e36f421 // fmax v1.4s, v1.4s, v22.4s
+	WORD    $0x4e36f442 // fmax v2.4s, v2.4s, v22.4s
+	WORD    $0x4e36f463 // fmax v3.4s, v3.4s, v22.4s
+	WORD    $0x4e36f484 // fmax v4.4s, v4.4s, v22.4s
+	WORD    $0x4e36f4a5 // fmax v5.4s, v5.4s, v22.4s
+	WORD    $0x4e36f4c6 // fmax v6.4s, v6.4s, v22.4s
+	WORD    $0x4e36f4e7 // fmax v7.4s, v7.4s, v22.4s
+	WORD    $0x4e36f508 // fmax v8.4s, v8.4s, v22.4s
+	WORD    $0x4e36f529 // fmax v9.4s, v9.4s, v22.4s
+	WORD    $0x4e36f54a // fmax v10.4s, v10.4s, v22.4s
+	WORD    $0x4e36f56b // fmax v11.4s, v11.4s, v22.4s
+	WORD    $0x4e36f58c // fmax v12.4s, v12.4s, v22.4s
+	WORD    $0x4e36f5ad // fmax v13.4s, v13.4s, v22.4s
+	WORD    $0x4e36f5ce // fmax v14.4s, v14.4s, v22.4s
+	WORD    $0x4e36f5ef // fmax v15.4s, v15.4s, v22.4s
+	WORD    $0x4e36f610 // fmax v16.4s, v16.4s, v22.4s
+	WORD    $0x4e36f631 // fmax v17.4s, v17.4s, v22.4s
+	WORD    $0x4e36f652 // fmax v18.4s, v18.4s, v22.4s
+	WORD    $0x4e36f673 // fmax v19.4s, v19.4s, v22.4s
+	WORD    $0x4e36f694 // fmax v20.4s, v20.4s, v22.4s
+	WORD    $0x4e36f6b5 // fmax v21.4s, v21.4s, v22.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -4668,7 +5538,6 @@ sums:
 	FMOVQ   F20, 0(R4)
 	WORD    $0x3cab6895 // str q21, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -4677,91 +5546,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e20d6c0 // fadd v0.4s, v22.4s, v0.4s
-	WORD    $0x4e21d6e1 // fadd v1.4s, v23.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e22d6c2 // fadd v2.4s, v22.4s, v2.4s
-	WORD    $0x4e23d6e3 // fadd v3.4s, v23.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e24d6c4 // fadd v4.4s, v22.4s, v4.4s
-	WORD    $0x4e25d6e5 // fadd v5.4s, v23.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e26d6c6 // fadd v6.4s, v22.4s, v6.4s
-	WORD    $0x4e27d6e7 // fadd v7.4s, v23.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e28d6c8 // fadd v8.4s, v22.4s, v8.4s
-	WORD    $0x4e29d6e9 // fadd v9.4s, v23.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e2ad6ca // fadd v10.4s, v22.4s, v10.4s
-	WORD    $0x4e2bd6eb // fadd v11.4s, v23.4s, v11.4s
-	FMOVQ   F10, 0(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e2cd6cc // fadd v12.4s, v22.4s, v12.4s
-	WORD    $0x4e2dd6ed // fadd v13.4s, v23.4s, v13.4s
-	FMOVQ   F12, 0(R4)
-	WORD    $0x3cab688d // str q13, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e2ed6ce // fadd v14.4s, v22.4s, v14.4s
-	WORD    $0x4e2fd6ef // fadd v15.4s, v23.4s, v15.4s
-	FMOVQ   F14, 0(R4)
-	WORD    $0x3cab688f // str q15, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e30d6d0 // fadd v16.4s, v22.4s, v16.4s
-	WORD    $0x4e31d6f1 // fadd v17.4s, v23.4s, v17.4s
-	FMOVQ   F16, 0(R4)
-	WORD    $0x3cab6891 // str q17, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e32d6d2 // fadd v18.4s, v22.4s, v18.4s
-	WORD    $0x4e33d6f3 // fadd v19.4s, v23.4s, v19.4s
-	FMOVQ   F18, 0(R4)
-	WORD    $0x3cab6893 // str q19, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e34d6d4 // fadd v20.4s, v22.4s, v20.4s
-	WORD    $0x4e35d6f5 // fadd v21.4s, v23.4s, v21.4s
-	FMOVQ   F20, 0(R4)
-	WORD    $0x3cab6895 // str q21, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx11x4(SB), NOSPLIT, $0-129
+// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx11x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -4867,7 +5661,82 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	FMOVQ   0(R6), F11
+	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V11.B16, V11.B16, V11.B16
+	WORD    $0x4e2bf400 // fmax v0.4s, v0.4s, v11.4s
+	WORD    $0x4e2bf421 // fmax v1.4s, v1.4s, v11.4s
+	WORD    $0x4e2bf442 // fmax v2.4s, v2.4s, v11.4s
+	WORD    $0x4e2bf463 // fmax v3.4s, v3.4s, v11.4s
+	WORD    $0x4e2bf484 // fmax v4.4s, v4.4s, v11.4s
+	WORD    $0x4e2bf4a5 // fmax v5.4s, v5.4s, v11.4s
+	WORD    $0x4e2bf4c6 // fmax v6.4s, v6.4s, v11.4s
+	WORD    $0x4e2bf4e7 // fmax v7.4s, v7.4s, v11.4s
+	WORD    $0x4e2bf508 // fmax v8.4s, v8.4s, v11.4s
+	WORD    $0x4e2bf529 // fmax v9.4s, v9.4s, v11.4s
+	WORD    $0x4e2bf54a // fmax v10.4s, v10.4s, v11.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -4890,7 +5759,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F10, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -4899,55 +5767,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F11
-	WORD    $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e22d562 // fadd v2.4s, v11.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e24d564 // fadd v4.4s, v11.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
-	FMOVQ   F5, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e26d566 // fadd v6.4s, v11.4s, v6.4s
-	FMOVQ   F6, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e27d567 // fadd v7.4s, v11.4s, v7.4s
-	FMOVQ   F7, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e28d568 // fadd v8.4s, v11.4s, v8.4s
-	FMOVQ   F8, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e29d569 // fadd v9.4s, v11.4s, v9.4s
-	FMOVQ   F9, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F11
-	WORD    $0x4e2ad56a // fadd v10.4s, v11.4s, v10.4s
-	FMOVQ   F10, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -5010,7 +5836,170 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+	FMOVS   0(R6), F11
+	ADD     R23, R6, R10
+	VLD1    (R10), V11.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V11.S[2]
+	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V11.B16, V11.B16, V11.B16
+	WORD    $0x4e2bf400 // fmax v0.4s, v0.4s, v11.4s
+	WORD    $0x4e2bf421 // fmax v1.4s, v1.4s, v11.4s
+	WORD    $0x4e2bf442 // fmax v2.4s, v2.4s, v11.4s
+	WORD    $0x4e2bf463 // fmax v3.4s, v3.4s, v11.4s
+	WORD    $0x4e2bf484 // fmax v4.4s, v4.4s, v11.4s
+	WORD    $0x4e2bf4a5 // fmax v5.4s, v5.4s, v11.4s
+	WORD    $0x4e2bf4c6 // fmax v6.4s, v6.4s, v11.4s
+	WORD    $0x4e2bf4e7 // fmax v7.4s, v7.4s, v11.4s
+	WORD    $0x4e2bf508 // fmax v8.4s, v8.4s, v11.4s
+	WORD    $0x4e2bf529 // fmax v9.4s, v9.4s, v11.4s
+	WORD    $0x4e2bf54a // fmax v10.4s, v10.4s, v11.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R23, R4, R10
 	VST1    V0.S[1], (R10)
@@ -5077,7 +6066,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V10.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -5086,146 +6074,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e22d562 // fadd v2.4s, v11.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e24d564 // fadd v4.4s, v11.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
-	FMOVS   F5, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V5.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V5.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e26d566 // fadd v6.4s, v11.4s, v6.4s
-	FMOVS   F6, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V6.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V6.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e27d567 // fadd v7.4s, v11.4s, v7.4s
-	FMOVS   F7, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V7.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V7.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e28d568 // fadd v8.4s, v11.4s, v8.4s
-	FMOVS   F8, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V8.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V8.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e29d569 // fadd v9.4s, v11.4s, v9.4s
-	FMOVS   F9, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V9.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V9.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F11
-	ADD     R23, R4, R10
-	VLD1    (R10), V11.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V11.S[2]
-	WORD    $0x4e2ad56a // fadd v10.4s, v11.4s, v10.4s
-	FMOVS   F10, 0(R4)
-	ADD     R23, R4, R10
-	VST1    V10.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V10.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx12x8(SB), NOSPLIT, $0-129
+// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx12x8(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -5373,7 +6231,148 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD    $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD    $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD    $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	WORD    $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
+	WORD    $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD    $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	WORD    $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
+	WORD    $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD    $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD    $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD    $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	WORD    $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD    $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
+	WORD    $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD    $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	WORD    $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD    $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	FMOVQ   0(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
+	WORD    $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V24.B16, V24.B16, V24.B16
+	WORD    $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
+	WORD    $0x4e38f421 // fmax v1.4s, v1.4s, v24.4s
+	WORD    $0x4e38f442 // fmax v2.4s, v2.4s, v24.4s
+	WORD    $0x4e38f463 // fmax v3.4s, v3.4s, v24.4s
+	WORD    $0x4e38f484 // fmax v4.4s, v4.4s, v24.4s
+	WORD    $0x4e38f4a5 // fmax v5.4s, v5.4s, v24.4s
+	WORD    $0x4e38f4c6 // fmax v6.4s, v6.4s, v24.4s
+	WORD    $0x4e38f4e7 // fmax v7.4s, v7.4s, v24.4s
+	WORD    $0x4e38f508 // fmax v8.4s, v8.4s, v24.4s
+	WORD    $0x4e38f529 // fmax v9.4s, v9.4s, v24.4s
+	WORD    $0x4e38f54a // fmax v10.4s, v10.4s, v24.4s
+	WORD    $0x4e38f56b // fmax v11.4s, v11.4s, v24.4s
+	WORD    $0x4e38f58c // fmax v12.4s, v12.4s, v24.4s
+	WORD    $0x4e38f5ad // fmax v13.4s, v13.4s, v24.4s
+	WORD    $0x4e38f5ce // fmax v14.4s, v14.4s, v24.4s
+	WORD    $0x4e38f5ef // fmax v15.4s, v15.4s, v24.4s
+	WORD    $0x4e38f610 // fmax v16.4s, v16.4s, v24.4s
+	WORD    $0x4e38f631 // fmax v17.4s, v17.4s, v24.4s
+	WORD    $0x4e38f652 // fmax v18.4s, v18.4s, v24.4s
+	WORD    $0x4e38f673 // fmax v19.4s, v19.4s, v24.4s
+	WORD    $0x4e38f694 // fmax v20.4s, v20.4s, v24.4s
+	WORD    $0x4e38f6b5 // fmax v21.4s, v21.4s, v24.4s
+	WORD    $0x4e38f6d6 // fmax v22.4s, v22.4s, v24.4s
+	WORD    $0x4e38f6f7 // fmax v23.4s, v23.4s, v24.4s
+store:
 	FMOVQ   F0, 0(R4)
 	WORD    $0x3cab6881 // str q1, [x4, x11]
 	ADD     R5, R4
@@ -5410,7 +6409,6 @@ sums:
 	FMOVQ   F22, 0(R4)
 	WORD    $0x3cab6897 // str q23, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -5419,98 +6417,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e20d700 // fadd v0.4s, v24.4s, v0.4s
-	WORD    $0x4e21d721 // fadd v1.4s, v25.4s, v1.4s
-	FMOVQ   F0, 0(R4)
-	WORD    $0x3cab6881 // str q1, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e22d702 // fadd v2.4s, v24.4s, v2.4s
-	WORD    $0x4e23d723 // fadd v3.4s, v25.4s, v3.4s
-	FMOVQ   F2, 0(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e24d704 // fadd v4.4s, v24.4s, v4.4s
-	WORD    $0x4e25d725 // fadd v5.4s, v25.4s, v5.4s
-	FMOVQ   F4, 0(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e26d706 // fadd v6.4s, v24.4s, v6.4s
-	WORD    $0x4e27d727 // fadd v7.4s, v25.4s, v7.4s
-	FMOVQ   F6, 0(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e28d708 // fadd v8.4s, v24.4s, v8.4s
-	WORD    $0x4e29d729 // fadd v9.4s, v25.4s, v9.4s
-	FMOVQ   F8, 0(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e2ad70a // fadd v10.4s, v24.4s, v10.4s
-	WORD    $0x4e2bd72b // fadd v11.4s, v25.4s, v11.4s
-	FMOVQ   F10, 0(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e2cd70c // fadd v12.4s, v24.4s, v12.4s
-	WORD    $0x4e2dd72d // fadd v13.4s, v25.4s, v13.4s
-	FMOVQ   F12, 0(R4)
-	WORD    $0x3cab688d // str q13, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e2ed70e // fadd v14.4s, v24.4s, v14.4s
-	WORD    $0x4e2fd72f // fadd v15.4s, v25.4s, v15.4s
-	FMOVQ   F14, 0(R4)
-	WORD    $0x3cab688f // str q15, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e30d710 // fadd v16.4s, v24.4s, v16.4s
-	WORD    $0x4e31d731 // fadd v17.4s, v25.4s, v17.4s
-	FMOVQ   F16, 0(R4)
-	WORD    $0x3cab6891 // str q17, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e32d712 // fadd v18.4s, v24.4s, v18.4s
-	WORD    $0x4e33d733 // fadd v19.4s, v25.4s, v19.4s
-	FMOVQ   F18, 0(R4)
-	WORD    $0x3cab6893 // str q19, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e34d714 // fadd v20.4s, v24.4s, v20.4s
-	WORD    $0x4e35d735 // fadd v21.4s, v25.4s, v21.4s
-	FMOVQ   F20, 0(R4)
-	WORD    $0x3cab6895 // str q21, [x4, x11]
-	ADD     R5, R4
-	FMOVQ   0(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e36d716 // fadd v22.4s, v24.4s, v22.4s
-	WORD    $0x4e37d737 // fadd v23.4s, v25.4s, v23.4s
-	FMOVQ   F22, 0(R4)
-	WORD    $0x3cab6897 // str q23, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx12x4(SB), NOSPLIT, $0-129
+// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx12x4(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -5620,7 +6536,88 @@ packed_step:
 	BNE     packed_run
 sums:
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	ADD     R5, R6
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	FMOVQ   0(R6), F12
+	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V12.B16, V12.B16, V12.B16
+	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2cf421 // fmax v1.4s, v1.4s, v12.4s
+	WORD    $0x4e2cf442 // fmax v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2cf463 // fmax v3.4s, v3.4s, v12.4s
+	WORD    $0x4e2cf484 // fmax v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2cf4a5 // fmax v5.4s, v5.4s, v12.4s
+	WORD    $0x4e2cf4c6 // fmax v6.4s, v6.4s, v12.4s
+	WORD    $0x4e2cf4e7 // fmax v7.4s, v7.4s, v12.4s
+	WORD    $0x4e2cf508 // fmax v8.4s, v8.4s, v12.4s
+	WORD    $0x4e2cf529 // fmax v9.4s, v9.4s, v12.4s
+	WORD    $0x4e2cf54a // fmax v10.4s, v10.4s, v12.4s
+	WORD    $0x4e2cf56b // fmax v11.4s, v11.4s, v12.4s
+store:
 	FMOVQ   F0, 0(R4)
 	ADD     R5, R4
 	FMOVQ   F1, 0(R4)
@@ -5645,7 +6642,6 @@ sums:
 	ADD     R5, R4
 	FMOVQ   F11, 0(R4)
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -5654,59 +6650,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F12
-	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
-	FMOVQ   F0, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e21d581 // fadd v1.4s, v12.4s, v1.4s
-	FMOVQ   F1, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
-	FMOVQ   F2, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e23d583 // fadd v3.4s, v12.4s, v3.4s
-	FMOVQ   F3, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
-	FMOVQ   F4, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
-	FMOVQ   F5, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e26d586 // fadd v6.4s, v12.4s, v6.4s
-	FMOVQ   F6, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e27d587 // fadd v7.4s, v12.4s, v7.4s
-	FMOVQ   F7, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e28d588 // fadd v8.4s, v12.4s, v8.4s
-	FMOVQ   F8, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e29d589 // fadd v9.4s, v12.4s, v9.4s
-	FMOVQ   F9, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e2ad58a // fadd v10.4s, v12.4s, v10.4s
-	FMOVQ   F10, 0(R4)
-	ADD     R5, R4
-	FMOVQ   0(R4), F12
-	WORD    $0x4e2bd58b // fadd v11.4s, v12.4s, v11.4s
-	FMOVQ   F11, 0(R4)
-	ADD     R5, R4
-	B       next
 narrow:
 	SUB     $1, R11
 	CMP     $0, R11
@@ -5772,7 +6722,184 @@ narrow_step:
 	SUBS    $1, R8
 	BNE     narrow_run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, narrow_add
+	CBZ     R10, narrow_bias
+	MOVD    R4, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	ADD     R5, R6
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
+	ADD     R5, R6
+narrow_bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, narrow_relu
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	FMOVS   0(R6), F12
+	ADD     R24, R6, R10
+	VLD1    (R10), V12.S[1]
+	ADD     R11, R6, R10
+	VLD1    (R10), V12.S[2]
+	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
+narrow_relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, narrow_store
+	VEOR    V12.B16, V12.B16, V12.B16
+	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2cf421 // fmax v1.4s, v1.4s, v12.4s
+	WORD    $0x4e2cf442 // fmax v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2cf463 // fmax v3.4s, v3.4s, v12.4s
+	WORD    $0x4e2cf484 // fmax v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2cf4a5 // fmax v5.4s, v5.4s, v12.4s
+	WORD    $0x4e2cf4c6 // fmax v6.4s, v6.4s, v12.4s
+	WORD    $0x4e2cf4e7 // fmax v7.4s, v7.4s, v12.4s
+	WORD    $0x4e2cf508 // fmax v8.4s, v8.4s, v12.4s
+	WORD    $0x4e2cf529 // fmax v9.4s, v9.4s, v12.4s
+	WORD    $0x4e2cf54a // fmax v10.4s, v10.4s, v12.4s
+	WORD    $0x4e2cf56b // fmax v11.4s, v11.4s, v12.4s
+narrow_store:
 	FMOVS   F0, 0(R4)
 	ADD     R24, R4, R10
 	VST1    V0.S[1], (R10)
@@ -5845,7 +6972,6 @@ narrow_step:
 	ADD     R11, R4, R10
 	VST1    V11.S[2], (R10)
 	ADD     R5, R4
-narrow_next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -5854,158 +6980,16 @@ narrow_next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
-narrow_add:
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
-	FMOVS   F0, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V0.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V0.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e21d581 // fadd v1.4s, v12.4s, v1.4s
-	FMOVS   F1, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V1.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V1.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
-	FMOVS   F2, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V2.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V2.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e23d583 // fadd v3.4s, v12.4s, v3.4s
-	FMOVS   F3, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V3.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V3.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
-	FMOVS   F4, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V4.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V4.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
-	FMOVS   F5, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V5.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V5.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e26d586 // fadd v6.4s, v12.4s, v6.4s
-	FMOVS   F6, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V6.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V6.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e27d587 // fadd v7.4s, v12.4s, v7.4s
-	FMOVS   F7, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V7.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V7.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e28d588 // fadd v8.4s, v12.4s, v8.4s
-	FMOVS   F8, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V8.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V8.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e29d589 // fadd v9.4s, v12.4s, v9.4s
-	FMOVS   F9, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V9.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V9.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e2ad58a // fadd v10.4s, v12.4s, v10.4s
-	FMOVS   F10, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V10.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V10.S[2], (R10)
-	ADD     R5, R4
-	FMOVS   0(R4), F12
-	ADD     R24, R4, R10
-	VLD1    (R10), V12.S[1]
-	ADD     R11, R4, R10
-	VLD1    (R10), V12.S[2]
-	WORD    $0x4e2bd58b // fadd v11.4s, v12.4s, v11.4s
-	FMOVS   F11, 0(R4)
-	ADD     R24, R4, R10
-	VST1    V11.S[1], (R10)
-	ADD     R11, R4, R10
-	VST1    V11.S[2], (R10)
-	ADD     R5, R4
-	B       narrow_next
 
-// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x12(SB), NOSPLIT, $0-129
+// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x12(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6044,12 +7028,36 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F3
+	FMOVQ   16(R6), F4
+	WORD    $0x3ceb68c5 // ldr q5, [x6, x11]
+	WORD    $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F3
+	FMOVQ   16(R6), F4
+	WORD    $0x3ceb68c5 // ldr q5, [x6, x11]
+	WORD    $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V3.B16, V3.B16, V3.B16
+	WORD    $0x4e23f400 // fmax v0.4s, v0.4s, v3.4s
+	WORD    $0x4e23f421 // fmax v1.4s, v1.4s, v3.4s
+	WORD    $0x4e23f442 // fmax v2.4s, v2.4s, v3.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	WORD    $0x3cab6882 // str q2, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6058,24 +7066,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F3
-	FMOVQ   16(R4), F4
-	WORD    $0x3ceb6885 // ldr q5, [x4, x11]
-	WORD    $0x4e20d460 // fadd v0.4s, v3.4s, v0.4s
-	WORD    $0x4e21d481 // fadd v1.4s, v4.4s, v1.4s
-	WORD    $0x4e22d4a2 // fadd v2.4s, v5.4s, v2.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	WORD    $0x3cab6882 // str q2, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x16(SB), NOSPLIT, $0-129
+// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x16(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6117,13 +7117,42 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F4
+	FMOVQ   16(R6), F5
+	FMOVQ   32(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F4
+	FMOVQ   16(R6), F5
+	FMOVQ   32(R6), F6
+	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
+	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD    $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V4.B16, V4.B16, V4.B16
+	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
+	WORD    $0x4e24f421 // fmax v1.4s, v1.4s, v4.4s
+	WORD    $0x4e24f442 // fmax v2.4s, v2.4s, v4.4s
+	WORD    $0x4e24f463 // fmax v3.4s, v3.4s, v4.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
 	WORD    $0x3cab6883 // str q3, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6132,27 +7161,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F4
-	FMOVQ   16(R4), F5
-	FMOVQ   32(R4), F6
-	WORD    $0x3ceb6887 // ldr q7, [x4, x11]
-	WORD    $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
-	WORD    $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
-	WORD    $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
-	WORD    $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	WORD    $0x3cab6883 // str q3, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x20(SB), NOSPLIT, $0-129
+// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x20(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6197,14 +7215,48 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F5
+	FMOVQ   16(R6), F6
+	FMOVQ   32(R6), F7
+	FMOVQ   48(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD    $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	WORD    $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	WORD    $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F5
+	FMOVQ   16(R6), F6
+	FMOVQ   32(R6), F7
+	FMOVQ   48(R6), F8
+	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
+	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD    $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	WORD    $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	WORD    $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V5.B16, V5.B16, V5.B16
+	WORD    $0x4e25f400 // fmax v0.4s, v0.4s, v5.4s
+	WORD    $0x4e25f421 // fmax v1.4s, v1.4s, v5.4s
+	WORD    $0x4e25f442 // fmax v2.4s, v2.4s, v5.4s
+	WORD    $0x4e25f463 // fmax v3.4s, v3.4s, v5.4s
+	WORD    $0x4e25f484 // fmax v4.4s, v4.4s, v5.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
 	FMOVQ   F3, 48(R4)
 	WORD    $0x3cab6884 // str q4, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6213,30 +7265,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F5
-	FMOVQ   16(R4), F6
-	FMOVQ   32(R4), F7
-	FMOVQ   48(R4), F8
-	WORD    $0x3ceb6889 // ldr q9, [x4, x11]
-	WORD    $0x4e20d4a0 // fadd v0.4s, v5.4s, v0.4s
-	WORD    $0x4e21d4c1 // fadd v1.4s, v6.4s, v1.4s
-	WORD    $0x4e22d4e2 // fadd v2.4s, v7.4s, v2.4s
-	WORD    $0x4e23d503 // fadd v3.4s, v8.4s, v3.4s
-	WORD    $0x4e24d524 // fadd v4.4s, v9.4s, v4.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	WORD    $0x3cab6884 // str q4, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x24(SB), NOSPLIT, $0-129
+// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x24(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6284,7 +7322,47 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F6
+	FMOVQ   16(R6), F7
+	FMOVQ   32(R6), F8
+	FMOVQ   48(R6), F9
+	FMOVQ   64(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F6
+	FMOVQ   16(R6), F7
+	FMOVQ   32(R6), F8
+	FMOVQ   48(R6), F9
+	FMOVQ   64(R6), F10
+	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
+	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	WORD    $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	WORD    $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	WORD    $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V6.B16, V6.B16, V6.B16
+	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
+	WORD    $0x4e26f421 // fmax v1.4s, v1.4s, v6.4s
+	WORD    $0x4e26f442 // fmax v2.4s, v2.4s, v6.4s
+	WORD    $0x4e26f463 // fmax v3.4s, v3.4s, v6.4s
+	WORD    $0x4e26f484 // fmax v4.4s, v4.4s, v6.4s
+	WORD    $0x4e26f4a5 // fmax v5.4s, v5.4s, v6.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -6292,7 +7370,6 @@ step:
 	FMOVQ   F4, 64(R4)
 	WORD    $0x3cab6885 // str q5, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6301,33 +7378,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F6
-	FMOVQ   16(R4), F7
-	FMOVQ   32(R4), F8
-	FMOVQ   48(R4), F9
-	FMOVQ   64(R4), F10
-	WORD    $0x3ceb688b // ldr q11, [x4, x11]
-	WORD    $0x4e20d4c0 // fadd v0.4s, v6.4s, v0.4s
-	WORD    $0x4e21d4e1 // fadd v1.4s, v7.4s, v1.4s
-	WORD    $0x4e22d502 // fadd v2.4s, v8.4s, v2.4s
-	WORD    $0x4e23d523 // fadd v3.4s, v9.4s, v3.4s
-	WORD    $0x4e24d544 // fadd v4.4s, v10.4s, v4.4s
-	WORD    $0x4e25d565 // fadd v5.4s, v11.4s, v5.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	WORD    $0x3cab6885 // str q5, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x28(SB), NOSPLIT, $0-129
+// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x28(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6378,7 +7438,52 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F7
+	FMOVQ   16(R6), F8
+	FMOVQ   32(R6), F9
+	FMOVQ   48(R6), F10
+	FMOVQ   64(R6), F11
+	FMOVQ   80(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e27d400 // fadd v0.4s, v0.4s, v7.4s
+	WORD    $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	WORD    $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	WORD    $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	WORD    $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	WORD    $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	WORD    $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F7
+	FMOVQ   16(R6), F8
+	FMOVQ   32(R6), F9
+	FMOVQ   48(R6), F10
+	FMOVQ   64(R6), F11
+	FMOVQ   80(R6), F12
+	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
+	WORD    $0x4e27d400 // fadd v0.4s, v0.4s, v7.4s
+	WORD    $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	WORD    $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	WORD    $0x4e2ad463 // fadd v3.4s, v3.4s, v10.4s
+	WORD    $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	WORD    $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	WORD    $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V7.B16, V7.B16, V7.B16
+	WORD    $0x4e27f400 // fmax v0.4s, v0.4s, v7.4s
+	WORD    $0x4e27f421 // fmax v1.4s, v1.4s, v7.4s
+	WORD    $0x4e27f442 // fmax v2.4s, v2.4s, v7.4s
+	WORD    $0x4e27f463 // fmax v3.4s, v3.4s, v7.4s
+	WORD    $0x4e27f484 // fmax v4.4s, v4.4s, v7.4s
+	WORD    $0x4e27f4a5 // fmax v5.4s, v5.4s, v7.4s
+	WORD    $0x4e27f4c6 // fmax v6.4s, v6.4s, v7.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -6387,7 +7492,6 @@ step:
 	FMOVQ   F5, 80(R4)
 	WORD    $0x3cab6886 // str q6, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6396,36 +7500,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F7
-	FMOVQ   16(R4), F8
-	FMOVQ   32(R4), F9
-	FMOVQ   48(R4), F10
-	FMOVQ   64(R4), F11
-	FMOVQ   80(R4), F12
-	WORD    $0x3ceb688d // ldr q13, [x4, x11]
-	WORD    $0x4e20d4e0 // fadd v0.4s, v7.4s, v0.4s
-	WORD    $0x4e21d501 // fadd v1.4s, v8.4s, v1.4s
-	WORD    $0x4e22d522 // fadd v2.4s, v9.4s, v2.4s
-	WORD    $0x4e23d543 // fadd v3.4s, v10.4s, v3.4s
-	WORD    $0x4e24d564 // fadd v4.4s, v11.4s, v4.4s
-	WORD    $0x4e25d585 // fadd v5.4s, v12.4s, v5.4s
-	WORD    $0x4e26d5a6 // fadd v6.4s, v13.4s, v6.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	WORD    $0x3cab6886 // str q6, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x32(SB), NOSPLIT, $0-129
+// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x32(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6479,7 +7563,57 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F8
+	FMOVQ   16(R6), F9
+	FMOVQ   32(R6), F10
+	FMOVQ   48(R6), F11
+	FMOVQ   64(R6), F12
+	FMOVQ   80(R6), F13
+	FMOVQ   96(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	WORD    $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD    $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F8
+	FMOVQ   16(R6), F9
+	FMOVQ   32(R6), F10
+	FMOVQ   48(R6), F11
+	FMOVQ   64(R6), F12
+	FMOVQ   80(R6), F13
+	FMOVQ   96(R6), F14
+	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
+	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	WORD    $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	WORD    $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	WORD    $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	WORD    $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD    $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V8.B16, V8.B16, V8.B16
+	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
+	WORD    $0x4e28f421 // fmax v1.4s, v1.4s, v8.4s
+	WORD    $0x4e28f442 // fmax v2.4s, v2.4s, v8.4s
+	WORD    $0x4e28f463 // fmax v3.4s, v3.4s, v8.4s
+	WORD    $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
+	WORD    $0x4e28f4a5 // fmax v5.4s, v5.4s, v8.4s
+	WORD    $0x4e28f4c6 // fmax v6.4s, v6.4s, v8.4s
+	WORD    $0x4e28f4e7 // fmax v7.4s, v7.4s, v8.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -6489,7 +7623,6 @@ step:
 	FMOVQ   F6, 96(R4)
 	WORD    $0x3cab6887 // str q7, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6498,39 +7631,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F8
-	FMOVQ   16(R4), F9
-	FMOVQ   32(R4), F10
-	FMOVQ   48(R4), F11
-	FMOVQ   64(R4), F12
-	FMOVQ   80(R4), F13
-	FMOVQ   96(R4), F14
-	WORD    $0x3ceb688f // ldr q15, [x4, x11]
-	WORD    $0x4e20d500 // fadd v0.4s, v8.4s, v0.4s
-	WORD    $0x4e21d521 // fadd v1.4s, v9.4s, v1.4s
-	WORD    $0x4e22d542 // fadd v2.4s, v10.4s, v2.4s
-	WORD    $0x4e23d563 // fadd v3.4s, v11.4s, v3.4s
-	WORD    $0x4e24d584 // fadd v4.4s, v12.4s, v4.4s
-	WORD    $0x4e25d5a5 // fadd v5.4s, v13.4s, v5.4s
-	WORD    $0x4e26d5c6 // fadd v6.4s, v14.4s, v6.4s
-	WORD    $0x4e27d5e7 // fadd v7.4s, v15.4s, v7.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	WORD    $0x3cab6887 // str q7, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x36(SB), NOSPLIT, $0-129
+// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x36(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6587,7 +7697,62 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F9
+	FMOVQ   16(R6), F10
+	FMOVQ   32(R6), F11
+	FMOVQ   48(R6), F12
+	FMOVQ   64(R6), F13
+	FMOVQ   80(R6), F14
+	FMOVQ   96(R6), F15
+	FMOVQ   112(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	WORD    $0x4e2ad421 // fadd v1.4s, v1.4s, v10.4s
+	WORD    $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	WORD    $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD    $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD    $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
+	WORD    $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	WORD    $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	WORD    $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F9
+	FMOVQ   16(R6), F10
+	FMOVQ   32(R6), F11
+	FMOVQ   48(R6), F12
+	FMOVQ   64(R6), F13
+	FMOVQ   80(R6), F14
+	FMOVQ   96(R6), F15
+	FMOVQ   112(R6), F16
+	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
+	WORD    $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	WORD    $0x4e2ad421 // fadd v1.4s, v1.4s, v10.4s
+	WORD    $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	WORD    $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD    $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD    $0x4e2ed4a5 // fadd v5.4s, v5.4s, v14.4s
+	WORD    $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	WORD    $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	WORD    $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V9.B16, V9.B16, V9.B16
+	WORD    $0x4e29f400 // fmax v0.4s, v0.4s, v9.4s
+	WORD    $0x4e29f421 // fmax v1.4s, v1.4s, v9.4s
+	WORD    $0x4e29f442 // fmax v2.4s, v2.4s, v9.4s
+	WORD    $0x4e29f463 // fmax v3.4s, v3.4s, v9.4s
+	WORD    $0x4e29f484 // fmax v4.4s, v4.4s, v9.4s
+	WORD    $0x4e29f4a5 // fmax v5.4s, v5.4s, v9.4s
+	WORD    $0x4e29f4c6 // fmax v6.4s, v6.4s, v9.4s
+	WORD    $0x4e29f4e7 // fmax v7.4s, v7.4s, v9.4s
+	WORD    $0x4e29f508 // fmax v8.4s, v8.4s, v9.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -6598,7 +7763,6 @@ step:
 	FMOVQ   F7, 112(R4)
 	WORD    $0x3cab6888 // str q8, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6607,42 +7771,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F9
-	FMOVQ   16(R4), F10
-	FMOVQ   32(R4), F11
-	FMOVQ   48(R4), F12
-	FMOVQ   64(R4), F13
-	FMOVQ   80(R4), F14
-	FMOVQ   96(R4), F15
-	FMOVQ   112(R4), F16
-	WORD    $0x3ceb6891 // ldr q17, [x4, x11]
-	WORD    $0x4e20d520 // fadd v0.4s, v9.4s, v0.4s
-	WORD    $0x4e21d541 // fadd v1.4s, v10.4s, v1.4s
-	WORD    $0x4e22d562 // fadd v2.4s, v11.4s, v2.4s
-	WORD    $0x4e23d583 // fadd v3.4s, v12.4s, v3.4s
-	WORD    $0x4e24d5a4 // fadd v4.4s, v13.4s, v4.4s
-	WORD    $0x4e25d5c5 // fadd v5.4s, v14.4s, v5.4s
-	WORD    $0x4e26d5e6 // fadd v6.4s, v15.4s, v6.4s
-	WORD    $0x4e27d607 // fadd v7.4s, v16.4s, v7.4s
-	WORD    $0x4e28d628 // fadd v8.4s, v17.4s, v8.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	WORD    $0x3cab6888 // str q8, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x40(SB), NOSPLIT, $0-129
+// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x40(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6702,7 +7840,67 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F10
+	FMOVQ   16(R6), F11
+	FMOVQ   32(R6), F12
+	FMOVQ   48(R6), F13
+	FMOVQ   64(R6), F14
+	FMOVQ   80(R6), F15
+	FMOVQ   96(R6), F16
+	FMOVQ   112(R6), F17
+	FMOVQ   128(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+	WORD    $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD    $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	WORD    $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	WORD    $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	WORD    $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD    $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F10
+	FMOVQ   16(R6), F11
+	FMOVQ   32(R6), F12
+	FMOVQ   48(R6), F13
+	FMOVQ   64(R6), F14
+	FMOVQ   80(R6), F15
+	FMOVQ   96(R6), F16
+	FMOVQ   112(R6), F17
+	FMOVQ   128(R6), F18
+	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
+	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	WORD    $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+	WORD    $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD    $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	WORD    $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	WORD    $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	WORD    $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD    $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V10.B16, V10.B16, V10.B16
+	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
+	WORD    $0x4e2af421 // fmax v1.4s, v1.4s, v10.4s
+	WORD    $0x4e2af442 // fmax v2.4s, v2.4s, v10.4s
+	WORD    $0x4e2af463 // fmax v3.4s, v3.4s, v10.4s
+	WORD    $0x4e2af484 // fmax v4.4s, v4.4s, v10.4s
+	WORD    $0x4e2af4a5 // fmax v5.4s, v5.4s, v10.4s
+	WORD    $0x4e2af4c6 // fmax v6.4s, v6.4s, v10.4s
+	WORD    $0x4e2af4e7 // fmax v7.4s, v7.4s, v10.4s
+	WORD    $0x4e2af508 // fmax v8.4s, v8.4s, v10.4s
+	WORD    $0x4e2af529 // fmax v9.4s, v9.4s, v10.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -6714,7 +7912,6 @@ step:
 	FMOVQ   F8, 128(R4)
 	WORD    $0x3cab6889 // str q9, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6723,45 +7920,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F10
-	FMOVQ   16(R4), F11
-	FMOVQ   32(R4), F12
-	FMOVQ   48(R4), F13
-	FMOVQ   64(R4), F14
-	FMOVQ   80(R4), F15
-	FMOVQ   96(R4), F16
-	FMOVQ   112(R4), F17
-	FMOVQ   128(R4), F18
-	WORD    $0x3ceb6893 // ldr q19, [x4, x11]
-	WORD    $0x4e20d540 // fadd v0.4s, v10.4s, v0.4s
-	WORD    $0x4e21d561 // fadd v1.4s, v11.4s, v1.4s
-	WORD    $0x4e22d582 // fadd v2.4s, v12.4s, v2.4s
-	WORD    $0x4e23d5a3 // fadd v3.4s, v13.4s, v3.4s
-	WORD    $0x4e24d5c4 // fadd v4.4s, v14.4s, v4.4s
-	WORD    $0x4e25d5e5 // fadd v5.4s, v15.4s, v5.4s
-	WORD    $0x4e26d606 // fadd v6.4s, v16.4s, v6.4s
-	WORD    $0x4e27d627 // fadd v7.4s, v17.4s, v7.4s
-	WORD    $0x4e28d648 // fadd v8.4s, v18.4s, v8.4s
-	WORD    $0x4e29d669 // fadd v9.4s, v19.4s, v9.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	FMOVQ   F8, 128(R4)
-	WORD    $0x3cab6889 // str q9, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x44(SB), NOSPLIT, $0-129
+// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x44(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6824,7 +7992,72 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F11
+	FMOVQ   16(R6), F12
+	FMOVQ   32(R6), F13
+	FMOVQ   48(R6), F14
+	FMOVQ   64(R6), F15
+	FMOVQ   80(R6), F16
+	FMOVQ   96(R6), F17
+	FMOVQ   112(R6), F18
+	FMOVQ   128(R6), F19
+	FMOVQ   144(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	WORD    $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	WORD    $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD    $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	WORD    $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	WORD    $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	WORD    $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD    $0x4e32d4e7 // fadd v7.4s, v7.4s, v18.4s
+	WORD    $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
+	WORD    $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD    $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F11
+	FMOVQ   16(R6), F12
+	FMOVQ   32(R6), F13
+	FMOVQ   48(R6), F14
+	FMOVQ   64(R6), F15
+	FMOVQ   80(R6), F16
+	FMOVQ   96(R6), F17
+	FMOVQ   112(R6), F18
+	FMOVQ   128(R6), F19
+	FMOVQ   144(R6), F20
+	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
+	WORD    $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	WORD    $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	WORD    $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD    $0x4e2ed463 // fadd v3.4s, v3.4s, v14.4s
+	WORD    $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	WORD    $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	WORD    $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD    $0x4e32d4e7 // fadd v7.4s, v7.4s, v18.4s
+	WORD    $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
+	WORD    $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD    $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V11.B16, V11.B16, V11.B16
+	WORD    $0x4e2bf400 // fmax v0.4s, v0.4s, v11.4s
+	WORD    $0x4e2bf421 // fmax v1.4s, v1.4s, v11.4s
+	WORD    $0x4e2bf442 // fmax v2.4s, v2.4s, v11.4s
+	WORD    $0x4e2bf463 // fmax v3.4s, v3.4s, v11.4s
+	WORD    $0x4e2bf484 // fmax v4.4s, v4.4s, v11.4s
+	WORD    $0x4e2bf4a5 // fmax v5.4s, v5.4s, v11.4s
+	WORD    $0x4e2bf4c6 // fmax v6.4s, v6.4s, v11.4s
+	WORD    $0x4e2bf4e7 // fmax v7.4s, v7.4s, v11.4s
+	WORD    $0x4e2bf508 // fmax v8.4s, v8.4s, v11.4s
+	WORD    $0x4e2bf529 // fmax v9.4s, v9.4s, v11.4s
+	WORD    $0x4e2bf54a // fmax v10.4s, v10.4s, v11.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -6837,7 +8070,6 @@ step:
 	FMOVQ   F9, 144(R4)
 	WORD    $0x3cab688a // str q10, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6846,48 +8078,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F11
-	FMOVQ   16(R4), F12
-	FMOVQ   32(R4), F13
-	FMOVQ   48(R4), F14
-	FMOVQ   64(R4), F15
-	FMOVQ   80(R4), F16
-	FMOVQ   96(R4), F17
-	FMOVQ   112(R4), F18
-	FMOVQ   128(R4), F19
-	FMOVQ   144(R4), F20
-	WORD    $0x3ceb6895 // ldr q21, [x4, x11]
-	WORD    $0x4e20d560 // fadd v0.4s, v11.4s, v0.4s
-	WORD    $0x4e21d581 // fadd v1.4s, v12.4s, v1.4s
-	WORD    $0x4e22d5a2 // fadd v2.4s, v13.4s, v2.4s
-	WORD    $0x4e23d5c3 // fadd v3.4s, v14.4s, v3.4s
-	WORD    $0x4e24d5e4 // fadd v4.4s, v15.4s, v4.4s
-	WORD    $0x4e25d605 // fadd v5.4s, v16.4s, v5.4s
-	WORD    $0x4e26d626 // fadd v6.4s, v17.4s, v6.4s
-	WORD    $0x4e27d647 // fadd v7.4s, v18.4s, v7.4s
-	WORD    $0x4e28d668 // fadd v8.4s, v19.4s, v8.4s
-	WORD    $0x4e29d689 // fadd v9.4s, v20.4s, v9.4s
-	WORD    $0x4e2ad6aa // fadd v10.4s, v21.4s, v10.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	FMOVQ   F8, 128(R4)
-	FMOVQ   F9, 144(R4)
-	WORD    $0x3cab688a // str q10, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x48(SB), NOSPLIT, $0-129
+// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x48(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6953,7 +8153,77 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F12
+	FMOVQ   16(R6), F13
+	FMOVQ   32(R6), F14
+	FMOVQ   48(R6), F15
+	FMOVQ   64(R6), F16
+	FMOVQ   80(R6), F17
+	FMOVQ   96(R6), F18
+	FMOVQ   112(R6), F19
+	FMOVQ   128(R6), F20
+	FMOVQ   144(R6), F21
+	FMOVQ   160(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
+	WORD    $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
+	WORD    $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	WORD    $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD    $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	WORD    $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD    $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	WORD    $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD    $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD    $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F12
+	FMOVQ   16(R6), F13
+	FMOVQ   32(R6), F14
+	FMOVQ   48(R6), F15
+	FMOVQ   64(R6), F16
+	FMOVQ   80(R6), F17
+	FMOVQ   96(R6), F18
+	FMOVQ   112(R6), F19
+	FMOVQ   128(R6), F20
+	FMOVQ   144(R6), F21
+	FMOVQ   160(R6), F22
+	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
+	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
+	WORD    $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
+	WORD    $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	WORD    $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD    $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	WORD    $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD    $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	WORD    $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD    $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD    $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V12.B16, V12.B16, V12.B16
+	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
+	WORD    $0x4e2cf421 // fmax v1.4s, v1.4s, v12.4s
+	WORD    $0x4e2cf442 // fmax v2.4s, v2.4s, v12.4s
+	WORD    $0x4e2cf463 // fmax v3.4s, v3.4s, v12.4s
+	WORD    $0x4e2cf484 // fmax v4.4s, v4.4s, v12.4s
+	WORD    $0x4e2cf4a5 // fmax v5.4s, v5.4s, v12.4s
+	WORD    $0x4e2cf4c6 // fmax v6.4s, v6.4s, v12.4s
+	WORD    $0x4e2cf4e7 // fmax v7.4s, v7.4s, v12.4s
+	WORD    $0x4e2cf508 // fmax v8.4s, v8.4s, v12.4s
+	WORD    $0x4e2cf529 // fmax v9.4s, v9.4s, v12.4s
+	WORD    $0x4e2cf54a // fmax v10.4s, v10.4s, v12.4s
+	WORD    $0x4e2cf56b // fmax v11.4s, v11.4s, v12.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -6967,7 +8237,6 @@ step:
 	FMOVQ   F10, 160(R4)
 	WORD    $0x3cab688b // str q11, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -6976,51 +8245,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F12
-	FMOVQ   16(R4), F13
-	FMOVQ   32(R4), F14
-	FMOVQ   48(R4), F15
-	FMOVQ   64(R4), F16
-	FMOVQ   80(R4), F17
-	FMOVQ   96(R4), F18
-	FMOVQ   112(R4), F19
-	FMOVQ   128(R4), F20
-	FMOVQ   144(R4), F21
-	FMOVQ   160(R4), F22
-	WORD    $0x3ceb6897 // ldr q23, [x4, x11]
-	WORD    $0x4e20d580 // fadd v0.4s, v12.4s, v0.4s
-	WORD    $0x4e21d5a1 // fadd v1.4s, v13.4s, v1.4s
-	WORD    $0x4e22d5c2 // fadd v2.4s, v14.4s, v2.4s
-	WORD    $0x4e23d5e3 // fadd v3.4s, v15.4s, v3.4s
-	WORD    $0x4e24d604 // fadd v4.4s, v16.4s, v4.4s
-	WORD    $0x4e25d625 // fadd v5.4s, v17.4s, v5.4s
-	WORD    $0x4e26d646 // fadd v6.4s, v18.4s, v6.4s
-	WORD    $0x4e27d667 // fadd v7.4s, v19.4s, v7.4s
-	WORD    $0x4e28d688 // fadd v8.4s, v20.4s, v8.4s
-	WORD    $0x4e29d6a9 // fadd v9.4s, v21.4s, v9.4s
-	WORD    $0x4e2ad6ca // fadd v10.4s, v22.4s, v10.4s
-	WORD    $0x4e2bd6eb // fadd v11.4s, v23.4s, v11.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	FMOVQ   F8, 128(R4)
-	FMOVQ   F9, 144(R4)
-	FMOVQ   F10, 160(R4)
-	WORD    $0x3cab688b // str q11, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x52(SB), NOSPLIT, $0-129
+// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x52(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7089,7 +8323,82 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F13
+	FMOVQ   16(R6), F14
+	FMOVQ   32(R6), F15
+	FMOVQ   48(R6), F16
+	FMOVQ   64(R6), F17
+	FMOVQ   80(R6), F18
+	FMOVQ   96(R6), F19
+	FMOVQ   112(R6), F20
+	FMOVQ   128(R6), F21
+	FMOVQ   144(R6), F22
+	FMOVQ   160(R6), F23
+	FMOVQ   176(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e2dd400 // fadd v0.4s, v0.4s, v13.4s
+	WORD    $0x4e2ed421 // fadd v1.4s, v1.4s, v14.4s
+	WORD    $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD    $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	WORD    $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	WORD    $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	WORD    $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD    $0x4e34d4e7 // fadd v7.4s, v7.4s, v20.4s
+	WORD    $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD    $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD    $0x4e37d54a // fadd v10.4s, v10.4s, v23.4s
+	WORD    $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
+	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F13
+	FMOVQ   16(R6), F14
+	FMOVQ   32(R6), F15
+	FMOVQ   48(R6), F16
+	FMOVQ   64(R6), F17
+	FMOVQ   80(R6), F18
+	FMOVQ   96(R6), F19
+	FMOVQ   112(R6), F20
+	FMOVQ   128(R6), F21
+	FMOVQ   144(R6), F22
+	FMOVQ   160(R6), F23
+	FMOVQ   176(R6), F24
+	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
+	WORD    $0x4e2dd400 // fadd v0.4s, v0.4s, v13.4s
+	WORD    $0x4e2ed421 // fadd v1.4s, v1.4s, v14.4s
+	WORD    $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD    $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	WORD    $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	WORD    $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	WORD    $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD    $0x4e34d4e7 // fadd v7.4s, v7.4s, v20.4s
+	WORD    $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD    $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD    $0x4e37d54a // fadd v10.4s, v10.4s, v23.4s
+	WORD    $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
+	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V13.B16, V13.B16, V13.B16
+	WORD    $0x4e2df400 // fmax v0.4s, v0.4s, v13.4s
+	WORD    $0x4e2df421 // fmax v1.4s, v1.4s, v13.4s
+	WORD    $0x4e2df442 // fmax v2.4s, v2.4s, v13.4s
+	WORD    $0x4e2df463 // fmax v3.4s, v3.4s, v13.4s
+	WORD    $0x4e2df484 // fmax v4.4s, v4.4s, v13.4s
+	WORD    $0x4e2df4a5 // fmax v5.4s, v5.4s, v13.4s
+	WORD    $0x4e2df4c6 // fmax v6.4s, v6.4s, v13.4s
+	WORD    $0x4e2df4e7 // fmax v7.4s, v7.4s, v13.4s
+	WORD    $0x4e2df508 // fmax v8.4s, v8.4s, v13.4s
+	WORD    $0x4e2df529 // fmax v9.4s, v9.4s, v13.4s
+	WORD    $0x4e2df54a // fmax v10.4s, v10.4s, v13.4s
+	WORD    $0x4e2df56b // fmax v11.4s, v11.4s, v13.4s
+	WORD    $0x4e2df58c // fmax v12.4s, v12.4s, v13.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -7104,7 +8413,6 @@ step:
 	FMOVQ   F11, 176(R4)
 	WORD    $0x3cab688c // str q12, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -7113,54 +8421,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F13
-	FMOVQ   16(R4), F14
-	FMOVQ   32(R4), F15
-	FMOVQ   48(R4), F16
-	FMOVQ   64(R4), F17
-	FMOVQ   80(R4), F18
-	FMOVQ   96(R4), F19
-	FMOVQ   112(R4), F20
-	FMOVQ   128(R4), F21
-	FMOVQ   144(R4), F22
-	FMOVQ   160(R4), F23
-	FMOVQ   176(R4), F24
-	WORD    $0x3ceb6899 // ldr q25, [x4, x11]
-	WORD    $0x4e20d5a0 // fadd v0.4s, v13.4s, v0.4s
-	WORD    $0x4e21d5c1 // fadd v1.4s, v14.4s, v1.4s
-	WORD    $0x4e22d5e2 // fadd v2.4s, v15.4s, v2.4s
-	WORD    $0x4e23d603 // fadd v3.4s, v16.4s, v3.4s
-	WORD    $0x4e24d624 // fadd v4.4s, v17.4s, v4.4s
-	WORD    $0x4e25d645 // fadd v5.4s, v18.4s, v5.4s
-	WORD    $0x4e26d666 // fadd v6.4s, v19.4s, v6.4s
-	WORD    $0x4e27d687 // fadd v7.4s, v20.4s, v7.4s
-	WORD    $0x4e28d6a8 // fadd v8.4s, v21.4s, v8.4s
-	WORD    $0x4e29d6c9 // fadd v9.4s, v22.4s, v9.4s
-	WORD    $0x4e2ad6ea // fadd v10.4s, v23.4s, v10.4s
-	WORD    $0x4e2bd70b // fadd v11.4s, v24.4s, v11.4s
-	WORD    $0x4e2cd72c // fadd v12.4s, v25.4s, v12.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	FMOVQ   F8, 128(R4)
-	FMOVQ   F9, 144(R4)
-	FMOVQ   F10, 160(R4)
-	FMOVQ   F11, 176(R4)
-	WORD    $0x3cab688c // str q12, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x56(SB), NOSPLIT, $0-129
+// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x56(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7232,7 +8502,87 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F14
+	FMOVQ   16(R6), F15
+	FMOVQ   32(R6), F16
+	FMOVQ   48(R6), F17
+	FMOVQ   64(R6), F18
+	FMOVQ   80(R6), F19
+	FMOVQ   96(R6), F20
+	FMOVQ   112(R6), F21
+	FMOVQ   128(R6), F22
+	FMOVQ   144(R6), F23
+	FMOVQ   160(R6), F24
+	FMOVQ   176(R6), F25
+	FMOVQ   192(R6), F26
+	WORD    $0x3ceb68db // ldr q27, [x6, x11]
+	WORD    $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD    $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	WORD    $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	WORD    $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	WORD    $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD    $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
+	WORD    $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD    $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	WORD    $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD    $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD    $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD    $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
+	WORD    $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F14
+	FMOVQ   16(R6), F15
+	FMOVQ   32(R6), F16
+	FMOVQ   48(R6), F17
+	FMOVQ   64(R6), F18
+	FMOVQ   80(R6), F19
+	FMOVQ   96(R6), F20
+	FMOVQ   112(R6), F21
+	FMOVQ   128(R6), F22
+	FMOVQ   144(R6), F23
+	FMOVQ   160(R6), F24
+	FMOVQ   176(R6), F25
+	FMOVQ   192(R6), F26
+	WORD    $0x3ceb68db // ldr q27, [x6, x11]
+	WORD    $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD    $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	WORD    $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	WORD    $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	WORD    $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD    $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
+	WORD    $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD    $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	WORD    $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD    $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD    $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD    $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD    $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
+	WORD    $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V14.B16, V14.B16, V14.B16
+	WORD    $0x4e2ef400 // fmax v0.4s, v0.4s, v14.4s
+	WORD    $0x4e2ef421 // fmax v1.4s, v1.4s, v14.4s
+	WORD    $0x4e2ef442 // fmax v2.4s, v2.4s, v14.4s
+	WORD    $0x4e2ef463 // fmax v3.4s, v3.4s, v14.4s
+	WORD    $0x4e2ef484 // fmax v4.4s, v4.4s, v14.4s
+	WORD    $0x4e2ef4a5 // fmax v5.4s, v5.4s, v14.4s
+	WORD    $0x4e2ef4c6 // fmax v6.4s, v6.4s, v14.4s
+	WORD    $0x4e2ef4e7 // fmax v7.4s, v7.4s, v14.4s
+	WORD    $0x4e2ef508 // fmax v8.4s, v8.4s, v14.4s
+	WORD    $0x4e2ef529 // fmax v9.4s, v9.4s, v14.4s
+	WORD    $0x4e2ef54a // fmax v10.4s, v10.4s, v14.4s
+	WORD    $0x4e2ef56b // fmax v11.4s, v11.4s, v14.4s
+	WORD    $0x4e2ef58c // fmax v12.4s, v12.4s, v14.4s
+	WORD    $0x4e2ef5ad // fmax v13.4s, v13.4s, v14.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -7248,7 +8598,6 @@ step:
 	FMOVQ   F12, 192(R4)
 	WORD    $0x3cab688d // str q13, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -7257,57 +8606,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F14
-	FMOVQ   16(R4), F15
-	FMOVQ   32(R4), F16
-	FMOVQ   48(R4), F17
-	FMOVQ   64(R4), F18
-	FMOVQ   80(R4), F19
-	FMOVQ   96(R4), F20
-	FMOVQ   112(R4), F21
-	FMOVQ   128(R4), F22
-	FMOVQ   144(R4), F23
-	FMOVQ   160(R4), F24
-	FMOVQ   176(R4), F25
-	FMOVQ   192(R4), F26
-	WORD    $0x3ceb689b // ldr q27, [x4, x11]
-	WORD    $0x4e20d5c0 // fadd v0.4s, v14.4s, v0.4s
-	WORD    $0x4e21d5e1 // fadd v1.4s, v15.4s, v1.4s
-	WORD    $0x4e22d602 // fadd v2.4s, v16.4s, v2.4s
-	WORD    $0x4e23d623 // fadd v3.4s, v17.4s, v3.4s
-	WORD    $0x4e24d644 // fadd v4.4s, v18.4s, v4.4s
-	WORD    $0x4e25d665 // fadd v5.4s, v19.4s, v5.4s
-	WORD    $0x4e26d686 // fadd v6.4s, v20.4s, v6.4s
-	WORD    $0x4e27d6a7 // fadd v7.4s, v21.4s, v7.4s
-	WORD    $0x4e28d6c8 // fadd v8.4s, v22.4s, v8.4s
-	WORD    $0x4e29d6e9 // fadd v9.4s, v23.4s, v9.4s
-	WORD    $0x4e2ad70a // fadd v10.4s, v24.4s, v10.4s
-	WORD    $0x4e2bd72b // fadd v11.4s, v25.4s, v11.4s
-	WORD    $0x4e2cd74c // fadd v12.4s, v26.4s, v12.4s
-	WORD    $0x4e2dd76d // fadd v13.4s, v27.4s, v13.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	FMOVQ   F8, 128(R4)
-	FMOVQ   F9, 144(R4)
-	FMOVQ   F10, 160(R4)
-	FMOVQ   F11, 176(R4)
-	FMOVQ   F12, 192(R4)
-	WORD    $0x3cab688d // str q13, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x60(SB), NOSPLIT, $0-129
+// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x60(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7382,7 +8690,92 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F15
+	FMOVQ   16(R6), F16
+	FMOVQ   32(R6), F17
+	FMOVQ   48(R6), F18
+	FMOVQ   64(R6), F19
+	FMOVQ   80(R6), F20
+	FMOVQ   96(R6), F21
+	FMOVQ   112(R6), F22
+	FMOVQ   128(R6), F23
+	FMOVQ   144(R6), F24
+	FMOVQ   160(R6), F25
+	FMOVQ   176(R6), F26
+	FMOVQ   192(R6), F27
+	FMOVQ   208(R6), F28
+	WORD    $0x3ceb68dd // ldr q29, [x6, x11]
+	WORD    $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	WORD    $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	WORD    $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	WORD    $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
+	WORD    $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	WORD    $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	WORD    $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	WORD    $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	WORD    $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD    $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD    $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
+	WORD    $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD    $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD    $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F15
+	FMOVQ   16(R6), F16
+	FMOVQ   32(R6), F17
+	FMOVQ   48(R6), F18
+	FMOVQ   64(R6), F19
+	FMOVQ   80(R6), F20
+	FMOVQ   96(R6), F21
+	FMOVQ   112(R6), F22
+	FMOVQ   128(R6), F23
+	FMOVQ   144(R6), F24
+	FMOVQ   160(R6), F25
+	FMOVQ   176(R6), F26
+	FMOVQ   192(R6), F27
+	FMOVQ   208(R6), F28
+	WORD    $0x3ceb68dd // ldr q29, [x6, x11]
+	WORD    $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	WORD    $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	WORD    $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	WORD    $0x4e32d463 // fadd v3.4s, v3.4s, v18.4s
+	WORD    $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	WORD    $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	WORD    $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	WORD    $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	WORD    $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD    $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD    $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD    $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
+	WORD    $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD    $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD    $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V15.B16, V15.B16, V15.B16
+	WORD    $0x4e2ff400 // fmax v0.4s, v0.4s, v15.4s
+	WORD    $0x4e2ff421 // fmax v1.4s, v1.4s, v15.4s
+	WORD    $0x4e2ff442 // fmax v2.4s, v2.4s, v15.4s
+	WORD    $0x4e2ff463 // fmax v3.4s, v3.4s, v15.4s
+	WORD    $0x4e2ff484 // fmax v4.4s, v4.4s, v15.4s
+	WORD    $0x4e2ff4a5 // fmax v5.4s, v5.4s, v15.4s
+	WORD    $0x4e2ff4c6 // fmax v6.4s, v6.4s, v15.4s
+	WORD    $0x4e2ff4e7 // fmax v7.4s, v7.4s, v15.4s
+	WORD    $0x4e2ff508 // fmax v8.4s, v8.4s, v15.4s
+	WORD    $0x4e2ff529 // fmax v9.4s, v9.4s, v15.4s
+	WORD    $0x4e2ff54a // fmax v10.4s, v10.4s, v15.4s
+	WORD    $0x4e2ff56b // fmax v11.4s, v11.4s, v15.4s
+	WORD    $0x4e2ff58c // fmax v12.4s, v12.4s, v15.4s
+	WORD    $0x4e2ff5ad // fmax v13.4s, v13.4s, v15.4s
+	WORD    $0x4e2ff5ce // fmax v14.4s, v14.4s, v15.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -7399,7 +8792,6 @@ step:
 	FMOVQ   F13, 208(R4)
 	WORD    $0x3cab688e // str q14, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -7408,60 +8800,16 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F15
-	FMOVQ   16(R4), F16
-	FMOVQ   32(R4), F17
-	FMOVQ   48(R4), F18
-	FMOVQ   64(R4), F19
-	FMOVQ   80(R4), F20
-	FMOVQ   96(R4), F21
-	FMOVQ   112(R4), F22
-	FMOVQ   128(R4), F23
-	FMOVQ   144(R4), F24
-	FMOVQ   160(R4), F25
-	FMOVQ   176(R4), F26
-	FMOVQ   192(R4), F27
-	FMOVQ   208(R4), F28
-	WORD    $0x3ceb689d // ldr q29, [x4, x11]
-	WORD    $0x4e20d5e0 // fadd v0.4s, v15.4s, v0.4s
-	WORD    $0x4e21d601 // fadd v1.4s, v16.4s, v1.4s
-	WORD    $0x4e22d622 // fadd v2.4s, v17.4s, v2.4s
-	WORD    $0x4e23d643 // fadd v3.4s, v18.4s, v3.4s
-	WORD    $0x4e24d664 // fadd v4.4s, v19.4s, v4.4s
-	WORD    $0x4e25d685 // fadd v5.4s, v20.4s, v5.4s
-	WORD    $0x4e26d6a6 // fadd v6.4s, v21.4s, v6.4s
-	WORD    $0x4e27d6c7 // fadd v7.4s, v22.4s, v7.4s
-	WORD    $0x4e28d6e8 // fadd v8.4s, v23.4s, v8.4s
-	WORD    $0x4e29d709 // fadd v9.4s, v24.4s, v9.4s
-	WORD    $0x4e2ad72a // fadd v10.4s, v25.4s, v10.4s
-	WORD    $0x4e2bd74b // fadd v11.4s, v26.4s, v11.4s
-	WORD    $0x4e2cd76c // fadd v12.4s, v27.4s, v12.4s
-	WORD    $0x4e2dd78d // fadd v13.4s, v28.4s, v13.4s
-	WORD    $0x4e2ed7ae // fadd v14.4s, v29.4s, v14.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	FMOVQ   F8, 128(R4)
-	FMOVQ   F9, 144(R4)
-	FMOVQ   F10, 160(R4)
-	FMOVQ   F11, 176(R4)
-	FMOVQ   F12, 192(R4)
-	FMOVQ   F13, 208(R4)
-	WORD    $0x3cab688e // str q14, [x4, x11]
-	ADD     R5, R4
-	B       next
 
-// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool)
-TEXT ·microNEONx1x64(SB), NOSPLIT, $0-129
+// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x64(SB), NOSPLIT, $0-153
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7539,7 +8887,97 @@ step:
 	SUBS    $1, R8
 	BNE     run
 	MOVBU   accumulate+128(FP), R10
-	CBNZ    R10, add
+	CBZ     R10, bias
+	MOVD    R4, R6
+	FMOVQ   0(R6), F16
+	FMOVQ   16(R6), F17
+	FMOVQ   32(R6), F18
+	FMOVQ   48(R6), F19
+	FMOVQ   64(R6), F20
+	FMOVQ   80(R6), F21
+	FMOVQ   96(R6), F22
+	FMOVQ   112(R6), F23
+	FMOVQ   128(R6), F24
+	FMOVQ   144(R6), F25
+	FMOVQ   160(R6), F26
+	FMOVQ   176(R6), F27
+	FMOVQ   192(R6), F28
+	FMOVQ   208(R6), F29
+	FMOVQ   224(R6), F30
+	WORD    $0x3ceb68df // ldr q31, [x6, x11]
+	WORD    $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD    $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	WORD    $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD    $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD    $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD    $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	WORD    $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD    $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	WORD    $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD    $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD    $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	WORD    $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	WORD    $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	WORD    $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD    $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	ADD     R5, R6
+bias:
+	MOVD    bias+136(FP), R6
+	CBZ     R6, relu
+	FMOVQ   0(R6), F16
+	FMOVQ   16(R6), F17
+	FMOVQ   32(R6), F18
+	FMOVQ   48(R6), F19
+	FMOVQ   64(R6), F20
+	FMOVQ   80(R6), F21
+	FMOVQ   96(R6), F22
+	FMOVQ   112(R6), F23
+	FMOVQ   128(R6), F24
+	FMOVQ   144(R6), F25
+	FMOVQ   160(R6), F26
+	FMOVQ   176(R6), F27
+	FMOVQ   192(R6), F28
+	FMOVQ   208(R6), F29
+	FMOVQ   224(R6), F30
+	WORD    $0x3ceb68df // ldr q31, [x6, x11]
+	WORD    $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD    $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	WORD    $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD    $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD    $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD    $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	WORD    $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD    $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	WORD    $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD    $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD    $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD    $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	WORD    $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	WORD    $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	WORD    $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD    $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+relu:
+	MOVBU   relu+152(FP), R10
+	CBZ     R10, store
+	VEOR    V16.B16, V16.B16, V16.B16
+	WORD    $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
+	WORD    $0x4e30f421 // fmax v1.4s, v1.4s, v16.4s
+	WORD    $0x4e30f442 // fmax v2.4s, v2.4s, v16.4s
+	WORD    $0x4e30f463 // fmax v3.4s, v3.4s, v16.4s
+	WORD    $0x4e30f484 // fmax v4.4s, v4.4s, v16.4s
+	WORD    $0x4e30f4a5 // fmax v5.4s, v5.4s, v16.4s
+	WORD    $0x4e30f4c6 // fmax v6.4s, v6.4s, v16.4s
+	WORD    $0x4e30f4e7 // fmax v7.4s, v7.4s, v16.4s
+	WORD    $0x4e30f508 // fmax v8.4s, v8.4s, v16.4s
+	WORD    $0x4e30f529 // fmax v9.4s, v9.4s, v16.4s
+	WORD    $0x4e30f54a // fmax v10.4s, v10.4s, v16.4s
+	WORD    $0x4e30f56b // fmax v11.4s, v11.4s, v16.4s
+	WORD    $0x4e30f58c // fmax v12.4s, v12.4s, v16.4s
+	WORD    $0x4e30f5ad // fmax v13.4s, v13.4s, v16.4s
+	WORD    $0x4e30f5ce // fmax v14.4s, v14.4s, v16.4s
+	WORD    $0x4e30f5ef // fmax v15.4s, v15.4s, v16.4s
+store:
 	FMOVQ   F0, 0(R4)
 	FMOVQ   F1, 16(R4)
 	FMOVQ   F2, 32(R4)
@@ -7557,7 +8995,6 @@ step:
 	FMOVQ   F14, 224(R4)
 	WORD    $0x3cab688f // str q15, [x4, x11]
 	ADD     R5, R4
-next:
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
 	MOVD    cJump+112(FP), R10
@@ -7566,60 +9003,13 @@ next:
 	MOVD    b+64(FP), R7
 	ADD     R10, R7
 	MOVD    R7, b+64(FP)
+	MOVD    biasTile+144(FP), R10
+	MOVD    bias+136(FP), R7
+	ADD     R10, R7
+	MOVD    R7, bias+136(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
-add:
-	FMOVQ   0(R4), F16
-	FMOVQ   16(R4), F17
-	FMOVQ   32(R4), F18
-	FMOVQ   48(R4), F19
-	FMOVQ   64(R4), F20
-	FMOVQ   80(R4), F21
-	FMOVQ   96(R4), F22
-	FMOVQ   112(R4), F23
-	FMOVQ   128(R4), F24
-	FMOVQ   144(R4), F25
-	FMOVQ   160(R4), F26
-	FMOVQ   176(R4), F27
-	FMOVQ   192(R4), F28
-	FMOVQ   208(R4), F29
-	FMOVQ   224(R4), F30
-	WORD    $0x3ceb689f // ldr q31, [x4, x11]
-	WORD    $0x4e20d600 // fadd v0.4s, v16.4s, v0.4s
-	WORD    $0x4e21d621 // fadd v1.4s, v17.4s, v1.4s
-	WORD    $0x4e22d642 // fadd v2.4s, v18.4s, v2.4s
-	WORD    $0x4e23d663 // fadd v3.4s, v19.4s, v3.4s
-	WORD    $0x4e24d684 // fadd v4.4s, v20.4s, v4.4s
-	WORD    $0x4e25d6a5 // fadd v5.4s, v21.4s, v5.4s
-	WORD    $0x4e26d6c6 // fadd v6.4s, v22.4s, v6.4s
-	WORD    $0x4e27d6e7 // fadd v7.4s, v23.4s, v7.4s
-	WORD    $0x4e28d708 // fadd v8.4s, v24.4s, v8.4s
-	WORD    $0x4e29d729 // fadd v9.4s, v25.4s, v9.4s
-	WORD    $0x4e2ad74a // fadd v10.4s, v26.4s, v10.4s
-	WORD    $0x4e2bd76b // fadd v11.4s, v27.4s, v11.4s
-	WORD    $0x4e2cd78c // fadd v12.4s, v28.4s, v12.4s
-	WORD    $0x4e2dd7ad // fadd v13.4s, v29.4s, v13.4s
-	WORD    $0x4e2ed7ce // fadd v14.4s, v30.4s, v14.4s
-	WORD    $0x4e2fd7ef // fadd v15.4s, v31.4s, v15.4s
-	FMOVQ   F0, 0(R4)
-	FMOVQ   F1, 16(R4)
-	FMOVQ   F2, 32(R4)
-	FMOVQ   F3, 48(R4)
-	FMOVQ   F4, 64(R4)
-	FMOVQ   F5, 80(R4)
-	FMOVQ   F6, 96(R4)
-	FMOVQ   F7, 112(R4)
-	FMOVQ   F8, 128(R4)
-	FMOVQ   F9, 144(R4)
-	FMOVQ   F10, 160(R4)
-	FMOVQ   F11, 176(R4)
-	FMOVQ   F12, 192(R4)
-	FMOVQ   F13, 208(R4)
-	FMOVQ   F14, 224(R4)
-	WORD    $0x3cab688f // str q15, [x4, x11]
-	ADD     R5, R4
-	B       next
 
 // func peakNEON(iterations int)
 TEXT ·peakNEON(SB), NOSPLIT, $0-8

@@ -20,7 +20,7 @@ var portable = Kernel{
 
 // microPortable2 is the micro-kernel for 2×4 tiles, whose eight sums and six operands fit the sixteen registers of amd64.
 func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int,
-	c *float32, cRow, cJump, cols int, accumulate bool) {
+	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
 		atA, atB := t*aTile, t*bTile
@@ -36,14 +36,14 @@ func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJum
 			atB += depth*bStep + bJump
 		}
 		for i := range sums {
-			finishRow(sums[i][:cols], after(c, t*cJump+(t*portableRows+i)*cRow), accumulate)
+			finishRow(sums[i][:cols], after(c, t*cJump+(t*portableRows+i)*cRow), accumulate, biasOf(bias, t*biasTile), relu)
 		}
 	}
 }
 
 // microPortable1 is the micro-kernel for 1×4 tiles.
 func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump int, b *float32, bTile, bStep, bJump int,
-	c *float32, cRow, cJump, cols int, accumulate bool) {
+	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
 		atA, atB := t*aTile, t*bTile
@@ -58,7 +58,7 @@ func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump i
 			atA += depth*aStep + aJump
 			atB += depth*bStep + bJump
 		}
-		finishRow(sums[0][:cols], after(c, t*(cRow+cJump)), accumulate)
+		finishRow(sums[0][:cols], after(c, t*(cRow+cJump)), accumulate, biasOf(bias, t*biasTile), relu)
 	}
 }
 
@@ -123,14 +123,28 @@ func add2x1(sums *[portableRows][portableCols]float32, j, depth int, a *float32,
 }
 
 // finishRow writes a row of sums to C.
-func finishRow(sums []float32, c *float32, accumulate bool) {
+func finishRow(sums []float32, c *float32, accumulate bool, bias *float32, relu bool) {
 	for j, s := range sums {
-		if to := after(c, 4*j); accumulate {
-			*to += s
-		} else {
-			*to = s
+		to := after(c, 4*j)
+		if accumulate {
+			s += *to
 		}
+		if bias != nil {
+			s += *after(bias, 4*j)
+		}
+		if relu && s <= 0 {
+			s = 0
+		}
+		*to = s
 	}
+}
+
+// biasOf returns the address some bytes from a bias, if there is one.
+func biasOf(bias *float32, bytes int) *float32 {
+	if bias == nil {
+		return nil
+	}
+	return after(bias, bytes)
 }
 
 // after returns the address some bytes from p, where there is an element. Offsets are added up as numbers, since a pointer beyond the last element
