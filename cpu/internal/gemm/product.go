@@ -66,6 +66,10 @@ func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) 
 	}
 
 	left, right := k.leftInPlace(p.A, cols), k.rightInPlace(p, rows)
+	maxRows := k.maxRows
+	if left != nil && conflicting(left.LaneStride) {
+		maxRows = min(maxRows, ways-1)
+	}
 	packedB, packedA := work[:k.SizeB(min(cols, k.maxCols), kc)], work[k.SizeB(min(cols, k.maxCols), kc):]
 	for d := p.From; d < to; d += kc {
 		f := Block{Depth: min(kc, to-d), Runs: 1, CRow: p.Stride, Accumulate: p.Accumulate || d > p.From}
@@ -81,8 +85,8 @@ func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) 
 			default:
 				k.PackB(packedB, p.B, j, f.Cols, d, f.Depth)
 			}
-			for i := row; i < row+rows; i += k.maxRows {
-				f.Rows = min(k.maxRows, row+rows-i)
+			for i := row; i < row+rows; i += maxRows {
+				f.Rows = min(maxRows, row+rows-i)
 				a := packedA
 				if left != nil {
 					a, f.ARow, f.AStep = left.from(i, d), left.LaneStride, left.DepthStride
@@ -99,7 +103,8 @@ func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) 
 }
 
 // leftInPlace returns A if micro-kernels had better read it where it lies than from a packed copy, which is whenever its rows do not get into each
-// other's way in the cache: packing takes as long as a tenth of the product where N is 64.
+// other's way in the cache: packing takes as long as a tenth of the product where N is 64. If there are too few columns for that, Multiply takes as many rows at once
+// as do not.
 func (k *Kernel) leftInPlace(a Source, cols int) *Strided {
 	s, ok := a.(*Strided)
 	if !ok || s.LaneStride == 0 || conflicting(max(s.LaneStride, s.DepthStride)) && cols > k.NR() {
@@ -130,8 +135,11 @@ func (k *Kernel) Packs(b *Strided, rows, depth int) bool {
 	return rows > k.MR() && (conflicting(b.DepthStride) || rows > fewRows && k.Depth(depth)*b.DepthStride > fewPages)
 }
 
+// ways is how many elements that conflict the first-level cache holds at least.
+const ways = 8
+
 // conflicting reports whether elements that lie stride apart compete for the same few places in the first-level cache, whose ways are 4096 bytes each.
 func conflicting(stride int) bool {
 	const way, few = 1024, 8
-	return (stride+few)%way < 2*few
+	return (stride+few)%way < 2*few && stride > few
 }
