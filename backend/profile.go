@@ -73,11 +73,14 @@ func part(x, whole float64) float64 {
 // rate is a number of things in a second.
 func (o OpTime) rate(n int64) float64 { return part(float64(n), o.Time.Seconds()) }
 
-// NominalRate, ExecutedRate and ByteRate are FLOPs and bytes in a second: those of the
-// Op, those that its algorithm does, and those that it has to access at least.
-func (o OpTime) NominalRate() float64  { return o.rate(o.Cost.FLOPs) }
+// NominalRate is how many FLOPs of its formula the Op did in a second.
+func (o OpTime) NominalRate() float64 { return o.rate(o.Cost.FLOPs) }
+
+// ExecutedRate is how many FLOPs its algorithm did in a second.
 func (o OpTime) ExecutedRate() float64 { return o.rate(o.Executed) }
-func (o OpTime) ByteRate() float64     { return o.rate(o.Cost.Bytes) }
+
+// ByteRate is how many of the bytes that it has to access at least it did in a second.
+func (o OpTime) ByteRate() float64 { return o.rate(o.Cost.Bytes) }
 
 // Total is the time of all Ops.
 func (p Profile) Total() time.Duration { return p.Sum().Time }

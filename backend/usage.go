@@ -59,8 +59,10 @@ func (u *Usage) End(a Access) {
 // that nobody else can.
 func (u *Usage) Retire() { u.retired = true }
 
-// Written raises the version, and Version returns it.
-func (u *Usage) Written()        { u.version.Add(1) }
+// Written raises the version.
+func (u *Usage) Written() { u.version.Add(1) }
+
+// Version tells how often the tensor has been written.
 func (u *Usage) Version() uint64 { return u.version.Load() }
 
 // Claims are the tensors that a Program uses, with what it does to each.
