@@ -70,8 +70,8 @@ func (s *isa) planePointers(first reg.GPVirtual, plane, count reg.Register) []re
 
 // interleave transposes blocks of 8 pixels of up to 8 planes. A pixel is stored as eight lanes: those that are too many are overwritten by the next pixels, if
 // there are enough to come and the pixels follow one another; else a mask leaves them out.
-func (full *isa) interleave() {
-	s := full.narrow()
+func (s *isa) interleave() {
+	s = s.narrow()
 	c := s.c
 	s.begin("interleave", "func(dst, planes, bias []float32, pixels, plane, pitch int, slope float32)",
 		"dst[p·pitch+k] = ReLU(planes[k·plane+p] + bias[k]) for p < pixels and k < len(bias) ≤ 8.")
@@ -165,8 +165,8 @@ func (full *isa) interleave() {
 }
 
 // deinterleave is interleave the other way round. Planes that do not exist are written to the last, before that is.
-func (full *isa) deinterleave() {
-	s := full.narrow()
+func (s *isa) deinterleave() {
+	s = s.narrow()
 	c := s.c
 	s.begin("deinterleave", "func(dst, src []float32, pixels, width, plane, pitch int)", "dst[k·plane+p] = src[p·pitch+k] for p < pixels and k < width ≤ 8.")
 	width := c.Load(c.Param("width"), c.GP64())

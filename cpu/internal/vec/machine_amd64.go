@@ -37,8 +37,8 @@ func columnPeriod(cols, stride, lanes int) int {
 
 var avx512 = variant("avx512", func(k *Kernel) {
 	k.add = addAVX512
-	k.mul = mulAVX512
 	k.sub = subAVX512
+	k.mul = mulAVX512
 	k.div = divAVX512
 	k.larger = largerAVX512
 	k.smaller = smallerAVX512
@@ -48,11 +48,23 @@ var avx512 = variant("avx512", func(k *Kernel) {
 	k.lessOrEqual = lessOrEqualAVX512
 	k.selects = selectsAVX512
 	k.sqrt = sqrtAVX512
+	k.scale = scaleAVX512
 	k.shift = shiftAVX512
+	k.axpy = axpyAVX512
+	k.sum = sumAVX512
 	k.max = maxAVX512
+	k.dot = dotAVX512
+	k.biasReLU = biasReLUAVX512
+	k.relu = reluAVX512
+	k.reluGrad = reluGradAVX512
 	k.elu = eluAVX512
 	k.eluGrad = eluGradAVX512
+	k.exp = expAVX512
 	k.log = logAVX512
+	k.sigmoid = sigmoidAVX512
+	k.tanh = tanhAVX512
+	k.sigmoidGrad = sigmoidGradAVX512
+	k.tanhGrad = tanhGradAVX512
 	k.dropout = dropoutAVX512
 	k.expRows = expRowsAVX512
 	k.affineRows = affineRowsAVX512
@@ -60,10 +72,9 @@ var avx512 = variant("avx512", func(k *Kernel) {
 	k.normalize = normalizeAVX512
 	k.normalizedTimes = normalizedTimesAVX512
 	k.normalizeGrad = normalizeGradAVX512
-	k.scale = scaleAVX512
-	k.axpy = axpyAVX512
-	k.sum = sumAVX512
-	k.dot = dotAVX512
+	k.interleave = interleaveAVX512
+	k.deinterleave = deinterleaveAVX512
+
 	k.columns = func(dst, x []float32, rows, stride int) {
 		if period := columnPeriod(len(dst), stride, 16); rows >= 4*period {
 			var sums [15 * 16]float32
@@ -76,16 +87,6 @@ var avx512 = variant("avx512", func(k *Kernel) {
 			columnsAVX512(dst, x, rows, stride)
 		}
 	}
-	k.biasReLU = biasReLUAVX512
-	k.relu = reluAVX512
-	k.reluGrad = reluGradAVX512
-	k.exp = expAVX512
-	k.sigmoid = sigmoidAVX512
-	k.tanh = tanhAVX512
-	k.sigmoidGrad = sigmoidGradAVX512
-	k.tanhGrad = tanhGradAVX512
-	k.interleave = interleaveAVX512
-	k.deinterleave = deinterleaveAVX512
 	k.addRows = func(dst, src []float32, rows, cols, dstStride, srcStride int) {
 		if cols <= 32 && dstStride <= min(cols, 16) {
 			slideRowsAVX512(dst, src, rows, cols, dstStride, srcStride)
@@ -131,8 +132,8 @@ var avx512 = variant("avx512", func(k *Kernel) {
 
 var avx2 = variant("avx2", func(k *Kernel) {
 	k.add = addAVX2
-	k.mul = mulAVX2
 	k.sub = subAVX2
+	k.mul = mulAVX2
 	k.div = divAVX2
 	k.larger = largerAVX2
 	k.smaller = smallerAVX2
@@ -142,11 +143,23 @@ var avx2 = variant("avx2", func(k *Kernel) {
 	k.lessOrEqual = lessOrEqualAVX2
 	k.selects = selectsAVX2
 	k.sqrt = sqrtAVX2
+	k.scale = scaleAVX2
 	k.shift = shiftAVX2
+	k.axpy = axpyAVX2
+	k.sum = sumAVX2
 	k.max = maxAVX2
+	k.dot = dotAVX2
+	k.biasReLU = biasReLUAVX2
+	k.relu = reluAVX2
+	k.reluGrad = reluGradAVX2
 	k.elu = eluAVX2
 	k.eluGrad = eluGradAVX2
+	k.exp = expAVX2
 	k.log = logAVX2
+	k.sigmoid = sigmoidAVX2
+	k.tanh = tanhAVX2
+	k.sigmoidGrad = sigmoidGradAVX2
+	k.tanhGrad = tanhGradAVX2
 	k.dropout = dropoutAVX2
 	k.expRows = expRowsAVX2
 	k.affineRows = affineRowsAVX2
@@ -154,10 +167,10 @@ var avx2 = variant("avx2", func(k *Kernel) {
 	k.normalize = normalizeAVX2
 	k.normalizedTimes = normalizedTimesAVX2
 	k.normalizeGrad = normalizeGradAVX2
-	k.scale = scaleAVX2
-	k.axpy = axpyAVX2
-	k.sum = sumAVX2
-	k.dot = dotAVX2
+	k.interleave = interleaveAVX2
+	k.deinterleave = deinterleaveAVX2
+	k.addRows = addRowsAVX2
+
 	k.columns = func(dst, x []float32, rows, stride int) {
 		if period := columnPeriod(len(dst), stride, 8); rows >= 4*period {
 			var sums [7 * 8]float32
@@ -170,17 +183,6 @@ var avx2 = variant("avx2", func(k *Kernel) {
 			columnsAVX2(dst, x, rows, stride)
 		}
 	}
-	k.biasReLU = biasReLUAVX2
-	k.relu = reluAVX2
-	k.reluGrad = reluGradAVX2
-	k.exp = expAVX2
-	k.sigmoid = sigmoidAVX2
-	k.tanh = tanhAVX2
-	k.sigmoidGrad = sigmoidGradAVX2
-	k.tanhGrad = tanhGradAVX2
-	k.interleave = interleaveAVX2
-	k.deinterleave = deinterleaveAVX2
-	k.addRows = addRowsAVX2
 	k.maxPool = func(y []float32, places []int32, x []float32, w Windows) {
 		row := w.Width * w.Channels
 		maxPoolAVX2(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideW*w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideW, w.StrideH*w.Width)
