@@ -23,10 +23,11 @@ type winogradFilterGrad struct {
 
 // Numbers that were measured to be good.
 const (
-	winogradSlice  = 64  // tiles of a slice at least: it costs a pass over its sums
-	winogradLanes  = 128 // outputs of a group at least: it costs another transform of all inputs
-	winogradDepth  = 128 // tiles that are worked on at once where the sums are large
-	winogradReload = 40  // tiles whose values are as large as the sums that such are
+	winogradSlice  = 128       // tiles of a slice at least: it costs a pass over its sums
+	winogradLanes  = 64        // outputs of a group at least: it costs another transform of all inputs
+	winogradPairs  = 160 << 10 // floats of transformed inputs and gradients that are worked on together
+	winogradDepth  = 128       // tiles that are worked on at once where the sums are large
+	winogradReload = 40        // tiles whose values are as large as the sums that such are
 )
 
 func newWinogradFilterGrad(t *winogradTiles) *winogradFilterGrad {
@@ -34,17 +35,18 @@ func newWinogradFilterGrad(t *winogradTiles) *winogradFilterGrad {
 	v.present = winograd.Columns(0, winograd.Tile, v.tilesWide, v.outWidth)
 	parts := min(max(v.products()/winogradGrain, 1), 8)
 	v.slices = min(parts, max(v.tiles/winogradSlice, 1))
+	v.sliceSize = ceil(v.tiles, v.slices)
+	v.slices = ceil(v.tiles, v.sliceSize)
 	if groups := ceil(parts, v.slices); groups > 1 {
-		v.lanes = min(max(ceil(ceil(v.outputs, groups), 16)*16, winogradLanes), v.outputs)
+		v.lanes = min(max(ceil(ceil(v.outputs, groups), 16)*16, winogradLanes, v.inputs/4), v.outputs)
 	}
 	// The sums are read and written for every block. Where they are large, it is better
 	// to let the blocks outgrow the cache.
-	v.block = v.blockOf(v.inputs + v.lanes)
-	if v.inputs*v.lanes > winogradReload*(v.inputs+v.lanes) {
-		v.block = min(winogradDepth, v.tiles)
+	v.block = max(winogradPairs/(winograd.Elements*(v.inputs+v.lanes)), 16)
+	if v.inputs*v.lanes >= winogradReload*(v.inputs+v.lanes) {
+		v.block = winogradDepth
 	}
-	v.sliceSize = ceil(ceil(v.tiles, v.slices), v.block) * v.block
-	v.slices = ceil(v.tiles, v.sliceSize)
+	v.block = ceil(v.sliceSize, ceil(v.sliceSize, v.block))
 	if v.inputs%256 == 0 { // rows of a product 1 KiB apart would share few lines of the first-level cache
 		v.pitch = spread(v.inputs)
 	}
