@@ -88,6 +88,19 @@ func TestTrainOnGPU(t *testing.T) {
 	assert.InDelta(t, result["loss"], cpu["loss"], 1e-4)
 }
 
+// TestProfileOnGPU: the driver tells what the device can do.
+func TestProfileOnGPU(t *testing.T) {
+	needGPU(t)
+	o := foveaGPU(t, nil, t.TempDir(), "profile", "mlp", "--backend", "cuda", "--batch", "2", "--runs", "1", "--json")
+	require.Equal(t, 0, o.code, o.stderr)
+	events := o.events(t)
+	assert.Equal(t, "cuda:0", events[0]["backend"])
+	assert.Positive(t, events[0]["peak_flops"])
+	assert.Equal(t, "dense1", events[1]["layer"])
+	assert.Equal(t, events[1]["nominal_flop"], events[1]["executed_flop"])
+	assert.Positive(t, o.last(t)["images_per_second"])
+}
+
 func TestDevicesListsGPUs(t *testing.T) {
 	needGPU(t)
 	o := foveaGPU(t, nil, t.TempDir(), "devices")
