@@ -98,10 +98,10 @@ func (s *isa) address(name string) operand.Mem {
 	return p.Addr
 }
 
-// unlessZero returns a register of ones, or of zeros if the named parameter is zero.
-func (s *isa) unlessZero(name string) vecOp {
+// unlessFlat returns a register of ones, or of zeros if the parameter slope is zero.
+func (s *isa) unlessFlat() vecOp {
 	bits := s.c.GP32()
-	s.c.MOVL(s.address(name), bits)
+	s.c.MOVL(s.address("slope"), bits)
 	s.c.SHLL(operand.Imm(1), bits) // drops the sign
 	s.c.NEGL(bits)                 // carries unless it is zero
 	s.c.SBBL(bits, bits)

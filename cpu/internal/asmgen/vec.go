@@ -71,7 +71,7 @@ func (s *isa) arithmetic() {
 	})
 }
 
-// negative returns slope·v, but +0 if slope is 0: keep is unlessZero(slope).
+// negative returns slope·v, but +0 if slope is 0: keep is unlessFlat().
 func (s *isa) negative(v, slope, keep vecOp) vecOp {
 	t := s.vector()
 	s.c.VMULPS(v, slope, t)
@@ -116,13 +116,13 @@ func (s *isa) bySlope(prefix string, loop func(label string, relu func(v vecOp))
 func (s *isa) activations(m *mathConstants) {
 	c := s.c
 	s.elements("relu", "func(dst, x []float32, slope float32)", "dst[i] = slope·x[i] if x[i] ≤ 0, else x[i].", []string{"dst", "x"}, func() func([]vecOp) []vecOp {
-		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		slope, keep, zero := s.scalar("slope"), s.unlessFlat(), s.zero()
 		return func(in []vecOp) []vecOp {
 			return []vecOp{s.choose(lessOrEqual, in[1], zero, s.negative(in[1], slope, keep), in[1])}
 		}
 	})
 	s.elements("reluGrad", "func(dx, dy, y []float32, slope float32)", "dx[i] = dy[i] if y[i] > 0, else slope·dy[i].", []string{"dx", "dy", "y"}, func() func([]vecOp) []vecOp {
-		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		slope, keep, zero := s.scalar("slope"), s.unlessFlat(), s.zero()
 		return func(in []vecOp) []vecOp {
 			return []vecOp{s.choose(greater, in[2], zero, in[1], s.negative(in[1], slope, keep))}
 		}

@@ -150,7 +150,7 @@ func (s *isa) interleave() {
 	c.Label("masked")
 	c.SHLQ(operand.Imm(2), pitch)
 	c.Label("rest")
-	slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+	slope, keep, zero := s.scalar("slope"), s.unlessFlat(), s.zero()
 	c.Label("tail")
 	for i, v := range body(8, s.upTo(rest), func(v vecOp) vecOp { return s.choose(lessOrEqual, v, zero, s.negative(v, slope, keep), v) }) {
 		c.CMPQ(rest, operand.Imm(uint64(i)))
