@@ -34,14 +34,14 @@ func (s *isa) writeWinograd() {
 	k.filterGrad()
 	k.outputs("output", "", nil)
 	k.outputs("outputBias", "bias", func() func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp {
-		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		slope, keep, zero := s.scalar("slope"), s.unlessFlat(), s.zero()
 		return func(v vecOp, m *mask, _, bias operand.Mem) vecOp {
 			s.c.VADDPS(s.load(bias, m), v, v)
 			return k.damp(lessOrEqual, v, zero, v, slope, keep)
 		}
 	})
 	k.outputs("outputGrad", "y", func() func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp {
-		slope, keep, zero := s.scalar("slope"), s.unlessZero("slope"), s.zero()
+		slope, keep, zero := s.scalar("slope"), s.unlessFlat(), s.zero()
 		return func(v vecOp, m *mask, _, y operand.Mem) vecOp {
 			return k.damp(notGreater, s.load(y, m), zero, v, slope, keep)
 		}

@@ -38,7 +38,7 @@ func (k *points) factor(x float64) operand.Op {
 // notGreater is true for NaN.
 const notGreater = 0x1a
 
-// damp returns slope·v, or +0 if slope is 0, where x and y satisfy the predicate, v elsewhere: keep is unlessZero(slope). It overwrites v.
+// damp returns slope·v, or +0 if slope is 0, where x and y satisfy the predicate, v elsewhere: keep is unlessFlat(). It overwrites v.
 func (k *points) damp(predicate uint64, x, y, v, slope, keep vecOp) vecOp {
 	if !k.masked() {
 		out, t := k.vector(), k.negative(v, slope, keep)
