@@ -63,6 +63,13 @@ func (c *compiler) winogradOf(op backend.Op) (v *winogradTiles, possible bool) {
 // products is how many multiply-adds the products take.
 func (v *winogradTiles) products() int { return winograd.Elements * v.tiles * v.inputs * v.outputs }
 
+// executed is how many floating-point operations are done, the inputs being transformed
+// so many times: 24 for a line of six elements of an input, 16 for one of an output or
+// its gradient.
+func (v *winogradTiles) executed(times int) int64 {
+	return int64(2*v.products() + v.tiles*(2*winograd.Piece*24*v.inputs*times+(winograd.Piece+winograd.Tile)*16*v.outputs))
+}
+
 // What takes as long as how many multiply-adds, by measurement: to transform an
 // element of an input, of an output and of a filter, in vectors of up to 16 channels,
 // and to begin and end an element of a product.
@@ -197,7 +204,7 @@ func (c *compiler) newWinogradConvolution(p *plan, t *winogradTiles, w backend.V
 	v.values = p.reserve(c.threads, transformedSize(v.block*v.inputs), 4)
 	v.sums = p.reserve(c.threads, transformedSize(v.block*v.lanes), 4)
 	v.zero = p.reserve(c.threads, winograd.Piece*v.inputs, 4)
-	p.algorithm, p.executed = transformed.String(), int64(2*v.products())
+	p.executed = v.executed(ceil(v.outputs, v.lanes))
 	return v
 }
 

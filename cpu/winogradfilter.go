@@ -55,7 +55,7 @@ func newWinogradFilterGrad(t *winogradTiles) *winogradFilterGrad {
 
 func (c *compiler) winogradFilterGrad(p *plan, o *backend.Conv2DFilterGrad, t *winogradTiles) {
 	v := newWinogradFilterGrad(t)
-	p.algorithm, p.executed = transformed.String(), int64(2*v.products())
+	p.executed = v.executed(ceil(v.outputs, v.lanes))
 	v.values = p.reserve(c.threads, transformedSize(v.block*v.pitch), 4)
 	v.gradients = p.reserve(c.threads, transformedSize(v.block*v.lanes), 4)
 	v.zero = p.reserve(c.threads, winograd.Piece*max(v.inputs, v.outputs), 4)
