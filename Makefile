@@ -13,7 +13,7 @@ COMPARE   := bench/compare
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race noasm lint format vet generate generated cross bench record
+.PHONY: help check test race noasm test-arm64 lint format vet generate generated cross bench record
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ race: ## all tests but the long ones, with the race detector
 
 noasm: ## tests of the CPU backend without assembly, as on machines that have none
 	$(GO) test -short -tags noasm ./cpu/...
+
+# Under qemu-user, which Debian has as qemu-user-static; on a machine with an arm64 processor, make test does it.
+test-arm64: ## tests of the CPU backend with arm64's vector instructions, emulated
+	GOARCH=arm64 $(GO) test -short -exec qemu-aarch64-static ./cpu/...
 
 lint: ## golangci-lint with .golangci.yml; the first run builds it
 	$(GOLANGCI_LINT) run ./...

@@ -10,9 +10,16 @@
 // of a step are shared by a fixed set of goroutines. Nothing is allocated while
 // it runs.
 //
-// Convolutions are matrix products (package gemm) whose left factor, the pixels
-// under the filters, is packed straight from the images: no column matrix is
-// ever stored. All loops over memory are those of package vec or plain Go.
+// A convolution is a product of patches and filters (package gemm). Patches are read
+// where they lie, in the image or in a copy of a few of its rows with zeros around
+// them: no column matrix exists, and only filters are packed. 3×3 filters without
+// strides use Winograd's algorithm (package winograd), few filters of few channels
+// products whose lanes are pixels, depthwise filters loops whose lanes are channels
+// (package lanes). Which it is follows from the shapes; Profile tells. All other
+// loops over memory are those of package vec or plain Go.
+//
+// What is made of a parameter, such as packed filters, is kept until somebody writes
+// the parameter. Executables share their scratch memory, unless they run at once.
 //
 // How a step is cut depends on shapes alone, and partial sums are added in a
 // fixed order, so results have the same bits for any number of threads. They
