@@ -178,7 +178,7 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 				}
 			}
 			for l := lo; l < hi; l += f.Rows {
-				if f.Rows = hi - l; f.Rows > 2*finishRows {
+				if f.Rows = hi - l; finish && f.Rows > 2*finishRows {
 					f.Rows = finishRows
 				}
 				k.Block(&f, view.data[x+l*pixel.x:], filters, t.y[y+l*pixel.y:])
