@@ -18,7 +18,7 @@ type product struct {
 func newProduct(kernel *gemm.Kernel, m, n, k int) product {
 	p := product{m: m, n: n, k: k, rows: m, cols: n, slices: 1, depth: k}
 	flop := 2 * m * n * k
-	if flop < 2*flopGrain {
+	if flop < flopGrain {
 		return p
 	}
 	// The product is worth sharing. Its tiles may then be small, so that they come out

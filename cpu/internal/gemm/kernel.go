@@ -95,8 +95,7 @@ func (k *Kernel) SizeB(cols, depth int) int { return k.padded(cols) * depth }
 
 // Depth returns kc, how deep the blocks are that K is cut into (the last may be less deep), for K ≥ 1. It depends on K and the Kernel alone.
 func (k *Kernel) Depth(depth int) int {
-	blocks := (depth + k.maxDepth - 1) / k.maxDepth
-	return (depth + blocks - 1) / blocks
+	return evenly(depth, k.maxDepth)
 }
 
 // PackA packs rows [row, row+rows) over depth indices [p, p+depth) of a into dst, which holds SizeA(rows, depth) elements.

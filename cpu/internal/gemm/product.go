@@ -70,6 +70,7 @@ func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) 
 	if left != nil && conflicting(left.LaneStride) {
 		maxRows = min(maxRows, ways-1)
 	}
+	maxRows = evenly(rows, maxRows)
 	packedB, packedA := work[:k.SizeB(min(cols, k.maxCols), kc)], work[k.SizeB(min(cols, k.maxCols), kc):]
 	for d := p.From; d < to; d += kc {
 		f := Block{Depth: min(kc, to-d), Runs: 1, CRow: p.Stride, Accumulate: p.Accumulate || d > p.From}
@@ -100,6 +101,12 @@ func (k *Kernel) Multiply(p *Product, row, rows, col, cols int, work []float32) 
 			}
 		}
 	}
+}
+
+// evenly returns the size of the fewest parts of n that are at most so large and of like size.
+func evenly(n, most int) int {
+	parts := (n + most - 1) / most
+	return (n + parts - 1) / parts
 }
 
 // leftInPlace returns A if micro-kernels had better read it where it lies than from a packed copy, which is whenever its rows do not get into each
