@@ -210,7 +210,7 @@ func (c *compiler) newWinogradConvolution(p *plan, t *winogradTiles, w backend.V
 
 // bind adds the step that computes the output: finish makes a run of tiles of an image,
 // n channels from first on.
-func (v *winogradConvolution) bind(c *compiler, work []byte, x []float32, finish func(m []float32, stride int, y *winograd.Image, image int, run winograd.Run, first, n int)) {
+func (v *winogradConvolution) bind(c *compiler, work []byte, y, x []float32, finish func(m []float32, stride int, y *winograd.Image, image int, run winograd.Run, first, n int)) {
 	filters := v.filters.floats(work)
 	values, sums, zeros := each[float32](work, v.values), each[float32](work, v.sums), each[float32](work, v.zero)
 	images := make([]winograd.Image, 2*c.threads)
@@ -222,15 +222,31 @@ func (v *winogradConvolution) bind(c *compiler, work []byte, x []float32, finish
 		values, sums, zero := values[worker], sums[worker], zeros[worker]
 		clear(zero)
 		v.transformInputs(&images[2*worker], values, x, zero, first, tiles)
-		f := gemm.Block{Rows: tiles, Cols: lanes, Depth: v.inputs, Runs: 1, ARow: v.inputs, AStep: 1, CRow: lanes}
-		in, out := spread(tiles*v.inputs), spread(tiles*lanes)
-		for e := range winograd.Elements {
-			v.gemm.Block(&f, values[e*in:], filters[e*v.panels+from*v.inputs:], sums[e*out:])
+		// Meanwhile, what will be read and written next comes from memory.
+		var fetched [2]coming
+		if groups == 1 {
+			fetched[0] = v.outputOf(first, tiles)
+			if next := first + c.threads*v.block; next < v.tiles {
+				fetched[1] = v.inputOf(next, min(v.block, v.tiles-next))
+			}
 		}
-		y := &images[2*worker+1]
-		y.Height, y.Width, y.Channels = v.outHeight, v.outWidth, v.outputs
-		v.runs(first, tiles, func(image, at int, run winograd.Run) {
-			finish(sums[at*lanes:], out, y, image, run, from, lanes)
+		f := gemm.Block{Cols: lanes, Depth: v.inputs, Runs: 1, ARow: v.inputs, AStep: 1, CRow: lanes}
+		in, out := spread(tiles*v.inputs), spread(tiles*lanes)
+		rows := v.gemm.MR()
+		rest := winograd.Elements * ceil(tiles, rows)
+		for e := range winograd.Elements {
+			for i := 0; i < tiles; i += rows {
+				f.Rows = min(rows, tiles-i)
+				v.gemm.Block(&f, values[e*in+i*v.inputs:], filters[e*v.panels+from*v.inputs:], sums[e*out+i*lanes:])
+				v.kernel.Fetch(fetched[0].take(y, rest))
+				v.kernel.Fetch(fetched[1].take(x, rest))
+				rest--
+			}
+		}
+		image := &images[2*worker+1]
+		image.Height, image.Width, image.Channels = v.outHeight, v.outWidth, v.outputs
+		v.runs(first, tiles, func(n, at int, run winograd.Run) {
+			finish(sums[at*lanes:], out, image, n, run, from, lanes)
 		})
 	})
 }
@@ -249,7 +265,7 @@ func (c *compiler) winogradForward(p *plan, o *backend.Conv2D, t *winogradTiles)
 			bias = noBias(v.outputs)
 		}
 		size := v.outHeight * v.outWidth * v.outputs
-		v.bind(c, work, c.floats(o.X), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
+		v.bind(c, work, y, c.floats(o.X), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
 			to.Data = y[image*size : (image+1)*size]
 			v.kernel.OutputBias(to, run, first, n, m, stride, bias[first:], slope)
 			if rest.f != backend.Identity {
@@ -338,7 +354,7 @@ func (c *compiler) winogradInputGrad(p *plan, o *backend.Conv2DInputGrad, t *win
 		slope, rest := epilogue.derivative.asSlope()
 		inside := epilogue.addend == nil && epilogue.output != nil && rest.f == backend.Identity
 		size := v.outHeight * v.outWidth * v.outputs
-		v.bind(c, work, c.floats(o.DY), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
+		v.bind(c, work, dx, c.floats(o.DY), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
 			to.Data = dx[image*size : (image+1)*size]
 			if inside {
 				v.kernel.OutputGrad(to, run, first, n, m, stride, epilogue.output[image*size:(image+1)*size], slope)

@@ -32,6 +32,7 @@ func (s *isa) writeWinograd() {
 	k.transform(line{4, 6, [][]int{{0}, {1, 2}, {3, 4}, {5}}, k.gradient}, "gradient", "M = A·d·Aᵀ")
 	k.filter()
 	k.filterGrad()
+	k.fetch()
 	k.outputs("output", "", nil)
 	k.outputs("outputBias", "bias", func() func(v vecOp, m *mask, at, operandAt operand.Mem) vecOp {
 		slope, keep, zero := s.scalar("slope"), s.unlessFlat(), s.zero()
@@ -238,6 +239,20 @@ func (k *points) transform(l line, name, doc string) {
 		c.INCQ(k.address("cols"))
 		k.next()
 	})
+}
+
+// fetch writes a loop of prefetches into the second-level cache.
+func (k *points) fetch() {
+	k.begin("fetch", "func(x *float32, lines int)", "nothing but to have cache lines from x on fetched.")
+	x, lines := k.c.GP64(), k.c.GP64()
+	k.c.Load(k.c.Param("x"), x)
+	k.c.Load(k.c.Param("lines"), lines)
+	k.c.Label("loop")
+	k.c.PREFETCHT1(operand.Mem{Base: x})
+	k.c.ADDQ(operand.Imm(64), x)
+	k.c.DECQ(lines)
+	k.c.JNZ(operand.LabelRef("loop"))
+	k.c.RET()
 }
 
 // filter writes G·w·Gᵀ. A step or pitch may be negative.

@@ -3537,6 +3537,19 @@ done:
 	VZEROUPPER
 	RET
 
+// func fetchAVX2(x *float32, lines int)
+// Requires: MMX+
+TEXT ·fetchAVX2(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+loop:
+	PREFETCHT1 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        loop
+	RET
+
 // func outputAVX2(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·outputAVX2(SB), NOSPLIT, $0-72

@@ -24,6 +24,11 @@ func filterAVX2(u *float32, stride int, w *float32, at int, pitch int, step int,
 //go:noescape
 func filterGradAVX2(w *float32, pitch int, step int, u *float32, stride int, n int, accumulate bool)
 
+// fetchAVX2 does nothing but to have cache lines from x on fetched.
+//
+//go:noescape
+func fetchAVX2(x *float32, lines int)
+
 // outputAVX2 does x = Aᵀ·M·A for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape

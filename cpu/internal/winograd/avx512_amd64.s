@@ -3525,6 +3525,19 @@ done:
 	VZEROUPPER
 	RET
 
+// func fetchAVX512(x *float32, lines int)
+// Requires: MMX+
+TEXT ·fetchAVX512(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+loop:
+	PREFETCHT1 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        loop
+	RET
+
 // func outputAVX512(x *float32, pitch int, step int, m *float32, stride int, rows int, cols int, n int, tiles int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·outputAVX512(SB), NOSPLIT, $0-72

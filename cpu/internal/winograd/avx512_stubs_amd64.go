@@ -24,6 +24,11 @@ func filterAVX512(u *float32, stride int, w *float32, at int, pitch int, step in
 //go:noescape
 func filterGradAVX512(w *float32, pitch int, step int, u *float32, stride int, n int, accumulate bool)
 
+// fetchAVX512 does nothing but to have cache lines from x on fetched.
+//
+//go:noescape
+func fetchAVX512(x *float32, lines int)
+
 // outputAVX512 does x = Aᵀ·M·A for n channels of neighbouring tiles, of which the image has rows and cols pixels. All distances are in bytes.
 //
 //go:noescape

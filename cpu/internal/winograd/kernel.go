@@ -15,6 +15,7 @@ type Kernel struct {
 	input, gradient func(v *float32, stride int, x *float32, at, pitch, step int, zero *float32, rows int, cols *uint8, n, tiles int)
 	filter          func(u *float32, stride int, w *float32, at, pitch, step, n int)
 	filterGrad      func(w *float32, pitch, step int, u *float32, stride, n int, accumulate bool)
+	fetch           func(x *float32, lines int) // optional
 	output          func(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int)
 	outputBias      func(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int, bias *float32, slope float32)
 	outputGrad      func(x *float32, pitch, step int, m *float32, stride, rows, cols, n, tiles int, y *float32, slope float32)
@@ -96,6 +97,13 @@ func (k *Kernel) transform(f func(v *float32, stride int, x *float32, at, pitch,
 	pitch := x.Width * x.Channels
 	f(&v[0], 4*stride, &x.Data[0], 4*(run.Row*pitch+run.Col*x.Channels+first), 4*pitch, 4*x.Channels, &zero[0],
 		valid(run.Row, size, x.Height), &cols[0], n, run.Tiles)
+}
+
+// Fetch begins to bring memory into the second-level cache, where the processor can be asked to.
+func (k *Kernel) Fetch(x []float32) {
+	if lines := len(x) / 16; lines > 0 && k.fetch != nil {
+		k.fetch(&x[0], lines)
+	}
 }
 
 // Filter transforms filters, U = G·w·Gᵀ, for n channels: element (i, j) of the filter of channel c is w[at + i·pitch + j·step + c]. With at
