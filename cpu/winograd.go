@@ -209,8 +209,9 @@ func (c *compiler) newWinogradConvolution(p *plan, t *winogradTiles, w backend.V
 }
 
 // bind adds the step that computes the output: finish makes a run of tiles of an image,
-// n channels from first on.
-func (v *winogradConvolution) bind(c *compiler, work []byte, y, x []float32, finish func(m []float32, stride int, y *winograd.Image, image int, run winograd.Run, first, n int)) {
+// n channels from first on. y is where it goes, beside what is read along with it, if
+// anything is.
+func (v *winogradConvolution) bind(c *compiler, work []byte, y, beside, x []float32, finish func(m []float32, stride int, y *winograd.Image, image int, run winograd.Run, first, n int)) {
 	filters := v.filters.floats(work)
 	values, sums, zeros := each[float32](work, v.values), each[float32](work, v.sums), each[float32](work, v.zero)
 	images := make([]winograd.Image, 2*c.threads)
@@ -223,9 +224,12 @@ func (v *winogradConvolution) bind(c *compiler, work []byte, y, x []float32, fin
 		clear(zero)
 		v.transformInputs(&images[2*worker], values, x, zero, first, tiles)
 		// Meanwhile, what will be read and written next comes from memory.
-		var fetched [2]coming
+		var fetched [3]coming
 		if groups == 1 {
 			fetched[0] = v.outputOf(first, tiles)
+			if beside != nil {
+				fetched[2] = fetched[0]
+			}
 			if next := first + c.threads*v.block; next < v.tiles {
 				fetched[1] = v.inputOf(next, min(v.block, v.tiles-next))
 			}
@@ -240,6 +244,7 @@ func (v *winogradConvolution) bind(c *compiler, work []byte, y, x []float32, fin
 				v.gemm.Block(&f, values[e*in+i*v.inputs:], filters[e*v.panels+from*v.inputs:], sums[e*out+i*lanes:])
 				v.kernel.Fetch(fetched[0].take(y, rest))
 				v.kernel.Fetch(fetched[1].take(x, rest))
+				v.kernel.Fetch(fetched[2].take(beside, rest))
 				rest--
 			}
 		}
@@ -265,7 +270,7 @@ func (c *compiler) winogradForward(p *plan, o *backend.Conv2D, t *winogradTiles)
 			bias = noBias(v.outputs)
 		}
 		size := v.outHeight * v.outWidth * v.outputs
-		v.bind(c, work, y, c.floats(o.X), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
+		v.bind(c, work, y, nil, c.floats(o.X), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
 			to.Data = y[image*size : (image+1)*size]
 			v.kernel.OutputBias(to, run, first, n, m, stride, bias[first:], slope)
 			if rest.f != backend.Identity {
@@ -354,7 +359,7 @@ func (c *compiler) winogradInputGrad(p *plan, o *backend.Conv2DInputGrad, t *win
 		slope, rest := epilogue.derivative.asSlope()
 		inside := epilogue.addend == nil && epilogue.output != nil && rest.f == backend.Identity
 		size := v.outHeight * v.outWidth * v.outputs
-		v.bind(c, work, dx, c.floats(o.DY), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
+		v.bind(c, work, dx, epilogue.output, c.floats(o.DY), func(m []float32, stride int, to *winograd.Image, image int, run winograd.Run, first, n int) {
 			to.Data = dx[image*size : (image+1)*size]
 			if inside {
 				v.kernel.OutputGrad(to, run, first, n, m, stride, epilogue.output[image*size:(image+1)*size], slope)
