@@ -113,16 +113,16 @@ func (c *compiler) rightFactor(p *plan, v *product, o *backend.MatMul) func(memo
 	const most = 1 << 22 // elements that are worth the memory for one run
 	kernel := c.device.gemm
 	b := gemm.Right(nil, o.B.Shape[1], o.TransposeB)
-	asIs := func([]byte) (*gemm.Strided, []float32) {
+	inPlace := func() *gemm.Strided {
 		b.Data = c.floats(o.B)
-		return &b, nil
+		return &b
 	}
 	switch {
 	case v.m == 1 && o.TransposeB:
 		p.algorithm = "transposed once"
 		kept := c.derive(p, o.B, v.n*v.k)
 		return func(memory []byte) (*gemm.Strided, []float32) {
-			from, _ := asIs(memory)
+			from := inPlace()
 			to := gemm.Right(kept.floats(memory), v.n, false)
 			c.making(kept, func() {
 				c.split(v.k, grainFor(v.n), 8, func(lo, hi, _ int) { from.Pack(to.Data[lo*v.n:hi*v.n], v.n, 0, v.n, lo, hi-lo) })
@@ -133,7 +133,7 @@ func (c *compiler) rightFactor(p *plan, v *product, o *backend.MatMul) func(memo
 		p.algorithm = "packed once"
 		kept := c.derive(p, o.B, kernel.SizeB(v.n, v.k))
 		return func(memory []byte) (*gemm.Strided, []float32) {
-			from, _ := asIs(memory)
+			from := inPlace()
 			packed := kept.floats(memory)
 			c.making(kept, func() {
 				c.split(v.n, grainFor(v.k), kernel.NR(), func(lo, hi, _ int) { kernel.PackWhole(packed, from, v.n, lo, hi-lo, v.k) })
@@ -141,7 +141,7 @@ func (c *compiler) rightFactor(p *plan, v *product, o *backend.MatMul) func(memo
 			return from, packed
 		}
 	}
-	return asIs
+	return func([]byte) (*gemm.Strided, []float32) { return inPlace(), nil }
 }
 
 // matMulFinish is the epilogue of a MatMul.

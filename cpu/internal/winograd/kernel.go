@@ -68,10 +68,10 @@ func (m *Image) check(first, n int) {
 	}
 }
 
-// checkSquare panics unless tiles of n channels of size×size elements that are stride apart fit into length.
-func checkSquare(length, stride, n, tiles, size int) {
-	if tiles < 1 || stride < n*tiles || length < stride*(size*size-1)+n*tiles {
-		panic(fmt.Sprintf("BUG: winograd: %d tiles of %d channels of %d×%d elements %d apart in %d", tiles, n, size, size, stride, length))
+// checkSquare panics unless tiles of n channels of transformed elements that are stride apart fit into length.
+func checkSquare(length, stride, n, tiles int) {
+	if tiles < 1 || stride < n*tiles || length < stride*(Elements-1)+n*tiles {
+		panic(fmt.Sprintf("BUG: winograd: %d tiles of %d channels of %d elements %d apart in %d", tiles, n, Elements, stride, length))
 	}
 }
 
@@ -90,7 +90,7 @@ func (k *Kernel) Gradient(m []float32, stride int, dy *Image, run Run, cols []ui
 func (k *Kernel) transform(f func(v *float32, stride int, x *float32, at, pitch, step int, zero *float32, rows int, cols *uint8, n, tiles int),
 	v []float32, stride int, x *Image, run Run, cols []uint8, size, first, n int, zero []float32) {
 	x.check(first, n)
-	checkSquare(len(v), stride, n, run.Tiles, Piece)
+	checkSquare(len(v), stride, n, run.Tiles)
 	if len(zero) < size*x.Channels || len(cols) < run.Tiles {
 		panic(fmt.Sprintf("BUG: winograd: %d zeros for %d pixels of %d channels, columns of %d tiles for %d", len(zero), size, x.Channels, len(cols), run.Tiles))
 	}
@@ -109,7 +109,7 @@ func (k *Kernel) Fetch(x []float32) {
 // Filter transforms filters, U = G·w·Gᵀ, for n channels: element (i, j) of the filter of channel c is w[at + i·pitch + j·step + c]. With at
 // the last tap and negative distances the filter is flipped.
 func (k *Kernel) Filter(u []float32, stride int, w []float32, at, pitch, step, n int) {
-	checkSquare(len(u), stride, n, 1, Piece)
+	checkSquare(len(u), stride, n, 1)
 	low, high := at+min(2*pitch, 0)+min(2*step, 0), at+max(2*pitch, 0)+max(2*step, 0)
 	if low < 0 || high+n > len(w) {
 		panic(fmt.Sprintf("BUG: winograd: %d channels of taps %d+%d·i+%d·j of %d elements", n, at, pitch, step, len(w)))
@@ -120,7 +120,7 @@ func (k *Kernel) Filter(u []float32, stride int, w []float32, at, pitch, step, n
 // FilterGrad makes gradients of filters of their sums, w = Gᵀ·U·G or w += Gᵀ·U·G, for n channels: element (i, j) of channel c is
 // w[i·pitch + j·step + c].
 func (k *Kernel) FilterGrad(w []float32, pitch, step int, u []float32, stride, n int, accumulate bool) {
-	checkSquare(len(u), stride, n, 1, Piece)
+	checkSquare(len(u), stride, n, 1)
 	if pitch < 0 || step < 0 || 2*pitch+2*step+n > len(w) {
 		panic(fmt.Sprintf("BUG: winograd: %d channels of taps %d·i+%d·j of %d elements", n, pitch, step, len(w)))
 	}
@@ -154,7 +154,7 @@ func (k *Kernel) OutputGrad(x *Image, run Run, first, n int, m []float32, stride
 // tiles returns where a run of tiles of the image begins, its distances in bytes, and how many rows and columns of it there are.
 func (m *Image) tiles(run Run, first, n, length, stride int) (to, pitch, step, rows, cols int) {
 	m.check(first, n)
-	checkSquare(length, stride, n, run.Tiles, Piece)
+	checkSquare(length, stride, n, run.Tiles)
 	rows, cols = min(m.Height-run.Row, Tile), m.Width-run.Col
 	if run.Row < 0 || run.Col < 0 || rows < 1 || cols <= (run.Tiles-1)*Tile {
 		panic(fmt.Sprintf("BUG: winograd: tiles %+v of %d×%d pixels", run, m.Height, m.Width))
