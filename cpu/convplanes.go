@@ -116,7 +116,7 @@ func (v *planes) reserve(c *compiler, p *plan, w backend.View) {
 	s := &v.strips[0]
 	v.packed = c.derive(p, w, v.lanes*v.patches.size())
 	v.frames = p.reserve(c.threads, v.size(s), 4)
-	v.sums = p.reserve(c.threads, v.lanes*s.rows*v.cols, 4)
+	v.sums = p.reserve(c.threads, v.lanes*s.rows*max(v.cols, v.pitch), 4)
 }
 
 // bind adds the steps: one that sorts the weights w, one that computes the strips.
@@ -153,18 +153,32 @@ func (v *planes) sort(packed, w []float32) {
 	}
 }
 
+// flat reports whether a strip is multiplied as one row, with the padding between its
+// rows, since that is less than what the last vector of a row lacks.
+func (v *planes) flat() bool {
+	return v.channels == 1 && v.stepH == 1 && v.stepY == 1 && v.pitch <= v.kernel.SizeB(v.cols, 1)
+}
+
 // compute computes the rows of a strip in its n-th image.
 func (v *planes) compute(frame, filters, sums []float32, s *strip, n int) {
 	f := gemm.Block{
 		Rows: v.lanes, Cols: v.cols, Depth: v.wide, Runs: v.high * v.channels,
 		ARow: v.patches.size(), AStep: 1, ARun: v.wide, BStep: v.stepX, BRun: v.stepY * v.pitch, CRow: s.rows * v.cols,
 	}
-	for u := range s.rows {
-		v.kernel.Block(&f, filters, frame[u*v.stepH*v.channels*v.pitch:], sums[u*v.cols:])
-	}
 	at := ((s.image+n)*v.rows + s.row) * v.cols * v.lanes
 	y := v.y[at : at+s.rows*v.cols*v.lanes]
-	v.vec.Interleave(y, sums, v.bias, s.rows*v.cols, v.lanes, f.CRow, v.slope)
+	if v.flat() {
+		f.Cols, f.CRow = (s.rows-1)*v.pitch+v.cols, s.rows*v.pitch
+		v.kernel.Block(&f, filters, frame, sums)
+		for u := range s.rows {
+			v.vec.Interleave(y[u*v.cols*v.lanes:(u+1)*v.cols*v.lanes], sums[u*v.pitch:], v.bias, v.cols, v.lanes, f.CRow, v.slope)
+		}
+	} else {
+		for u := range s.rows {
+			v.kernel.Block(&f, filters, frame[u*v.stepH*v.channels*v.pitch:], sums[u*v.cols:])
+		}
+		v.vec.Interleave(y, sums, v.bias, s.rows*v.cols, v.lanes, f.CRow, v.slope)
+	}
 	if v.finish != nil {
 		v.finish(y, at, s.rows*v.cols, v.lanes, v.lanes)
 	}
