@@ -39,6 +39,7 @@ type plan struct {
 // compile plans the memory of the Program, which comes from join, and binds its
 // instructions, each as planOf says.
 func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan, join func(bytes int) (*arena, error)) error {
+	c.program = c.joinPools(c.program)
 	plans := make([]*plan, len(c.program.Code))
 	for i, in := range c.program.Code {
 		plans[i] = planOf(c, backend.CloneOp(in.Op))
@@ -81,6 +82,8 @@ func (c *compiler) plan(op backend.Op) *plan {
 	switch o := op.(type) {
 	case *backend.Conv2D:
 		c.conv2D(p, o)
+	case *pooledConv2D:
+		c.pooledConv2D(p, o)
 	case *backend.Conv2DInputGrad:
 		c.conv2DInputGrad(p, o)
 	case *backend.Conv2DFilterGrad:

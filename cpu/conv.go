@@ -195,12 +195,11 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 
 // gatherConv2D plans a Conv2D as a product of patches and filters.
 func (c *compiler) gatherConv2D(p *plan, o *backend.Conv2D) {
-	q := forward(o.X.Shape, o.W.Shape, o.Y.Shape, o.Window)
-	if v := newPlanes(c, q, o.W.Shape[0], planeFilters{q.size(), q.channels, 1}); v != nil {
-		v.conv2D(c, p, o)
+	if v := c.forwardPlanes(o); v != nil {
+		v.conv2D(c, p, o, o.Y)
 		return
 	}
-	v := &convolution{kernel: c.device.gemm, patches: q, groups: o.Groups, lanes: o.W.Shape[0] / o.Groups}
+	v := &convolution{kernel: c.device.gemm, patches: forward(o.X.Shape, o.W.Shape, o.Y.Shape, o.Window), groups: o.Groups, lanes: o.W.Shape[0] / o.Groups}
 	v.flatten()
 	v.target = target{height: v.rows, width: v.patches.cols, channels: o.Y.Shape[3], stepH: 1, stepW: 1}
 	v.reserve(c, p, o.W)

@@ -79,6 +79,8 @@ type planes struct {
 	packed *derived
 	frames region
 	sums   region
+	pools  bool   // tiles of 2×2 pixels become one
+	maxima region // of the sums, if it does
 
 	y, bias []float32
 	slope   float32 // of the ReLU that follows, 1 if there is none
@@ -111,19 +113,30 @@ func (v *planes) cost() int {
 
 // reserve plans the workspace. The filters are made of w.
 func (v *planes) reserve(c *compiler, p *plan, w backend.View) {
-	// Neighbouring strips fetch the same rows; but not all shall be done by one thread.
-	v.strips = v.patches.strips(min(max(flopGrain/(2*v.lanes*v.patches.size()), stripPixels), 8*stripPixels))
+	v.strips = v.cut()
 	s := &v.strips[0]
 	v.packed = c.derive(p, w, v.lanes*v.patches.size())
 	v.frames = p.reserve(c.threads, v.size(s), 4)
 	v.sums = p.reserve(c.threads, v.lanes*s.rows*max(v.cols, v.pitch), 4)
+	if v.pools {
+		v.maxima = p.reserve(c.threads, v.lanes*s.rows/2*(v.cols/2), 4)
+	}
+}
+
+// cut returns the strips. Neighbouring ones fetch the same rows; but not all shall be
+// done by one thread.
+func (v *planes) cut() []strip {
+	return v.patches.strips(min(max(flopGrain/(2*v.lanes*v.patches.size()), stripPixels), 8*stripPixels))
 }
 
 // bind adds the steps: one that sorts the weights w, one that computes the strips.
 func (v *planes) bind(c *compiler, work []byte, x, w []float32) {
 	packed := v.packed.floats(work)
 	c.making(v.packed, func() { c.once(func() { v.sort(packed, w) }) })
-	frames, sums := each[float32](work, v.frames), each[float32](work, v.sums)
+	frames, sums, maxima := each[float32](work, v.frames), each[float32](work, v.sums), make([][]float32, c.threads)
+	if v.pools {
+		maxima = each[float32](work, v.maxima)
+	}
 	grain := ceil(flopGrain/2, 2*v.lanes*v.patches.size()*v.strips[0].pixels())
 	c.split(len(v.strips), grain, 1, func(lo, hi, worker int) {
 		clear(frames[worker]) // once for all that lies beside the pixels
@@ -131,7 +144,7 @@ func (v *planes) bind(c *compiler, work []byte, x, w []float32) {
 			s := &v.strips[i]
 			v.fill(frames[worker], x, s)
 			for n := range s.images {
-				v.compute(frames[worker][n*v.image(s):], packed, sums[worker], s, n)
+				v.compute(frames[worker][n*v.image(s):], packed, sums[worker], maxima[worker], s, n)
 			}
 		}
 	})
@@ -160,10 +173,17 @@ func (v *planes) flat() bool {
 }
 
 // compute computes the rows of a strip in its n-th image.
-func (v *planes) compute(frame, filters, sums []float32, s *strip, n int) {
+func (v *planes) compute(frame, filters, sums, maxima []float32, s *strip, n int) {
 	f := gemm.Block{
 		Rows: v.lanes, Cols: v.cols, Depth: v.wide, Runs: v.high * v.channels,
 		ARow: v.patches.size(), AStep: 1, ARun: v.wide, BStep: v.stepX, BRun: v.stepY * v.pitch, CRow: s.rows * v.cols,
+	}
+	if v.pools {
+		f.Cols, f.CRow = (s.rows-1)*v.pitch+v.cols, s.rows*v.pitch
+		v.kernel.Block(&f, filters, frame, sums)
+		row := (s.image+n)*(v.rows/2) + s.row/2
+		v.pool(v.y[row*(v.cols/2)*v.lanes:][:s.rows/2*(v.cols/2)*v.lanes], sums, maxima, s)
+		return
 	}
 	at := ((s.image+n)*v.rows + s.row) * v.cols * v.lanes
 	y := v.y[at : at+s.rows*v.cols*v.lanes]
@@ -184,14 +204,20 @@ func (v *planes) compute(frame, filters, sums []float32, s *strip, n int) {
 	}
 }
 
-// conv2D plans a Conv2D of few filters.
-func (v *planes) conv2D(c *compiler, p *plan, o *backend.Conv2D) {
+// forwardPlanes returns a Conv2D of few filters; nil if planes are not the way.
+func (c *compiler) forwardPlanes(o *backend.Conv2D) *planes {
+	q := forward(o.X.Shape, o.W.Shape, o.Y.Shape, o.Window)
+	return newPlanes(c, q, o.W.Shape[0], planeFilters{q.size(), q.channels, 1})
+}
+
+// conv2D plans a Conv2D of few filters, whose output goes to y.
+func (v *planes) conv2D(c *compiler, p *plan, o *backend.Conv2D, y backend.View) {
 	p.algorithm = "planes"
 	v.reserve(c, p, o.W)
 	p.bind = func(work []byte) {
 		a := c.activation(o.Activation)
 		slope, rest := a.linear()
-		v.y, v.bias, v.slope = c.floats(o.Y), c.floats(o.B), slope
+		v.y, v.bias, v.slope = c.floats(y), c.floats(o.B), slope
 		if rest.f != backend.Identity {
 			v.finish = func(y []float32, _, _, _, _ int) { rest.apply(y) }
 		}
