@@ -53,7 +53,7 @@ func TestPoolingJoinsItsConvolution(t *testing.T) {
 			}
 			require.NoError(t, exe.Close())
 		}
-		if name != "cpu:portable" { // whose vectors lack so little in a row that rows are no longer together
+		if name == "cpu:avx512" || name == "cpu:avx2" { // narrower vectors lack less in a row than the padding between rows
 			require.GreaterOrEqual(t, joined, 4)
 		}
 	})
