@@ -33,19 +33,22 @@ func (a *activation) apply(x []float32) {
 	}
 }
 
+// asSlope splits an activation into the slope of what is not positive, and the rest,
+// which is the identity if the slope is all there is to it.
+func (a *activation) asSlope() (slope float32, rest activation) {
+	switch a.f {
+	case backend.ReLU:
+		return 0, activation{vec: a.vec}
+	case backend.LeakyReLU:
+		return a.alpha, activation{vec: a.vec}
+	}
+	return 1, *a
+}
+
 // biased does x = σ(x + bias) for rows of a matrix, the row being as long as the
 // bias; a nil bias is zero.
 func (a *activation) biased(x, bias []float32, rows, cols, stride int) {
-	slope := float32(1)
-	rest := activation{vec: a.vec}
-	switch a.f {
-	case backend.ReLU:
-		slope = 0
-	case backend.LeakyReLU:
-		slope = a.alpha
-	default:
-		rest = *a
-	}
+	slope, rest := a.asSlope()
 	if bias == nil {
 		rest = *a
 	} else {

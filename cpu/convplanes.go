@@ -174,34 +174,42 @@ func (v *planes) flat() bool {
 
 // compute computes the rows of a strip in its n-th image.
 func (v *planes) compute(frame, filters, sums, maxima []float32, s *strip, n int) {
-	f := gemm.Block{
-		Rows: v.lanes, Cols: v.cols, Depth: v.wide, Runs: v.high * v.channels,
-		ARow: v.patches.size(), AStep: 1, ARun: v.wide, BStep: v.stepX, BRun: v.stepY * v.pitch, CRow: s.rows * v.cols,
-	}
+	pitch := v.multiply(frame, filters, sums, s)
 	if v.pools {
-		f.Cols, f.CRow = (s.rows-1)*v.pitch+v.cols, s.rows*v.pitch
-		v.kernel.Block(&f, filters, frame, sums)
 		row := (s.image+n)*(v.rows/2) + s.row/2
 		v.pool(v.y[row*(v.cols/2)*v.lanes:][:s.rows/2*(v.cols/2)*v.lanes], sums, maxima, s)
 		return
 	}
 	at := ((s.image+n)*v.rows + s.row) * v.cols * v.lanes
 	y := v.y[at : at+s.rows*v.cols*v.lanes]
-	if v.flat() {
-		f.Cols, f.CRow = (s.rows-1)*v.pitch+v.cols, s.rows*v.pitch
-		v.kernel.Block(&f, filters, frame, sums)
-		for u := range s.rows {
-			v.vec.Interleave(y[u*v.cols*v.lanes:(u+1)*v.cols*v.lanes], sums[u*v.pitch:], v.bias, v.cols, v.lanes, f.CRow, v.slope)
-		}
-	} else {
-		for u := range s.rows {
-			v.kernel.Block(&f, filters, frame[u*v.stepH*v.channels*v.pitch:], sums[u*v.cols:])
-		}
-		v.vec.Interleave(y, sums, v.bias, s.rows*v.cols, v.lanes, f.CRow, v.slope)
+	rows, cols := 1, s.rows*v.cols
+	if pitch > v.cols {
+		rows, cols = s.rows, v.cols
+	}
+	for u := range rows {
+		v.vec.Interleave(y[u*cols*v.lanes:(u+1)*cols*v.lanes], sums[u*pitch:], v.bias, cols, v.lanes, s.rows*pitch, v.slope)
 	}
 	if v.finish != nil {
 		v.finish(y, at, s.rows*v.cols, v.lanes, v.lanes)
 	}
+}
+
+// multiply makes the planes of a strip, and returns how far their rows lie apart.
+func (v *planes) multiply(frame, filters, sums []float32, s *strip) (pitch int) {
+	f := gemm.Block{
+		Rows: v.lanes, Cols: v.cols, Depth: v.wide, Runs: v.high * v.channels,
+		ARow: v.patches.size(), AStep: 1, ARun: v.wide, BStep: v.stepX, BRun: v.stepY * v.pitch,
+	}
+	if v.flat() {
+		f.Cols, f.CRow = (s.rows-1)*v.pitch+v.cols, s.rows*v.pitch
+		v.kernel.Block(&f, filters, frame, sums)
+		return v.pitch
+	}
+	f.CRow = s.rows * v.cols
+	for u := range s.rows {
+		v.kernel.Block(&f, filters, frame[u*v.stepH*v.channels*v.pitch:], sums[u*v.cols:])
+	}
+	return v.cols
 }
 
 // forwardPlanes returns a Conv2D of few filters; nil if planes are not the way.
@@ -216,7 +224,7 @@ func (v *planes) conv2D(c *compiler, p *plan, o *backend.Conv2D, y backend.View)
 	v.reserve(c, p, o.W)
 	p.bind = func(work []byte) {
 		a := c.activation(o.Activation)
-		slope, rest := a.linear()
+		slope, rest := a.asSlope()
 		v.y, v.bias, v.slope = c.floats(y), c.floats(o.B), slope
 		if rest.f != backend.Identity {
 			v.finish = func(y []float32, _, _, _, _ int) { rest.apply(y) }
@@ -239,17 +247,4 @@ func (v *planes) inputGrad(c *compiler, p *plan, o *backend.Conv2DInputGrad) {
 		}
 		v.bind(c, work, c.floats(o.DY), c.floats(o.W))
 	}
-}
-
-// linear returns the slope of the function below zero if it is a ReLU, else 1; and what
-// is left to be applied.
-func (a *activation) linear() (slope float32, rest activation) {
-	rest = activation{vec: a.vec}
-	switch a.f {
-	case backend.ReLU:
-		return 0, rest
-	case backend.LeakyReLU:
-		return a.alpha, rest
-	}
-	return 1, *a
 }

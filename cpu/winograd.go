@@ -394,15 +394,3 @@ func (v *winogradConvolution) packTurned(c *compiler, to []float32, w []float32)
 		}
 	})
 }
-
-// asSlope splits an activation into the slope of what is not positive, and the rest,
-// which is the identity if the slope is all there is to it.
-func (a *activation) asSlope() (slope float32, rest activation) {
-	switch a.f {
-	case backend.ReLU:
-		return 0, activation{vec: a.vec}
-	case backend.LeakyReLU:
-		return a.alpha, activation{vec: a.vec}
-	}
-	return 1, *a
-}
