@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"fovea/backend"
@@ -47,6 +48,7 @@ func (g *Graph) Lower(l Lowering) (*backend.Program, error) {
 		return nil, fmt.Errorf("graph: Lower %q: %w", l.Name, err)
 	}
 	c.foldSums()
+	c.exchangePoolGrads()
 	if !l.Unfused {
 		c.fuseActivations()
 		c.fuseEpilogues()
@@ -129,7 +131,8 @@ type compiler struct {
 }
 
 func newCompiler(g *Graph, l Lowering) *compiler {
-	c := &compiler{g: g, l: l, storage: map[*Node]*Node{}, pinned: map[*Node]bool{}, live: map[*Node]bool{}}
+	own := &Graph{nodes: slices.Clip(g.nodes)} // passes may add nodes, which are theirs alone
+	c := &compiler{g: own, l: l, storage: map[*Node]*Node{}, pinned: map[*Node]bool{}, live: map[*Node]bool{}}
 	needed := map[*instruction]bool{}
 	for _, p := range l.Outputs {
 		c.need(p.Node, needed)
