@@ -73,7 +73,7 @@ func (v *convolution) packedFilters() int { return v.kernel.SizeB(v.lanes, v.pat
 // reserve decides how the work is cut, and plans the workspace. The filters are
 // made of w.
 func (v *convolution) reserve(c *compiler, p *plan, w backend.View) {
-	v.strips = v.patches.strips(stripPixels)
+	v.strips = v.patches.strips(v.patches.stripSize(v.groups * v.lanes))
 	v.pieces = v.patches.pieces(pieceDepth)
 	v.panels = ceil(v.lanes, v.kernel.NR())
 	v.late = v.late || v.groups*v.panels == 1
@@ -159,6 +159,7 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 	f := gemm.Block{
 		Cols: cols, Depth: q.depth, Runs: q.runs,
 		ARow: pixel.x, AStep: 1, ARun: run, CRow: pixel.y, Accumulate: accumulate || v.apart,
+		Fetch: view.frame == nil && q.runs == 1 && pixel.x == q.depth,
 	}
 	if last {
 		f.ReLU = v.relu
@@ -167,6 +168,13 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 		}
 	}
 	finish := last && !late && v.finish != nil
+	if !finish && !v.apart {
+		f.Lines, f.ALine, f.CLine, f.Rows = row.n, row.x, row.y, pixel.n
+		for i := range image.n {
+			k.Block(&f, view.data[from+i*image.x:], filters, t.y[at+lane+i*image.y:])
+		}
+		return
+	}
 	for i := range image.n {
 		for j := range row.n {
 			x, y := from+i*image.x+j*row.x, at+lane+i*image.y+j*row.y

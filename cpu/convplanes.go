@@ -126,7 +126,7 @@ func (v *planes) reserve(c *compiler, p *plan, w backend.View) {
 // cut returns the strips. Neighbouring ones fetch the same rows; but not all shall be
 // done by one thread.
 func (v *planes) cut() []strip {
-	return v.patches.strips(min(max(flopGrain/(2*v.lanes*v.patches.size()), stripPixels), 8*stripPixels))
+	return v.patches.strips(v.patches.stripSize(v.lanes))
 }
 
 // bind adds the steps: one that sorts the weights w, one that computes the strips.

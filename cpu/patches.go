@@ -161,6 +161,12 @@ func (p *patches) frameSize(rows int) int {
 	return ((rows-1)*p.stepH + p.spanH + 1) * ((p.cols-1)*p.stepW + p.spanW + 1) * p.channels
 }
 
+// stripSize is about how many pixels of so many lanes make a strip: more where there is
+// little to do for each, since neighbouring strips fetch the same pixels of the input.
+func (p *patches) stripSize(lanes int) int {
+	return min(max(flopGrain/(2*lanes*p.size()), stripPixels), 8*stripPixels)
+}
+
 // strips cuts the output into strips of about so many pixels.
 func (p *patches) strips(pixels int) []strip {
 	var all []strip

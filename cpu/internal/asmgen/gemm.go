@@ -16,7 +16,8 @@ type tile struct {
 	vectors int          // registers a row
 	lanes   int          // float32 in a register
 	vector  func() vecOp // allocates a register
-	fused   bool         // multiply by an element of A straight from memory, which the instruction broadcasts
+	avx512  bool
+	fused   bool // multiply by an element of A straight from memory, which the instruction broadcasts
 }
 
 type vecOp = reg.VecVirtual
@@ -30,14 +31,14 @@ func gemmAVX512(c *build.Context) {
 			{vectors: 1, lanes: 16, vector: c.ZMM, fused: true},
 			{vectors: 1, lanes: 8, vector: c.YMM, fused: true},
 		} {
-			t.rows = rows
+			t.rows, t.avx512 = rows, true
 			t.name = fmt.Sprintf("microAVX512x%dx%d", rows, t.vectors*t.lanes)
 			t.write(c, &maskRegisters{c: c})
 		}
 	}
 	// A single row is wide, since so few sums would not keep the multiply-adds in flight.
 	for vectors := 3; vectors <= 8; vectors++ {
-		t := tile{rows: 1, vectors: vectors, lanes: 16, vector: c.ZMM}
+		t := tile{rows: 1, vectors: vectors, lanes: 16, vector: c.ZMM, avx512: true}
 		t.name = fmt.Sprintf("microAVX512x1x%d", vectors*t.lanes)
 		t.write(c, &maskRegisters{c: c})
 	}
@@ -79,7 +80,7 @@ func (t tile) write(c *build.Context, edge edge) {
 	c.Function(t.name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
-	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)")
+	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, aAhead int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)")
 	c.Doc(fmt.Sprintf("%s is the microKernel for %d×%d tiles.", t.name, t.rows, t.vectors*t.lanes))
 
 	cols := c.Load(c.Param("cols"), c.GP64())
@@ -89,27 +90,29 @@ func (t tile) write(c *build.Context, edge edge) {
 
 // operands are the registers of a micro-kernel.
 type operands struct {
-	first reg.GPVirtual   // row of A in the tile
-	out   reg.GPVirtual   // C's tile
 	a     []reg.GPVirtual // every third row of A
 	aRow  reg.Register
 	aStep reg.Register
 	b     reg.GPVirtual
 	bStep reg.Register
 	runs  reg.Register
+	ahead reg.GPVirtual // of A
 	sums  [][]vecOp
 }
 
 // begin writes how the operands of a tile are found and its sums begin.
 func (t tile) begin(c *build.Context, prefix string) *operands {
-	o := &operands{first: c.GP64(), out: c.GP64()}
-	c.Load(c.Param("a"), o.first)
-	c.Load(c.Param("c"), o.out)
+	o := &operands{}
 	c.Label(prefix + "tile_loop")
-	o.a, o.aRow = t.rowPointers(c, o.first)
+	o.a, o.aRow = t.rowPointers(c)
 	o.aStep = c.Load(c.Param("aStep"), c.GP64())
 	o.b = c.GP64()
 	c.Load(c.Param("b"), o.b)
+	if t.prefetches() {
+		o.ahead = c.GP64()
+		c.MOVQ(o.a[0], o.ahead)
+		c.ADDQ(parameter(c, "aTile"), o.ahead)
+	}
 	o.bStep = c.Load(c.Param("bStep"), c.GP64())
 	o.runs = c.Load(c.Param("runs"), c.GP64())
 	o.sums = make([][]vecOp, t.rows)
@@ -119,6 +122,11 @@ func (t tile) begin(c *build.Context, prefix string) *operands {
 			c.VXORPS(s, s, s)
 			o.sums[i] = append(o.sums[i], s)
 		}
+	}
+	if t.prefetches() {
+		c.CMPQ(parameter(c, "depth"), operand.I32(t.prefetchDepth()))
+		c.JGE(operand.LabelRef(prefix + "run_loop"))
+		t.prefetchC(c)
 	}
 	return o
 }
@@ -131,6 +139,9 @@ func (t tile) addUp(c *build.Context, o *operands, prefix string, load func(v in
 	right := make([]vecOp, t.vectors)
 	for v := range right {
 		right[v] = load(v, operand.Mem{Base: o.b, Disp: 4 * t.lanes * v})
+	}
+	if t.prefetches() {
+		t.prefetchA(c, o, prefix)
 	}
 	for i := range o.sums {
 		element := operand.Mem{Base: o.a[i/3]}
@@ -156,9 +167,7 @@ func (t tile) addUp(c *build.Context, o *operands, prefix string, load func(v in
 	if t.prefetches() {
 		c.CMPQ(depth, operand.I32(t.prefetchDepth()))
 		c.JNE(operand.LabelRef(prefix + "next"))
-		c.CMPB(parameter(c, "accumulate"), operand.Imm(0))
-		c.JEQ(operand.LabelRef(prefix + "next"))
-		t.prefetch(c, o)
+		t.prefetchC(c)
 		c.Label(prefix + "next")
 	}
 	c.DECQ(depth)
@@ -190,11 +199,12 @@ type access struct {
 // finish writes what is done to the sums while they are in registers, and how they get to C, and goes on to the next tile. The parameters tiles, b and bias become
 // those of the tiles that are left.
 func (t tile) finish(c *build.Context, o *operands, prefix string, m access) {
+	out := c.Load(c.Param("c"), c.GP64())
 	cRow := c.Load(c.Param("cRow"), c.GP64())
 	c.CMPB(parameter(c, "accumulate"), operand.Imm(0))
 	c.JEQ(operand.LabelRef(prefix + "bias"))
 	from := c.GP64()
-	c.MOVQ(o.out, from)
+	c.MOVQ(out, from)
 	t.rowByRow(c, o.sums, from, cRow, func(v int, sum vecOp, at operand.Mem) { m.add(v, at, sum) })
 
 	c.Label(prefix + "bias")
@@ -214,13 +224,13 @@ func (t tile) finish(c *build.Context, o *operands, prefix string, m access) {
 	t.relu(c, o.sums)
 
 	c.Label(prefix + "store")
-	t.rowByRow(c, o.sums, o.out, cRow, m.store)
+	t.rowByRow(c, o.sums, out, cRow, m.store)
 	c.CMPQ(parameter(c, "tiles"), operand.Imm(1))
 	c.JEQ(operand.LabelRef(prefix + "done"))
 	c.DECQ(parameter(c, "tiles"))
-	c.ADDQ(parameter(c, "aTile"), o.first)
-	c.ADDQ(parameter(c, "cJump"), o.out)
-	for _, pointer := range []string{"b", "bias"} {
+	c.ADDQ(parameter(c, "cJump"), out)
+	c.MOVQ(out, parameter(c, "c"))
+	for _, pointer := range []string{"a", "b", "bias"} {
 		step := c.Load(c.Param(pointer+"Tile"), c.GP64())
 		c.ADDQ(step, parameter(c, pointer))
 	}
@@ -230,37 +240,49 @@ func (t tile) finish(c *build.Context, o *operands, prefix string, m access) {
 	c.RET()
 }
 
-// relu replaces sums that are at most zero by +0.
+// relu replaces sums that are at most zero by +0. AVX-512 tells the classes of numbers apart in one instruction.
 func (t tile) relu(c *build.Context, sums [][]vecOp) {
-	zero := t.vector()
-	c.VXORPS(zero, zero, zero)
+	other := t.vector()
+	if t.avx512 {
+		const negativeToZero = 8<<(4*zeroClass) | 8<<(4*minusInfinityClass) | 8<<(4*negativeClass)
+		table := c.GP32()
+		c.MOVL(operand.U32(negativeToZero), table)
+		c.VPBROADCASTD(table, other)
+	} else {
+		c.VXORPS(other, other, other)
+	}
 	for _, row := range sums {
 		for _, s := range row {
-			if t.fused || t.lanes == 16 {
-				k := c.K()
-				c.VCMPPS(operand.Imm(notLessOrEqual), zero, s, k)
-				c.VMOVAPS_Z(s, k, s)
-			} else {
-				keep := t.vector()
-				c.VCMPPS(operand.Imm(notLessOrEqual), zero, s, keep)
-				c.VANDPS(keep, s, s)
+			if t.avx512 {
+				c.VFIXUPIMMPS(operand.Imm(0), other, s, s)
+				continue
 			}
+			keep := t.vector()
+			c.VCMPPS(operand.Imm(notLessOrEqual), other, s, keep)
+			c.VANDPS(keep, s, s)
 		}
 	}
 }
 
-// prefetches reports whether the tile of C is brought near, if it will be read, before it is. The tiles that large products are made of do that.
+// Classes of numbers in the tables of VFIXUPIMMPS, whose nibble for a class tells what becomes of its numbers: 0 leaves them, 8 makes them +0.
+const (
+	zeroClass          = 2
+	minusInfinityClass = 4
+	negativeClass      = 6
+)
+
+// prefetches reports whether the tile of C is brought near before it is written or read, and on demand the rows of A of the tile that follows. The tiles that
+// large products are made of do that.
 func (t tile) prefetches() bool {
 	return t.vectors == 2 && (t.lanes == 16 && t.rows >= 8 || t.lanes == 8 && t.rows >= 5)
 }
 
-// prefetchDepth is how many steps before the end of a run that is: about 1400 cycles. Too late, and C comes from memory in the end; too early, and the operands
-// that stream by in the meantime push it out of the cache again.
+// prefetchDepth is how many steps before the end of a run C is fetched: about 1400 cycles. Too late, and C comes from memory in the end; too early, and the operands
+// that stream by in the meantime push it out of the cache again. Runs that are shorter have it fetched at the beginning of the tile.
 func (t tile) prefetchDepth() int32 { return int32(1400 * 16 / (t.rows * t.vectors * t.lanes)) }
 
-func (t tile) prefetch(c *build.Context, o *operands) {
-	out := c.GP64()
-	c.MOVQ(o.out, out)
+func (t tile) prefetchC(c *build.Context) {
+	out := c.Load(c.Param("c"), c.GP64())
 	for i := range t.rows {
 		for at := 0; at < 4*t.lanes*t.vectors; at += 64 {
 			c.PREFETCHT0(operand.Mem{Base: out, Disp: at})
@@ -271,11 +293,20 @@ func (t tile) prefetch(c *build.Context, o *operands) {
 	}
 }
 
+// prefetchA fetches a part of the next tile's rows of A, where that is asked for: to ask costs less than to fetch what is near.
+func (t tile) prefetchA(c *build.Context, o *operands, prefix string) {
+	c.CMPQ(parameter(c, "aAhead"), operand.Imm(0))
+	c.JEQ(operand.LabelRef(prefix + "near"))
+	c.PREFETCHT0(operand.Mem{Base: o.ahead})
+	c.ADDQ(parameter(c, "aAhead"), o.ahead)
+	c.Label(prefix + "near")
+}
+
 // rowPointers returns pointers to every third row of A, and the distance of two rows: an address can add it once or twice.
-func (t tile) rowPointers(c *build.Context, first reg.Register) (a []reg.GPVirtual, aRow reg.Register) {
+func (t tile) rowPointers(c *build.Context) (a []reg.GPVirtual, aRow reg.Register) {
 	aRow = c.Load(c.Param("aRow"), c.GP64())
 	a = append(a, c.GP64())
-	c.MOVQ(first, a[0])
+	c.Load(c.Param("a"), a[0])
 	for i := 3; i < t.rows; i += 3 {
 		p := c.GP64()
 		c.LEAQ(operand.Mem{Base: a[len(a)-1], Index: aRow, Scale: 2}, p)

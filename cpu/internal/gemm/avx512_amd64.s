@@ -4,87 +4,87 @@
 
 #include "textflag.h"
 
-// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	CMPQ   AX, $0x20
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS      (DI), Z2
-	VMOVUPS      64(DI), Z3
-	VBROADCASTSS (BX), Z4
+	VMOVUPS      (BX), Z2
+	VMOVUPS      64(BX), Z3
+	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z2
+	VMOVUPS   (BX), Z2
 	VADDPS    Z2, Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z2
+	VMOVUPS.Z 64(BX), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z2, Z2, Z2
-	VCMPPS    $0x16, Z2, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z2, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z2
+	VFIXUPIMMPS  $0x00, Z2, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z2, Z1, Z1
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -92,95 +92,96 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	VBROADCASTSS (BX), Z4
+	VMOVUPS      (BX), Z2
+	VMOVUPS.Z    64(BX), K1, Z3
+	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	CMPQ   AX, $0x10
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS          (DI), Z1
-	VFMADD231PS.BCST (BX), Z1, Z0
+	VMOVUPS          (BX), Z1
+	VFMADD231PS.BCST (CX), Z1, Z0
+	ADDQ             DX, CX
 	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	DECQ             R8
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+88(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), CX
+	ADDQ             bJump+96(FP), BX
+	DECQ             DI
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z (BX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z1, Z1, Z1
-	VCMPPS    $0x16, Z1, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z1
+	VFIXUPIMMPS  $0x00, Z1, Z0, Z0
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -188,92 +189,93 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Z1
-	VFMADD231PS.BCST (BX), Z1, Z0
+	VMOVUPS.Z        (BX), K1, Z1
+	VFMADD231PS.BCST (CX), Z1, Z0
+	ADDQ             DX, CX
 	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	DECQ             R8
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+88(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), CX
+	ADDQ             bJump+96(FP), BX
+	DECQ             DI
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Y0, Y0, Y0
 	CMPQ   AX, $0x08
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS          (DI), Y1
-	VFMADD231PS.BCST (BX), Y1, Y0
+	VMOVUPS          (BX), Y1
+	VFMADD231PS.BCST (CX), Y1, Y0
+	ADDQ             DX, CX
 	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	DECQ             R8
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+88(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), CX
+	ADDQ             bJump+96(FP), BX
+	DECQ             DI
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y1
+	VMOVUPS.Z (BX), K1, Y1
 	VADDPS    Y1, Y0, Y0
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y1, Y1, Y1
-	VCMPPS    $0x16, Y1, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y1
+	VFIXUPIMMPS  $0x00, Y1, Y0, Y0
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -281,39 +283,37 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Y1
-	VFMADD231PS.BCST (BX), Y1, Y0
+	VMOVUPS.Z        (BX), K1, Y1
+	VFMADD231PS.BCST (CX), Y1, Y0
+	ADDQ             DX, CX
 	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	DECQ             R8
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+88(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), CX
+	ADDQ             bJump+96(FP), BX
+	DECQ             DI
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+64(FP), R8
-	MOVQ   bStep+80(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -322,78 +322,78 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (R8), Z4
-	VMOVUPS      64(R8), Z5
-	VBROADCASTSS (SI), Z6
+	VMOVUPS      (SI), Z4
+	VMOVUPS      64(SI), Z5
+	VBROADCASTSS (DX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (SI)(BX*1), Z6
+	VBROADCASTSS (DX)(CX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         BX, DX
 	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+88(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z4
+	VMOVUPS   (BX), Z4
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z4
+	VMOVUPS.Z 64(BX), K1, Z4
 	VADDPS    Z4, Z1, Z1
 	VADDPS    Z4, Z3, Z3
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z4, Z4, Z4
-	VCMPPS    $0x16, Z4, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z4, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z4, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z4, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z4
+	VFIXUPIMMPS  $0x00, Z4, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z4, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z4, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z4, Z3, Z3
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -401,107 +401,107 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (R8), Z4
-	VMOVUPS.Z    64(R8), K1, Z5
-	VBROADCASTSS (SI), Z6
+	VMOVUPS      (SI), Z4
+	VMOVUPS.Z    64(SI), K1, Z5
+	VBROADCASTSS (DX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (SI)(BX*1), Z6
+	VBROADCASTSS (DX)(CX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         BX, DX
 	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+88(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+64(FP), R8
-	MOVQ   bStep+80(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	CMPQ   AX, $0x10
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS          (R8), Z2
-	VFMADD231PS.BCST (SI), Z2, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z2, Z1
+	VMOVUPS          (SI), Z2
+	VFMADD231PS.BCST (DX), Z2, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z (BX), K1, Z2
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z2, Z1, Z1
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z2, Z2, Z2
-	VCMPPS    $0x16, Z2, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z2, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z2
+	VFIXUPIMMPS  $0x00, Z2, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z2, Z1, Z1
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -509,102 +509,102 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z2
-	VFMADD231PS.BCST (SI), Z2, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z2, Z1
+	VMOVUPS.Z        (SI), K1, Z2
+	VFMADD231PS.BCST (DX), Z2, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+64(FP), R8
-	MOVQ   bStep+80(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	CMPQ   AX, $0x08
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS          (R8), Y2
-	VFMADD231PS.BCST (SI), Y2, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y2, Y1
+	VMOVUPS          (SI), Y2
+	VFMADD231PS.BCST (DX), Y2, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y2
+	VMOVUPS.Z (BX), K1, Y2
 	VADDPS    Y2, Y0, Y0
 	VADDPS    Y2, Y1, Y1
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y2, Y2, Y2
-	VCMPPS    $0x16, Y2, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y2, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y2
+	VFIXUPIMMPS  $0x00, Y2, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y2, Y1, Y1
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -612,40 +612,38 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y2
-	VFMADD231PS.BCST (SI), Y2, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y2, Y1
+	VMOVUPS.Z        (SI), K1, Y2
+	VFMADD231PS.BCST (DX), Y2, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+64(FP), R8
-	MOVQ   bStep+80(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -656,93 +654,91 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (R8), Z6
-	VMOVUPS      64(R8), Z7
-	VBROADCASTSS (SI), Z8
+	VMOVUPS      (SI), Z6
+	VMOVUPS      64(SI), Z7
+	VBROADCASTSS (DX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (SI)(BX*1), Z8
+	VBROADCASTSS (DX)(CX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (SI)(BX*2), Z8
+	VBROADCASTSS (DX)(CX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         BX, DX
 	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+88(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z6
+	VMOVUPS   (BX), Z6
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z6, Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z6
+	VMOVUPS.Z 64(BX), K1, Z6
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z6, Z3, Z3
 	VADDPS    Z6, Z5, Z5
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z6, Z6, Z6
-	VCMPPS    $0x16, Z6, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z6, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z6, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z6, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z6, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z6, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z6
+	VFIXUPIMMPS  $0x00, Z6, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z6, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z6, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z6, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z6, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z6, Z5, Z5
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -750,48 +746,46 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (R8), Z6
-	VMOVUPS.Z    64(R8), K1, Z7
-	VBROADCASTSS (SI), Z8
+	VMOVUPS      (SI), Z6
+	VMOVUPS.Z    64(SI), K1, Z7
+	VBROADCASTSS (DX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (SI)(BX*1), Z8
+	VBROADCASTSS (DX)(CX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (SI)(BX*2), Z8
+	VBROADCASTSS (DX)(CX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         BX, DX
 	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+88(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+64(FP), R8
-	MOVQ   bStep+80(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -799,70 +793,71 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS          (R8), Z3
-	VFMADD231PS.BCST (SI), Z3, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z3, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z3, Z2
+	VMOVUPS          (SI), Z3
+	VFMADD231PS.BCST (DX), Z3, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z3
+	VMOVUPS.Z (BX), K1, Z3
 	VADDPS    Z3, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z3, Z2, Z2
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z3, Z3, Z3
-	VCMPPS    $0x16, Z3, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z3, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z3, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z3
+	VFIXUPIMMPS  $0x00, Z3, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z3, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z3, Z2, Z2
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -870,41 +865,39 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z3
-	VFMADD231PS.BCST (SI), Z3, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z3, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z3, Z2
+	VMOVUPS.Z        (SI), K1, Z3
+	VFMADD231PS.BCST (DX), Z3, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+64(FP), R8
-	MOVQ   bStep+80(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -912,70 +905,71 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS          (R8), Y3
-	VFMADD231PS.BCST (SI), Y3, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y3, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y3, Y2
+	VMOVUPS          (SI), Y3
+	VFMADD231PS.BCST (DX), Y3, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y3
+	VMOVUPS.Z (BX), K1, Y3
 	VADDPS    Y3, Y0, Y0
 	VADDPS    Y3, Y1, Y1
 	VADDPS    Y3, Y2, Y2
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y3, Y3, Y3
-	VCMPPS    $0x16, Y3, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y3, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y3, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y3
+	VFIXUPIMMPS  $0x00, Y3, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y3, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y3, Y2, Y2
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -983,43 +977,41 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y3
-	VFMADD231PS.BCST (SI), Y3, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y3, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y3, Y2
+	VMOVUPS.Z        (SI), K1, Y3
+	VFMADD231PS.BCST (DX), Y3, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
+	ADDQ             BX, DX
 	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	DECQ             R9
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+88(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1032,110 +1024,106 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (R9), Z8
-	VMOVUPS      64(R9), Z9
-	VBROADCASTSS (SI), Z10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VBROADCASTSS (DX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (SI)(BX*1), Z10
+	VBROADCASTSS (DX)(CX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (SI)(BX*2), Z10
+	VBROADCASTSS (DX)(CX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (DI), Z10
+	VBROADCASTSS (BX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         R8, SI
+	ADDQ         SI, DX
+	ADDQ         SI, BX
 	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+88(FP), R9
-	DECQ         R11
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z8
+	VMOVUPS   (BX), Z8
 	VADDPS    Z8, Z0, Z0
 	VADDPS    Z8, Z2, Z2
 	VADDPS    Z8, Z4, Z4
 	VADDPS    Z8, Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z8
+	VMOVUPS.Z 64(BX), K1, Z8
 	VADDPS    Z8, Z1, Z1
 	VADDPS    Z8, Z3, Z3
 	VADDPS    Z8, Z5, Z5
 	VADDPS    Z8, Z7, Z7
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z8, Z8, Z8
-	VCMPPS    $0x16, Z8, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z8, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z8, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z8, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z8, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z8, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z8, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z8, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z8
+	VFIXUPIMMPS  $0x00, Z8, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z8, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z8, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z8, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z8, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z8, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z8, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z8, Z7, Z7
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1143,55 +1131,53 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (R9), Z8
-	VMOVUPS.Z    64(R9), K1, Z9
-	VBROADCASTSS (SI), Z10
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	VBROADCASTSS (DX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (SI)(BX*1), Z10
+	VBROADCASTSS (DX)(CX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (SI)(BX*2), Z10
+	VBROADCASTSS (DX)(CX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (DI), Z10
+	VBROADCASTSS (BX), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         R8, SI
+	ADDQ         SI, DX
+	ADDQ         SI, BX
 	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+88(FP), R9
-	DECQ         R11
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1200,80 +1186,80 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (R9), Z4
-	VFMADD231PS.BCST (SI), Z4, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z4, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z4, Z2
-	VFMADD231PS.BCST (DI), Z4, Z3
-	ADDQ             R8, SI
+	VMOVUPS          (DI), Z4
+	VFMADD231PS.BCST (DX), Z4, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
+	VFMADD231PS.BCST (BX), Z4, Z3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z (BX), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z4, Z1, Z1
 	VADDPS    Z4, Z2, Z2
 	VADDPS    Z4, Z3, Z3
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z4, Z4, Z4
-	VCMPPS    $0x16, Z4, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z4, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z4, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z4, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z4
+	VFIXUPIMMPS  $0x00, Z4, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z4, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z4, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z4, Z3, Z3
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1281,46 +1267,44 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z4
-	VFMADD231PS.BCST (SI), Z4, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z4, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z4, Z2
-	VFMADD231PS.BCST (DI), Z4, Z3
-	ADDQ             R8, SI
+	VMOVUPS.Z        (DI), K1, Z4
+	VFMADD231PS.BCST (DX), Z4, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
+	VFMADD231PS.BCST (BX), Z4, Z3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1329,80 +1313,80 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (R9), Y4
-	VFMADD231PS.BCST (SI), Y4, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y4, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y4, Y2
-	VFMADD231PS.BCST (DI), Y4, Y3
-	ADDQ             R8, SI
+	VMOVUPS          (DI), Y4
+	VFMADD231PS.BCST (DX), Y4, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
+	VFMADD231PS.BCST (BX), Y4, Y3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y4
+	VMOVUPS.Z (BX), K1, Y4
 	VADDPS    Y4, Y0, Y0
 	VADDPS    Y4, Y1, Y1
 	VADDPS    Y4, Y2, Y2
 	VADDPS    Y4, Y3, Y3
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y4, Y4, Y4
-	VCMPPS    $0x16, Y4, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y4, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y4, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y4, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y4
+	VFIXUPIMMPS  $0x00, Y4, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y4, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y4, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y4, Y3, Y3
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1410,46 +1394,44 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y4
-	VFMADD231PS.BCST (SI), Y4, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y4, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y4, Y2
-	VFMADD231PS.BCST (DI), Y4, Y3
-	ADDQ             R8, SI
+	VMOVUPS.Z        (DI), K1, Y4
+	VFMADD231PS.BCST (DX), Y4, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
+	VFMADD231PS.BCST (BX), Y4, Y3
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1464,69 +1446,70 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (R9), Z10
-	VMOVUPS      64(R9), Z11
-	VBROADCASTSS (SI), Z12
+	VMOVUPS      (DI), Z10
+	VMOVUPS      64(DI), Z11
+	VBROADCASTSS (DX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (SI)(BX*1), Z12
+	VBROADCASTSS (DX)(CX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (SI)(BX*2), Z12
+	VBROADCASTSS (DX)(CX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (DI), Z12
+	VBROADCASTSS (BX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (DI)(BX*1), Z12
+	VBROADCASTSS (BX)(CX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         R8, SI
+	ADDQ         SI, DX
+	ADDQ         SI, BX
 	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+88(FP), R9
-	DECQ         R11
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z10
+	VMOVUPS   (BX), Z10
 	VADDPS    Z10, Z0, Z0
 	VADDPS    Z10, Z2, Z2
 	VADDPS    Z10, Z4, Z4
 	VADDPS    Z10, Z6, Z6
 	VADDPS    Z10, Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z10
+	VMOVUPS.Z 64(BX), K1, Z10
 	VADDPS    Z10, Z1, Z1
 	VADDPS    Z10, Z3, Z3
 	VADDPS    Z10, Z5, Z5
@@ -1534,55 +1517,48 @@ bias:
 	VADDPS    Z10, Z9, Z9
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z10, Z10, Z10
-	VCMPPS    $0x16, Z10, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z10, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z10, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z10, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z10, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z10, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z10, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z10, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z10, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z10, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z10
+	VFIXUPIMMPS  $0x00, Z10, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z10, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z10, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z10, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z10, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z10, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z10, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z10, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z10, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z10, Z9, Z9
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1590,58 +1566,56 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (R9), Z10
-	VMOVUPS.Z    64(R9), K1, Z11
-	VBROADCASTSS (SI), Z12
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	VBROADCASTSS (DX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (SI)(BX*1), Z12
+	VBROADCASTSS (DX)(CX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (SI)(BX*2), Z12
+	VBROADCASTSS (DX)(CX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (DI), Z12
+	VBROADCASTSS (BX), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (DI)(BX*1), Z12
+	VBROADCASTSS (BX)(CX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         R8, SI
+	ADDQ         SI, DX
+	ADDQ         SI, BX
 	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+88(FP), R9
-	DECQ         R11
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1651,47 +1625,48 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (R9), Z5
-	VFMADD231PS.BCST (SI), Z5, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z5, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z5, Z2
-	VFMADD231PS.BCST (DI), Z5, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z5, Z4
-	ADDQ             R8, SI
+	VMOVUPS          (DI), Z5
+	VFMADD231PS.BCST (DX), Z5, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
+	VFMADD231PS.BCST (BX), Z5, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z5
+	VMOVUPS.Z (BX), K1, Z5
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z5, Z2, Z2
@@ -1699,40 +1674,38 @@ bias:
 	VADDPS    Z5, Z4, Z4
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z5, Z5, Z5
-	VCMPPS    $0x16, Z5, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z5, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z5, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z5, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z5, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z5
+	VFIXUPIMMPS  $0x00, Z5, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z5, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z5, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z5, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z5, Z4, Z4
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1740,47 +1713,45 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z5
-	VFMADD231PS.BCST (SI), Z5, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z5, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z5, Z2
-	VFMADD231PS.BCST (DI), Z5, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z5, Z4
-	ADDQ             R8, SI
+	VMOVUPS.Z        (DI), K1, Z5
+	VFMADD231PS.BCST (DX), Z5, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
+	VFMADD231PS.BCST (BX), Z5, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1790,47 +1761,48 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (R9), Y5
-	VFMADD231PS.BCST (SI), Y5, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y5, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y5, Y2
-	VFMADD231PS.BCST (DI), Y5, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y5, Y4
-	ADDQ             R8, SI
+	VMOVUPS          (DI), Y5
+	VFMADD231PS.BCST (DX), Y5, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
+	VFMADD231PS.BCST (BX), Y5, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y5
+	VMOVUPS.Z (BX), K1, Y5
 	VADDPS    Y5, Y0, Y0
 	VADDPS    Y5, Y1, Y1
 	VADDPS    Y5, Y2, Y2
@@ -1838,40 +1810,38 @@ bias:
 	VADDPS    Y5, Y4, Y4
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x16, Y5, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y5, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y5, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y5, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y5, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y5
+	VFIXUPIMMPS  $0x00, Y5, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y5, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y5, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y5, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y5, Y4, Y4
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1879,47 +1849,45 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y5
-	VFMADD231PS.BCST (SI), Y5, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y5, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y5, Y2
-	VFMADD231PS.BCST (DI), Y5, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y5, Y4
-	ADDQ             R8, SI
+	VMOVUPS.Z        (DI), K1, Y5
+	VFMADD231PS.BCST (DX), Y5, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
+	VFMADD231PS.BCST (BX), Y5, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1936,76 +1904,77 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (R9), Z12
-	VMOVUPS      64(R9), Z13
-	VBROADCASTSS (SI), Z14
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VBROADCASTSS (DX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (SI)(BX*1), Z14
+	VBROADCASTSS (DX)(CX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (SI)(BX*2), Z14
+	VBROADCASTSS (DX)(CX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (DI), Z14
+	VBROADCASTSS (BX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (DI)(BX*1), Z14
+	VBROADCASTSS (BX)(CX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (DI)(BX*2), Z14
+	VBROADCASTSS (BX)(CX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         R8, SI
+	ADDQ         SI, DX
+	ADDQ         SI, BX
 	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+88(FP), R9
-	DECQ         R11
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z12
+	VMOVUPS   (BX), Z12
 	VADDPS    Z12, Z0, Z0
 	VADDPS    Z12, Z2, Z2
 	VADDPS    Z12, Z4, Z4
 	VADDPS    Z12, Z6, Z6
 	VADDPS    Z12, Z8, Z8
 	VADDPS    Z12, Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z12
+	VMOVUPS.Z 64(BX), K1, Z12
 	VADDPS    Z12, Z1, Z1
 	VADDPS    Z12, Z3, Z3
 	VADDPS    Z12, Z5, Z5
@@ -2014,62 +1983,53 @@ bias:
 	VADDPS    Z12, Z11, Z11
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z12, Z12, Z12
-	VCMPPS    $0x16, Z12, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z12, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z12, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z12, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z12, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z12, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z12, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z12, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z12, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z12, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z12, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z12, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z12
+	VFIXUPIMMPS  $0x00, Z12, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z12, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z12, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z12, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z12, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z12, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z12, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z12, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z12, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z12, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z12, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z12, Z11, Z11
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2077,61 +2037,59 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (R9), Z12
-	VMOVUPS.Z    64(R9), K1, Z13
-	VBROADCASTSS (SI), Z14
+	VMOVUPS      (DI), Z12
+	VMOVUPS.Z    64(DI), K1, Z13
+	VBROADCASTSS (DX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (SI)(BX*1), Z14
+	VBROADCASTSS (DX)(CX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (SI)(BX*2), Z14
+	VBROADCASTSS (DX)(CX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (DI), Z14
+	VBROADCASTSS (BX), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (DI)(BX*1), Z14
+	VBROADCASTSS (BX)(CX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (DI)(BX*2), Z14
+	VBROADCASTSS (BX)(CX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         R8, SI
+	ADDQ         SI, DX
+	ADDQ         SI, BX
 	ADDQ         R8, DI
-	ADDQ         R10, R9
-	DECQ         R12
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         bJump+88(FP), R9
-	DECQ         R11
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2142,50 +2100,51 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (R9), Z6
-	VFMADD231PS.BCST (SI), Z6, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z6, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z6, Z2
-	VFMADD231PS.BCST (DI), Z6, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z6, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z6, Z5
-	ADDQ             R8, SI
+	VMOVUPS          (DI), Z6
+	VFMADD231PS.BCST (DX), Z6, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
+	VFMADD231PS.BCST (BX), Z6, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z6
+	VMOVUPS.Z (BX), K1, Z6
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -2194,44 +2153,41 @@ bias:
 	VADDPS    Z6, Z5, Z5
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z6, Z6, Z6
-	VCMPPS    $0x16, Z6, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z6, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z6, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z6, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z6, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z6, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z6
+	VFIXUPIMMPS  $0x00, Z6, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z6, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z6, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z6, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z6, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z6, Z5, Z5
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2239,48 +2195,46 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z6
-	VFMADD231PS.BCST (SI), Z6, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z6, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z6, Z2
-	VFMADD231PS.BCST (DI), Z6, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z6, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z6, Z5
-	ADDQ             R8, SI
+	VMOVUPS.Z        (DI), K1, Z6
+	VFMADD231PS.BCST (DX), Z6, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
+	VFMADD231PS.BCST (BX), Z6, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+64(FP), R9
-	MOVQ   bStep+80(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2291,50 +2245,51 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (R9), Y6
-	VFMADD231PS.BCST (SI), Y6, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y6, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y6, Y2
-	VFMADD231PS.BCST (DI), Y6, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y6, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y6, Y5
-	ADDQ             R8, SI
+	VMOVUPS          (DI), Y6
+	VFMADD231PS.BCST (DX), Y6, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
+	VFMADD231PS.BCST (BX), Y6, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y6
+	VMOVUPS.Z (BX), K1, Y6
 	VADDPS    Y6, Y0, Y0
 	VADDPS    Y6, Y1, Y1
 	VADDPS    Y6, Y2, Y2
@@ -2343,44 +2298,41 @@ bias:
 	VADDPS    Y6, Y5, Y5
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y6, Y6, Y6
-	VCMPPS    $0x16, Y6, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y6, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y6, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y6, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y6, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y6, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y6
+	VFIXUPIMMPS  $0x00, Y6, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y6, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y6, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y6, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y6, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y6, Y5, Y5
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2388,50 +2340,48 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y6
-	VFMADD231PS.BCST (SI), Y6, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y6, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y6, Y2
-	VFMADD231PS.BCST (DI), Y6, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y6, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y6, Y5
-	ADDQ             R8, SI
+	VMOVUPS.Z        (DI), K1, Y6
+	VFMADD231PS.BCST (DX), Y6, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
+	VFMADD231PS.BCST (BX), Y6, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
+	ADDQ             SI, DX
+	ADDQ             SI, BX
 	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+88(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2450,77 +2400,78 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (R10), Z14
-	VMOVUPS      64(R10), Z15
-	VBROADCASTSS (SI), Z16
+	VMOVUPS      (R8), Z14
+	VMOVUPS      64(R8), Z15
+	VBROADCASTSS (DX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (SI)(BX*1), Z16
+	VBROADCASTSS (DX)(CX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (SI)(BX*2), Z16
+	VBROADCASTSS (DX)(CX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (DI), Z16
+	VBROADCASTSS (BX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (DI)(BX*1), Z16
+	VBROADCASTSS (BX)(CX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (DI)(BX*2), Z16
+	VBROADCASTSS (BX)(CX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (R8), Z16
+	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         R9, SI
-	ADDQ         R9, DI
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
 	ADDQ         R9, R8
-	ADDQ         R11, R10
-	DECQ         R13
+	DECQ         R11
 	JNZ          depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         aJump+56(FP), R8
-	ADDQ         bJump+88(FP), R10
-	DECQ         R12
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z14
+	VMOVUPS   (BX), Z14
 	VADDPS    Z14, Z0, Z0
 	VADDPS    Z14, Z2, Z2
 	VADDPS    Z14, Z4, Z4
@@ -2528,7 +2479,7 @@ bias:
 	VADDPS    Z14, Z8, Z8
 	VADDPS    Z14, Z10, Z10
 	VADDPS    Z14, Z12, Z12
-	VMOVUPS.Z 64(SI), K1, Z14
+	VMOVUPS.Z 64(BX), K1, Z14
 	VADDPS    Z14, Z1, Z1
 	VADDPS    Z14, Z3, Z3
 	VADDPS    Z14, Z5, Z5
@@ -2538,69 +2489,58 @@ bias:
 	VADDPS    Z14, Z13, Z13
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z14, Z14, Z14
-	VCMPPS    $0x16, Z14, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z14, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z14, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z14, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z14, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z14, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z14, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z14, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z14, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z14, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z14, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z14, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z14, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z14, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z14
+	VFIXUPIMMPS  $0x00, Z14, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z14, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z14, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z14, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z14, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z14, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z14, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z14, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z14, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z14, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z14, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z14, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z14, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z14, Z13, Z13
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2608,68 +2548,66 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (R10), Z14
-	VMOVUPS.Z    64(R10), K1, Z15
-	VBROADCASTSS (SI), Z16
+	VMOVUPS      (R8), Z14
+	VMOVUPS.Z    64(R8), K1, Z15
+	VBROADCASTSS (DX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (SI)(BX*1), Z16
+	VBROADCASTSS (DX)(CX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (SI)(BX*2), Z16
+	VBROADCASTSS (DX)(CX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (DI), Z16
+	VBROADCASTSS (BX), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (DI)(BX*1), Z16
+	VBROADCASTSS (BX)(CX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (DI)(BX*2), Z16
+	VBROADCASTSS (BX)(CX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (R8), Z16
+	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         R9, SI
-	ADDQ         R9, DI
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
 	ADDQ         R9, R8
-	ADDQ         R11, R10
-	DECQ         R13
+	DECQ         R11
 	JNZ          edge_depth_loop
+	ADDQ         aJump+56(FP), DX
+	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         aJump+56(FP), DI
-	ADDQ         aJump+56(FP), R8
-	ADDQ         bJump+88(FP), R10
-	DECQ         R12
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2681,55 +2619,56 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (R10), Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z7, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z7, Z2
-	VFMADD231PS.BCST (DI), Z7, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z7, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z7, Z5
-	VFMADD231PS.BCST (R8), Z7, Z6
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS          (R8), Z7
+	VFMADD231PS.BCST (DX), Z7, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
+	VFMADD231PS.BCST (BX), Z7, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
+	VFMADD231PS.BCST (SI), Z7, Z6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z7
+	VMOVUPS.Z (BX), K1, Z7
 	VADDPS    Z7, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z7, Z2, Z2
@@ -2739,48 +2678,44 @@ bias:
 	VADDPS    Z7, Z6, Z6
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z7, Z7, Z7
-	VCMPPS    $0x16, Z7, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z7, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z7, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z7, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z7, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z7, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z7, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z7
+	VFIXUPIMMPS  $0x00, Z7, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z7, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z7, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z7, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z7, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z7, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z7, Z6, Z6
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2788,53 +2723,51 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z7, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z7, Z2
-	VFMADD231PS.BCST (DI), Z7, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z7, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z7, Z5
-	VFMADD231PS.BCST (R8), Z7, Z6
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS.Z        (R8), K1, Z7
+	VFMADD231PS.BCST (DX), Z7, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
+	VFMADD231PS.BCST (BX), Z7, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
+	VFMADD231PS.BCST (SI), Z7, Z6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2846,55 +2779,56 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (R10), Y7
-	VFMADD231PS.BCST (SI), Y7, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y7, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y7, Y2
-	VFMADD231PS.BCST (DI), Y7, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y7, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y7, Y5
-	VFMADD231PS.BCST (R8), Y7, Y6
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS          (R8), Y7
+	VFMADD231PS.BCST (DX), Y7, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
+	VFMADD231PS.BCST (BX), Y7, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
+	VFMADD231PS.BCST (SI), Y7, Y6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y7
+	VMOVUPS.Z (BX), K1, Y7
 	VADDPS    Y7, Y0, Y0
 	VADDPS    Y7, Y1, Y1
 	VADDPS    Y7, Y2, Y2
@@ -2904,48 +2838,44 @@ bias:
 	VADDPS    Y7, Y6, Y6
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y7, Y7, Y7
-	VCMPPS    $0x16, Y7, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y7, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y7, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y7, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y7, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y7, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y7, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y7
+	VFIXUPIMMPS  $0x00, Y7, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y7, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y7, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y7, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y7, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y7, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y7, Y6, Y6
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2953,180 +2883,211 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Y7
-	VFMADD231PS.BCST (SI), Y7, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y7, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y7, Y2
-	VFMADD231PS.BCST (DI), Y7, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y7, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y7, Y5
-	VFMADD231PS.BCST (R8), Y7, Y6
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS.Z        (R8), K1, Y7
+	VFMADD231PS.BCST (DX), Y7, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
+	VFMADD231PS.BCST (BX), Y7, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
+	VFMADD231PS.BCST (SI), Y7, Y6
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	CMPQ   AX, $0x20
-	JNE    edge_run_loop
+	MOVQ       aRow+40(FP), CX
+	MOVQ       a+24(FP), DX
+	LEAQ       (DX)(CX*2), BX
+	ADDQ       CX, BX
+	LEAQ       (BX)(CX*2), SI
+	ADDQ       CX, SI
+	MOVQ       aStep+48(FP), DI
+	MOVQ       b+72(FP), R8
+	MOVQ       DX, R9
+	ADDQ       aTile+32(FP), R9
+	MOVQ       bStep+88(FP), R10
+	MOVQ       runs+16(FP), R11
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	CMPQ       depth+8(FP), $+87
+	JGE        run_loop
+	MOVQ       c+104(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	CMPQ       AX, $0x20
+	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS      (R10), Z16
-	VMOVUPS      64(R10), Z17
-	VBROADCASTSS (SI), Z18
+	VMOVUPS    (R8), Z16
+	VMOVUPS    64(R8), Z17
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        near
+	PREFETCHT0 (R9)
+	ADDQ       aAhead+64(FP), R9
+
+near:
+	VBROADCASTSS (DX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (SI)(BX*1), Z18
+	VBROADCASTSS (DX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (SI)(BX*2), Z18
+	VBROADCASTSS (DX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (DI), Z18
+	VBROADCASTSS (BX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (DI)(BX*1), Z18
+	VBROADCASTSS (BX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (DI)(BX*2), Z18
+	VBROADCASTSS (BX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R8), Z18
+	VBROADCASTSS (SI), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (R8)(BX*1), Z18
+	VBROADCASTSS (SI)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R11, R10
-	CMPQ         R13, $+87
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R10, R8
+	CMPQ         R12, $+87
 	JNE          next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          next
-	MOVQ         DX, R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	MOVQ         c+104(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
 
 next:
-	DECQ R13
-	JNZ  depth_loop
-	ADDQ aJump+56(FP), SI
-	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ bJump+88(FP), R10
 	DECQ R12
+	JNZ  depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
+	ADDQ aJump+56(FP), SI
+	ADDQ bJump+96(FP), R8
+	DECQ R11
 	JNZ  run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
-	VADDPS (SI), Z14, Z14
-	VADDPS 64(SI), Z15, K1, Z15
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z16
+	VMOVUPS   (BX), Z16
 	VADDPS    Z16, Z0, Z0
 	VADDPS    Z16, Z2, Z2
 	VADDPS    Z16, Z4, Z4
@@ -3135,7 +3096,7 @@ bias:
 	VADDPS    Z16, Z10, Z10
 	VADDPS    Z16, Z12, Z12
 	VADDPS    Z16, Z14, Z14
-	VMOVUPS.Z 64(SI), K1, Z16
+	VMOVUPS.Z 64(BX), K1, Z16
 	VADDPS    Z16, Z1, Z1
 	VADDPS    Z16, Z3, Z3
 	VADDPS    Z16, Z5, Z5
@@ -3146,76 +3107,63 @@ bias:
 	VADDPS    Z16, Z15, Z15
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z16, Z16, Z16
-	VCMPPS    $0x16, Z16, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z16, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z16, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z16, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z16, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z16, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z16, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z16, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z16, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z16, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z16, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z16, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z16, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z16, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
-	VCMPPS    $0x16, Z16, Z14, K2
-	VMOVAPS.Z Z14, K2, Z14
-	VCMPPS    $0x16, Z16, Z15, K2
-	VMOVAPS.Z Z15, K2, Z15
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z16
+	VFIXUPIMMPS  $0x00, Z16, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z16, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z16, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z16, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z16, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z16, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z16, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z16, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z16, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z16, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z16, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z16, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z16, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z16, Z13, Z13
+	VFIXUPIMMPS  $0x00, Z16, Z14, Z14
+	VFIXUPIMMPS  $0x00, Z16, Z15, Z15
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z14, (DX)
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3223,101 +3171,103 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS      (R10), Z16
-	VMOVUPS.Z    64(R10), K1, Z17
-	VBROADCASTSS (SI), Z18
+	VMOVUPS    (R8), Z16
+	VMOVUPS.Z  64(R8), K1, Z17
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        edge_near
+	PREFETCHT0 (R9)
+	ADDQ       aAhead+64(FP), R9
+
+edge_near:
+	VBROADCASTSS (DX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (SI)(BX*1), Z18
+	VBROADCASTSS (DX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (SI)(BX*2), Z18
+	VBROADCASTSS (DX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (DI), Z18
+	VBROADCASTSS (BX), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (DI)(BX*1), Z18
+	VBROADCASTSS (BX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (DI)(BX*2), Z18
+	VBROADCASTSS (BX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R8), Z18
+	VBROADCASTSS (SI), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (R8)(BX*1), Z18
+	VBROADCASTSS (SI)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R11, R10
-	CMPQ         R13, $+87
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R10, R8
+	CMPQ         R12, $+87
 	JNE          edge_next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          edge_next
-	MOVQ         DX, R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	MOVQ         c+104(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
 
 edge_next:
-	DECQ R13
-	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), SI
-	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ bJump+88(FP), R10
 	DECQ R12
+	JNZ  edge_depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
+	ADDQ aJump+56(FP), SI
+	ADDQ bJump+96(FP), R8
+	DECQ R11
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3330,58 +3280,59 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (R10), Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z8, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z8, Z2
-	VFMADD231PS.BCST (DI), Z8, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z8, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z8, Z5
-	VFMADD231PS.BCST (R8), Z8, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z8, Z7
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS          (R8), Z8
+	VFMADD231PS.BCST (DX), Z8, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
+	VFMADD231PS.BCST (BX), Z8, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
+	VFMADD231PS.BCST (SI), Z8, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
-	VADDPS (SI), Z7, K1, Z7
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z8
+	VMOVUPS.Z (BX), K1, Z8
 	VADDPS    Z8, Z0, Z0
 	VADDPS    Z8, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -3392,52 +3343,47 @@ bias:
 	VADDPS    Z8, Z7, Z7
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z8, Z8, Z8
-	VCMPPS    $0x16, Z8, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z8, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z8, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z8, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z8, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z8, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z8, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z8, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z8
+	VFIXUPIMMPS  $0x00, Z8, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z8, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z8, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z8, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z8, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z8, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z8, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z8, Z7, Z7
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3445,54 +3391,52 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z8, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z8, Z2
-	VFMADD231PS.BCST (DI), Z8, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z8, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z8, Z5
-	VFMADD231PS.BCST (R8), Z8, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z8, Z7
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS.Z        (R8), K1, Z8
+	VFMADD231PS.BCST (DX), Z8, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
+	VFMADD231PS.BCST (BX), Z8, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
+	VFMADD231PS.BCST (SI), Z8, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3505,58 +3449,59 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (R10), Y8
-	VFMADD231PS.BCST (SI), Y8, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y8, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y8, Y2
-	VFMADD231PS.BCST (DI), Y8, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y8, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y8, Y5
-	VFMADD231PS.BCST (R8), Y8, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y8, Y7
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS          (R8), Y8
+	VFMADD231PS.BCST (DX), Y8, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
+	VFMADD231PS.BCST (BX), Y8, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
+	VFMADD231PS.BCST (SI), Y8, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
-	VADDPS (SI), Y7, K1, Y7
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
+	VADDPS (BX), Y7, K1, Y7
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y8
+	VMOVUPS.Z (BX), K1, Y8
 	VADDPS    Y8, Y0, Y0
 	VADDPS    Y8, Y1, Y1
 	VADDPS    Y8, Y2, Y2
@@ -3567,52 +3512,47 @@ bias:
 	VADDPS    Y8, Y7, Y7
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y8, Y8, Y8
-	VCMPPS    $0x16, Y8, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y8, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y8, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y8, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y8, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y8, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y8, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
-	VCMPPS    $0x16, Y8, Y7, K2
-	VMOVAPS.Z Y7, K2, Y7
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y8
+	VFIXUPIMMPS  $0x00, Y8, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y8, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y8, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y8, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y8, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y8, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y8, Y6, Y6
+	VFIXUPIMMPS  $0x00, Y8, Y7, Y7
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y7, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3620,192 +3560,226 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Y8
-	VFMADD231PS.BCST (SI), Y8, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y8, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y8, Y2
-	VFMADD231PS.BCST (DI), Y8, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y8, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y8, Y5
-	VFMADD231PS.BCST (R8), Y8, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y8, Y7
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS.Z        (R8), K1, Y8
+	VFMADD231PS.BCST (DX), Y8, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
+	VFMADD231PS.BCST (BX), Y8, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
+	VFMADD231PS.BCST (SI), Y8, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	CMPQ   AX, $0x20
-	JNE    edge_run_loop
+	MOVQ       aRow+40(FP), CX
+	MOVQ       a+24(FP), DX
+	LEAQ       (DX)(CX*2), BX
+	ADDQ       CX, BX
+	LEAQ       (BX)(CX*2), SI
+	ADDQ       CX, SI
+	MOVQ       aStep+48(FP), DI
+	MOVQ       b+72(FP), R8
+	MOVQ       DX, R9
+	ADDQ       aTile+32(FP), R9
+	MOVQ       bStep+88(FP), R10
+	MOVQ       runs+16(FP), R11
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	CMPQ       depth+8(FP), $+77
+	JGE        run_loop
+	MOVQ       c+104(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	CMPQ       AX, $0x20
+	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS      (R10), Z18
-	VMOVUPS      64(R10), Z19
-	VBROADCASTSS (SI), Z20
+	VMOVUPS    (R8), Z18
+	VMOVUPS    64(R8), Z19
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        near
+	PREFETCHT0 (R9)
+	ADDQ       aAhead+64(FP), R9
+
+near:
+	VBROADCASTSS (DX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (SI)(BX*1), Z20
+	VBROADCASTSS (DX)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (SI)(BX*2), Z20
+	VBROADCASTSS (DX)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (DI), Z20
+	VBROADCASTSS (BX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (DI)(BX*1), Z20
+	VBROADCASTSS (BX)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (DI)(BX*2), Z20
+	VBROADCASTSS (BX)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (R8), Z20
+	VBROADCASTSS (SI), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (R8)(BX*1), Z20
+	VBROADCASTSS (SI)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (R8)(BX*2), Z20
+	VBROADCASTSS (SI)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R11, R10
-	CMPQ         R13, $+77
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R10, R8
+	CMPQ         R12, $+77
 	JNE          next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          next
-	MOVQ         DX, R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	MOVQ         c+104(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
 
 next:
-	DECQ R13
-	JNZ  depth_loop
-	ADDQ aJump+56(FP), SI
-	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ bJump+88(FP), R10
 	DECQ R12
+	JNZ  depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
+	ADDQ aJump+56(FP), SI
+	ADDQ bJump+96(FP), R8
+	DECQ R11
 	JNZ  run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
-	VADDPS (SI), Z14, Z14
-	VADDPS 64(SI), Z15, K1, Z15
-	ADDQ   BX, SI
-	VADDPS (SI), Z16, Z16
-	VADDPS 64(SI), Z17, K1, Z17
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z18
+	VMOVUPS   (BX), Z18
 	VADDPS    Z18, Z0, Z0
 	VADDPS    Z18, Z2, Z2
 	VADDPS    Z18, Z4, Z4
@@ -3815,7 +3789,7 @@ bias:
 	VADDPS    Z18, Z12, Z12
 	VADDPS    Z18, Z14, Z14
 	VADDPS    Z18, Z16, Z16
-	VMOVUPS.Z 64(SI), K1, Z18
+	VMOVUPS.Z 64(BX), K1, Z18
 	VADDPS    Z18, Z1, Z1
 	VADDPS    Z18, Z3, Z3
 	VADDPS    Z18, Z5, Z5
@@ -3827,83 +3801,68 @@ bias:
 	VADDPS    Z18, Z17, Z17
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z18, Z18, Z18
-	VCMPPS    $0x16, Z18, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z18, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z18, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z18, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z18, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z18, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z18, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z18, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z18, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z18, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z18, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z18, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z18, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z18, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
-	VCMPPS    $0x16, Z18, Z14, K2
-	VMOVAPS.Z Z14, K2, Z14
-	VCMPPS    $0x16, Z18, Z15, K2
-	VMOVAPS.Z Z15, K2, Z15
-	VCMPPS    $0x16, Z18, Z16, K2
-	VMOVAPS.Z Z16, K2, Z16
-	VCMPPS    $0x16, Z18, Z17, K2
-	VMOVAPS.Z Z17, K2, Z17
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z18
+	VFIXUPIMMPS  $0x00, Z18, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z18, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z18, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z18, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z18, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z18, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z18, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z18, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z18, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z18, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z18, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z18, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z18, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z18, Z13, Z13
+	VFIXUPIMMPS  $0x00, Z18, Z14, Z14
+	VFIXUPIMMPS  $0x00, Z18, Z15, Z15
+	VFIXUPIMMPS  $0x00, Z18, Z16, Z16
+	VFIXUPIMMPS  $0x00, Z18, Z17, Z17
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z14, (DX)
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z16, (DX)
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3911,107 +3870,109 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS      (R10), Z18
-	VMOVUPS.Z    64(R10), K1, Z19
-	VBROADCASTSS (SI), Z20
+	VMOVUPS    (R8), Z18
+	VMOVUPS.Z  64(R8), K1, Z19
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        edge_near
+	PREFETCHT0 (R9)
+	ADDQ       aAhead+64(FP), R9
+
+edge_near:
+	VBROADCASTSS (DX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (SI)(BX*1), Z20
+	VBROADCASTSS (DX)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (SI)(BX*2), Z20
+	VBROADCASTSS (DX)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (DI), Z20
+	VBROADCASTSS (BX), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (DI)(BX*1), Z20
+	VBROADCASTSS (BX)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (DI)(BX*2), Z20
+	VBROADCASTSS (BX)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (R8), Z20
+	VBROADCASTSS (SI), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (R8)(BX*1), Z20
+	VBROADCASTSS (SI)(CX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (R8)(BX*2), Z20
+	VBROADCASTSS (SI)(CX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R11, R10
-	CMPQ         R13, $+77
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R10, R8
+	CMPQ         R12, $+77
 	JNE          edge_next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          edge_next
-	MOVQ         DX, R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	MOVQ         c+104(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         cRow+112(FP), R13
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
 
 edge_next:
-	DECQ R13
-	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), SI
-	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ bJump+88(FP), R10
 	DECQ R12
+	JNZ  edge_depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
+	ADDQ aJump+56(FP), SI
+	ADDQ bJump+96(FP), R8
+	DECQ R11
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -4025,61 +3986,62 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (R10), Z9
-	VFMADD231PS.BCST (SI), Z9, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z9, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z9, Z2
-	VFMADD231PS.BCST (DI), Z9, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z9, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z9, Z5
-	VFMADD231PS.BCST (R8), Z9, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z9, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z9, Z8
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS          (R8), Z9
+	VFMADD231PS.BCST (DX), Z9, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
+	VFMADD231PS.BCST (BX), Z9, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
+	VFMADD231PS.BCST (SI), Z9, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
-	VADDPS (SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, K1, Z8
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z9
+	VMOVUPS.Z (BX), K1, Z9
 	VADDPS    Z9, Z0, Z0
 	VADDPS    Z9, Z1, Z1
 	VADDPS    Z9, Z2, Z2
@@ -4091,56 +4053,50 @@ bias:
 	VADDPS    Z9, Z8, Z8
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z9, Z9, Z9
-	VCMPPS    $0x16, Z9, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z9, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z9, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z9, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z9, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z9, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z9, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z9, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z9, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z9
+	VFIXUPIMMPS  $0x00, Z9, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z9, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z9, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z9, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z9, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z9, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z9, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z9, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z9, Z8, Z8
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4148,55 +4104,53 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Z9
-	VFMADD231PS.BCST (SI), Z9, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z9, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z9, Z2
-	VFMADD231PS.BCST (DI), Z9, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z9, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z9, Z5
-	VFMADD231PS.BCST (R8), Z9, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z9, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z9, Z8
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS.Z        (R8), K1, Z9
+	VFMADD231PS.BCST (DX), Z9, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
+	VFMADD231PS.BCST (BX), Z9, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
+	VFMADD231PS.BCST (SI), Z9, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+64(FP), R10
-	MOVQ   bStep+80(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4210,61 +4164,62 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (R10), Y9
-	VFMADD231PS.BCST (SI), Y9, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y9, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y9, Y2
-	VFMADD231PS.BCST (DI), Y9, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y9, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y9, Y5
-	VFMADD231PS.BCST (R8), Y9, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y9, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y9, Y8
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS          (R8), Y9
+	VFMADD231PS.BCST (DX), Y9, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
+	VFMADD231PS.BCST (BX), Y9, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
+	VFMADD231PS.BCST (SI), Y9, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
-	VADDPS (SI), Y7, K1, Y7
-	ADDQ   BX, SI
-	VADDPS (SI), Y8, K1, Y8
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
+	VADDPS (BX), Y7, K1, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, K1, Y8
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y9
+	VMOVUPS.Z (BX), K1, Y9
 	VADDPS    Y9, Y0, Y0
 	VADDPS    Y9, Y1, Y1
 	VADDPS    Y9, Y2, Y2
@@ -4276,56 +4231,50 @@ bias:
 	VADDPS    Y9, Y8, Y8
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y9, Y9, Y9
-	VCMPPS    $0x16, Y9, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y9, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y9, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y9, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y9, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y9, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y9, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
-	VCMPPS    $0x16, Y9, Y7, K2
-	VMOVAPS.Z Y7, K2, Y7
-	VCMPPS    $0x16, Y9, Y8, K2
-	VMOVAPS.Z Y8, K2, Y8
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y9
+	VFIXUPIMMPS  $0x00, Y9, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y9, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y9, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y9, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y9, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y9, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y9, Y6, Y6
+	VFIXUPIMMPS  $0x00, Y9, Y7, Y7
+	VFIXUPIMMPS  $0x00, Y9, Y8, Y8
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4333,208 +4282,245 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Y9
-	VFMADD231PS.BCST (SI), Y9, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y9, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y9, Y2
-	VFMADD231PS.BCST (DI), Y9, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y9, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y9, Y5
-	VFMADD231PS.BCST (R8), Y9, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y9, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y9, Y8
-	ADDQ             R9, SI
-	ADDQ             R9, DI
+	VMOVUPS.Z        (R8), K1, Y9
+	VFMADD231PS.BCST (DX), Y9, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
+	VFMADD231PS.BCST (BX), Y9, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
+	VFMADD231PS.BCST (SI), Y9, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
+	ADDQ             DI, DX
+	ADDQ             DI, BX
+	ADDQ             DI, SI
 	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	DECQ             R11
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+88(FP), R10
-	DECQ             R12
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	CMPQ   AX, $0x20
-	JNE    edge_run_loop
+	MOVQ       aRow+40(FP), CX
+	MOVQ       a+24(FP), DX
+	LEAQ       (DX)(CX*2), BX
+	ADDQ       CX, BX
+	LEAQ       (BX)(CX*2), SI
+	ADDQ       CX, SI
+	LEAQ       (SI)(CX*2), DI
+	ADDQ       CX, DI
+	MOVQ       aStep+48(FP), R8
+	MOVQ       b+72(FP), R9
+	MOVQ       DX, R10
+	ADDQ       aTile+32(FP), R10
+	MOVQ       bStep+88(FP), R11
+	MOVQ       runs+16(FP), R12
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	VXORPS     Z18, Z18, Z18
+	VXORPS     Z19, Z19, Z19
+	CMPQ       depth+8(FP), $+70
+	JGE        run_loop
+	MOVQ       c+104(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	CMPQ       AX, $0x20
+	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS      (R11), Z20
-	VMOVUPS      64(R11), Z21
-	VBROADCASTSS (SI), Z22
+	VMOVUPS    (R9), Z20
+	VMOVUPS    64(R9), Z21
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        near
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+
+near:
+	VBROADCASTSS (DX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (SI)(BX*1), Z22
+	VBROADCASTSS (DX)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (SI)(BX*2), Z22
+	VBROADCASTSS (DX)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (DI), Z22
+	VBROADCASTSS (BX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (DI)(BX*1), Z22
+	VBROADCASTSS (BX)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (DI)(BX*2), Z22
+	VBROADCASTSS (BX)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (R8), Z22
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (R8)(BX*1), Z22
+	VBROADCASTSS (SI)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (R8)(BX*2), Z22
+	VBROADCASTSS (SI)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (R9), Z22
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	ADDQ         R12, R11
-	CMPQ         R14, $+70
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+70
 	JNE          next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          next
-	MOVQ         DX, R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	MOVQ         c+104(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 next:
-	DECQ R14
+	DECQ R13
 	JNZ  depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ bJump+88(FP), R11
-	DECQ R13
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
-	VADDPS (SI), Z14, Z14
-	VADDPS 64(SI), Z15, K1, Z15
-	ADDQ   BX, SI
-	VADDPS (SI), Z16, Z16
-	VADDPS 64(SI), Z17, K1, Z17
-	ADDQ   BX, SI
-	VADDPS (SI), Z18, Z18
-	VADDPS 64(SI), Z19, K1, Z19
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z20
+	VMOVUPS   (BX), Z20
 	VADDPS    Z20, Z0, Z0
 	VADDPS    Z20, Z2, Z2
 	VADDPS    Z20, Z4, Z4
@@ -4545,7 +4531,7 @@ bias:
 	VADDPS    Z20, Z14, Z14
 	VADDPS    Z20, Z16, Z16
 	VADDPS    Z20, Z18, Z18
-	VMOVUPS.Z 64(SI), K1, Z20
+	VMOVUPS.Z 64(BX), K1, Z20
 	VADDPS    Z20, Z1, Z1
 	VADDPS    Z20, Z3, Z3
 	VADDPS    Z20, Z5, Z5
@@ -4558,90 +4544,73 @@ bias:
 	VADDPS    Z20, Z19, Z19
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z20, Z20, Z20
-	VCMPPS    $0x16, Z20, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z20, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z20, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z20, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z20, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z20, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z20, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z20, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z20, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z20, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z20, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z20, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z20, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z20, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
-	VCMPPS    $0x16, Z20, Z14, K2
-	VMOVAPS.Z Z14, K2, Z14
-	VCMPPS    $0x16, Z20, Z15, K2
-	VMOVAPS.Z Z15, K2, Z15
-	VCMPPS    $0x16, Z20, Z16, K2
-	VMOVAPS.Z Z16, K2, Z16
-	VCMPPS    $0x16, Z20, Z17, K2
-	VMOVAPS.Z Z17, K2, Z17
-	VCMPPS    $0x16, Z20, Z18, K2
-	VMOVAPS.Z Z18, K2, Z18
-	VCMPPS    $0x16, Z20, Z19, K2
-	VMOVAPS.Z Z19, K2, Z19
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z20
+	VFIXUPIMMPS  $0x00, Z20, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z20, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z20, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z20, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z20, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z20, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z20, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z20, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z20, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z20, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z20, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z20, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z20, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z20, Z13, Z13
+	VFIXUPIMMPS  $0x00, Z20, Z14, Z14
+	VFIXUPIMMPS  $0x00, Z20, Z15, Z15
+	VFIXUPIMMPS  $0x00, Z20, Z16, Z16
+	VFIXUPIMMPS  $0x00, Z20, Z17, Z17
+	VFIXUPIMMPS  $0x00, Z20, Z18, Z18
+	VFIXUPIMMPS  $0x00, Z20, Z19, Z19
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z14, (DX)
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z16, (DX)
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z18, (DX)
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4649,117 +4618,119 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS      (R11), Z20
-	VMOVUPS.Z    64(R11), K1, Z21
-	VBROADCASTSS (SI), Z22
+	VMOVUPS    (R9), Z20
+	VMOVUPS.Z  64(R9), K1, Z21
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        edge_near
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+
+edge_near:
+	VBROADCASTSS (DX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (SI)(BX*1), Z22
+	VBROADCASTSS (DX)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (SI)(BX*2), Z22
+	VBROADCASTSS (DX)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (DI), Z22
+	VBROADCASTSS (BX), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (DI)(BX*1), Z22
+	VBROADCASTSS (BX)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (DI)(BX*2), Z22
+	VBROADCASTSS (BX)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (R8), Z22
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (R8)(BX*1), Z22
+	VBROADCASTSS (SI)(CX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (R8)(BX*2), Z22
+	VBROADCASTSS (SI)(CX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (R9), Z22
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	ADDQ         R12, R11
-	CMPQ         R14, $+70
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+70
 	JNE          edge_next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          edge_next
-	MOVQ         DX, R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	MOVQ         c+104(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 edge_next:
-	DECQ R14
+	DECQ R13
 	JNZ  edge_depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ bJump+88(FP), R11
-	DECQ R13
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -4774,66 +4745,67 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R11), Z10
-	VFMADD231PS.BCST (SI), Z10, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z10, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z10, Z2
-	VFMADD231PS.BCST (DI), Z10, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z10, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z10, Z5
-	VFMADD231PS.BCST (R8), Z10, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z10, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z10, Z8
-	VFMADD231PS.BCST (R9), Z10, Z9
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS          (R9), Z10
+	VFMADD231PS.BCST (DX), Z10, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
+	VFMADD231PS.BCST (BX), Z10, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
+	VFMADD231PS.BCST (SI), Z10, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
+	VFMADD231PS.BCST (DI), Z10, Z9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
-	VADDPS (SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, K1, Z8
-	ADDQ   BX, SI
-	VADDPS (SI), Z9, K1, Z9
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z10
+	VMOVUPS.Z (BX), K1, Z10
 	VADDPS    Z10, Z0, Z0
 	VADDPS    Z10, Z1, Z1
 	VADDPS    Z10, Z2, Z2
@@ -4846,60 +4818,53 @@ bias:
 	VADDPS    Z10, Z9, Z9
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z10, Z10, Z10
-	VCMPPS    $0x16, Z10, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z10, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z10, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z10, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z10, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z10, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z10, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z10, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z10, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z10, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z10
+	VFIXUPIMMPS  $0x00, Z10, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z10, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z10, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z10, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z10, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z10, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z10, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z10, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z10, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z10, Z9, Z9
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4907,60 +4872,58 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R11), K1, Z10
-	VFMADD231PS.BCST (SI), Z10, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z10, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z10, Z2
-	VFMADD231PS.BCST (DI), Z10, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z10, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z10, Z5
-	VFMADD231PS.BCST (R8), Z10, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z10, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z10, Z8
-	VFMADD231PS.BCST (R9), Z10, Z9
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS.Z        (R9), K1, Z10
+	VFMADD231PS.BCST (DX), Z10, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
+	VFMADD231PS.BCST (BX), Z10, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
+	VFMADD231PS.BCST (SI), Z10, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
+	VFMADD231PS.BCST (DI), Z10, Z9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4975,66 +4938,67 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R11), Y10
-	VFMADD231PS.BCST (SI), Y10, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y10, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y10, Y2
-	VFMADD231PS.BCST (DI), Y10, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y10, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y10, Y5
-	VFMADD231PS.BCST (R8), Y10, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y10, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y10, Y8
-	VFMADD231PS.BCST (R9), Y10, Y9
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS          (R9), Y10
+	VFMADD231PS.BCST (DX), Y10, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
+	VFMADD231PS.BCST (BX), Y10, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
+	VFMADD231PS.BCST (SI), Y10, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
+	VFMADD231PS.BCST (DI), Y10, Y9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
-	VADDPS (SI), Y7, K1, Y7
-	ADDQ   BX, SI
-	VADDPS (SI), Y8, K1, Y8
-	ADDQ   BX, SI
-	VADDPS (SI), Y9, K1, Y9
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
+	VADDPS (BX), Y7, K1, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, K1, Y8
+	ADDQ   DX, BX
+	VADDPS (BX), Y9, K1, Y9
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y10
+	VMOVUPS.Z (BX), K1, Y10
 	VADDPS    Y10, Y0, Y0
 	VADDPS    Y10, Y1, Y1
 	VADDPS    Y10, Y2, Y2
@@ -5047,60 +5011,53 @@ bias:
 	VADDPS    Y10, Y9, Y9
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y10, Y10, Y10
-	VCMPPS    $0x16, Y10, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y10, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y10, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y10, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y10, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y10, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y10, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
-	VCMPPS    $0x16, Y10, Y7, K2
-	VMOVAPS.Z Y7, K2, Y7
-	VCMPPS    $0x16, Y10, Y8, K2
-	VMOVAPS.Z Y8, K2, Y8
-	VCMPPS    $0x16, Y10, Y9, K2
-	VMOVAPS.Z Y9, K2, Y9
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y10
+	VFIXUPIMMPS  $0x00, Y10, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y10, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y10, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y10, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y10, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y10, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y10, Y6, Y6
+	VFIXUPIMMPS  $0x00, Y10, Y7, Y7
+	VFIXUPIMMPS  $0x00, Y10, Y8, Y8
+	VFIXUPIMMPS  $0x00, Y10, Y9, Y9
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y9, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5108,222 +5065,262 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R11), K1, Y10
-	VFMADD231PS.BCST (SI), Y10, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y10, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y10, Y2
-	VFMADD231PS.BCST (DI), Y10, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y10, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y10, Y5
-	VFMADD231PS.BCST (R8), Y10, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y10, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y10, Y8
-	VFMADD231PS.BCST (R9), Y10, Y9
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS.Z        (R9), K1, Y10
+	VFMADD231PS.BCST (DX), Y10, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
+	VFMADD231PS.BCST (BX), Y10, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
+	VFMADD231PS.BCST (SI), Y10, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
+	VFMADD231PS.BCST (DI), Y10, Y9
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
-	CMPQ   AX, $0x20
-	JNE    edge_run_loop
+	MOVQ       aRow+40(FP), CX
+	MOVQ       a+24(FP), DX
+	LEAQ       (DX)(CX*2), BX
+	ADDQ       CX, BX
+	LEAQ       (BX)(CX*2), SI
+	ADDQ       CX, SI
+	LEAQ       (SI)(CX*2), DI
+	ADDQ       CX, DI
+	MOVQ       aStep+48(FP), R8
+	MOVQ       b+72(FP), R9
+	MOVQ       DX, R10
+	ADDQ       aTile+32(FP), R10
+	MOVQ       bStep+88(FP), R11
+	MOVQ       runs+16(FP), R12
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	VXORPS     Z18, Z18, Z18
+	VXORPS     Z19, Z19, Z19
+	VXORPS     Z20, Z20, Z20
+	VXORPS     Z21, Z21, Z21
+	CMPQ       depth+8(FP), $+63
+	JGE        run_loop
+	MOVQ       c+104(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	CMPQ       AX, $0x20
+	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS      (R11), Z22
-	VMOVUPS      64(R11), Z23
-	VBROADCASTSS (SI), Z24
+	VMOVUPS    (R9), Z22
+	VMOVUPS    64(R9), Z23
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        near
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+
+near:
+	VBROADCASTSS (DX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (SI)(BX*1), Z24
+	VBROADCASTSS (DX)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (SI)(BX*2), Z24
+	VBROADCASTSS (DX)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (DI), Z24
+	VBROADCASTSS (BX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (DI)(BX*1), Z24
+	VBROADCASTSS (BX)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (DI)(BX*2), Z24
+	VBROADCASTSS (BX)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (R8), Z24
+	VBROADCASTSS (SI), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (R8)(BX*1), Z24
+	VBROADCASTSS (SI)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (R8)(BX*2), Z24
+	VBROADCASTSS (SI)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (R9), Z24
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (R9)(BX*1), Z24
+	VBROADCASTSS (DI)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	ADDQ         R12, R11
-	CMPQ         R14, $+63
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+63
 	JNE          next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          next
-	MOVQ         DX, R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	MOVQ         c+104(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 next:
-	DECQ R14
+	DECQ R13
 	JNZ  depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ bJump+88(FP), R11
-	DECQ R13
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
-	VADDPS (SI), Z14, Z14
-	VADDPS 64(SI), Z15, K1, Z15
-	ADDQ   BX, SI
-	VADDPS (SI), Z16, Z16
-	VADDPS 64(SI), Z17, K1, Z17
-	ADDQ   BX, SI
-	VADDPS (SI), Z18, Z18
-	VADDPS 64(SI), Z19, K1, Z19
-	ADDQ   BX, SI
-	VADDPS (SI), Z20, Z20
-	VADDPS 64(SI), Z21, K1, Z21
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z22
+	VMOVUPS   (BX), Z22
 	VADDPS    Z22, Z0, Z0
 	VADDPS    Z22, Z2, Z2
 	VADDPS    Z22, Z4, Z4
@@ -5335,7 +5332,7 @@ bias:
 	VADDPS    Z22, Z16, Z16
 	VADDPS    Z22, Z18, Z18
 	VADDPS    Z22, Z20, Z20
-	VMOVUPS.Z 64(SI), K1, Z22
+	VMOVUPS.Z 64(BX), K1, Z22
 	VADDPS    Z22, Z1, Z1
 	VADDPS    Z22, Z3, Z3
 	VADDPS    Z22, Z5, Z5
@@ -5349,97 +5346,78 @@ bias:
 	VADDPS    Z22, Z21, Z21
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z22, Z22, Z22
-	VCMPPS    $0x16, Z22, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z22, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z22, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z22, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z22, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z22, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z22, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z22, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z22, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z22, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z22, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z22, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z22, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z22, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
-	VCMPPS    $0x16, Z22, Z14, K2
-	VMOVAPS.Z Z14, K2, Z14
-	VCMPPS    $0x16, Z22, Z15, K2
-	VMOVAPS.Z Z15, K2, Z15
-	VCMPPS    $0x16, Z22, Z16, K2
-	VMOVAPS.Z Z16, K2, Z16
-	VCMPPS    $0x16, Z22, Z17, K2
-	VMOVAPS.Z Z17, K2, Z17
-	VCMPPS    $0x16, Z22, Z18, K2
-	VMOVAPS.Z Z18, K2, Z18
-	VCMPPS    $0x16, Z22, Z19, K2
-	VMOVAPS.Z Z19, K2, Z19
-	VCMPPS    $0x16, Z22, Z20, K2
-	VMOVAPS.Z Z20, K2, Z20
-	VCMPPS    $0x16, Z22, Z21, K2
-	VMOVAPS.Z Z21, K2, Z21
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z22
+	VFIXUPIMMPS  $0x00, Z22, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z22, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z22, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z22, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z22, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z22, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z22, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z22, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z22, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z22, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z22, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z22, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z22, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z22, Z13, Z13
+	VFIXUPIMMPS  $0x00, Z22, Z14, Z14
+	VFIXUPIMMPS  $0x00, Z22, Z15, Z15
+	VFIXUPIMMPS  $0x00, Z22, Z16, Z16
+	VFIXUPIMMPS  $0x00, Z22, Z17, Z17
+	VFIXUPIMMPS  $0x00, Z22, Z18, Z18
+	VFIXUPIMMPS  $0x00, Z22, Z19, Z19
+	VFIXUPIMMPS  $0x00, Z22, Z20, Z20
+	VFIXUPIMMPS  $0x00, Z22, Z21, Z21
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z14, (DX)
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z16, (DX)
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z18, (DX)
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z20, (DX)
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5447,123 +5425,125 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS      (R11), Z22
-	VMOVUPS.Z    64(R11), K1, Z23
-	VBROADCASTSS (SI), Z24
+	VMOVUPS    (R9), Z22
+	VMOVUPS.Z  64(R9), K1, Z23
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        edge_near
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+
+edge_near:
+	VBROADCASTSS (DX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (SI)(BX*1), Z24
+	VBROADCASTSS (DX)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (SI)(BX*2), Z24
+	VBROADCASTSS (DX)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (DI), Z24
+	VBROADCASTSS (BX), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (DI)(BX*1), Z24
+	VBROADCASTSS (BX)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (DI)(BX*2), Z24
+	VBROADCASTSS (BX)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (R8), Z24
+	VBROADCASTSS (SI), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (R8)(BX*1), Z24
+	VBROADCASTSS (SI)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (R8)(BX*2), Z24
+	VBROADCASTSS (SI)(CX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (R9), Z24
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (R9)(BX*1), Z24
+	VBROADCASTSS (DI)(CX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	ADDQ         R12, R11
-	CMPQ         R14, $+63
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+63
 	JNE          edge_next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          edge_next
-	MOVQ         DX, R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	MOVQ         c+104(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 edge_next:
-	DECQ R14
+	DECQ R13
 	JNZ  edge_depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ bJump+88(FP), R11
-	DECQ R13
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -5579,69 +5559,70 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R11), Z11
-	VFMADD231PS.BCST (SI), Z11, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z11, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z11, Z2
-	VFMADD231PS.BCST (DI), Z11, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z11, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z11, Z5
-	VFMADD231PS.BCST (R8), Z11, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z11, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z11, Z8
-	VFMADD231PS.BCST (R9), Z11, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z11, Z10
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS          (R9), Z11
+	VFMADD231PS.BCST (DX), Z11, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
+	VFMADD231PS.BCST (BX), Z11, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
+	VFMADD231PS.BCST (SI), Z11, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
+	VFMADD231PS.BCST (DI), Z11, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
-	VADDPS (SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, K1, Z8
-	ADDQ   BX, SI
-	VADDPS (SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, K1, Z10
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z11
+	VMOVUPS.Z (BX), K1, Z11
 	VADDPS    Z11, Z0, Z0
 	VADDPS    Z11, Z1, Z1
 	VADDPS    Z11, Z2, Z2
@@ -5655,64 +5636,56 @@ bias:
 	VADDPS    Z11, Z10, Z10
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z11, Z11, Z11
-	VCMPPS    $0x16, Z11, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z11, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z11, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z11, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z11, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z11, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z11, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z11, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z11, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z11, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z11, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z11
+	VFIXUPIMMPS  $0x00, Z11, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z11, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z11, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z11, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z11, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z11, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z11, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z11, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z11, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z11, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z11, Z10, Z10
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5720,61 +5693,59 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R11), K1, Z11
-	VFMADD231PS.BCST (SI), Z11, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z11, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z11, Z2
-	VFMADD231PS.BCST (DI), Z11, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z11, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z11, Z5
-	VFMADD231PS.BCST (R8), Z11, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z11, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z11, Z8
-	VFMADD231PS.BCST (R9), Z11, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z11, Z10
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS.Z        (R9), K1, Z11
+	VFMADD231PS.BCST (DX), Z11, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
+	VFMADD231PS.BCST (BX), Z11, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
+	VFMADD231PS.BCST (SI), Z11, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
+	VFMADD231PS.BCST (DI), Z11, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5790,69 +5761,70 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R11), Y11
-	VFMADD231PS.BCST (SI), Y11, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y11, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y11, Y2
-	VFMADD231PS.BCST (DI), Y11, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y11, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y11, Y5
-	VFMADD231PS.BCST (R8), Y11, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y11, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y11, Y8
-	VFMADD231PS.BCST (R9), Y11, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y11, Y10
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS          (R9), Y11
+	VFMADD231PS.BCST (DX), Y11, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
+	VFMADD231PS.BCST (BX), Y11, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
+	VFMADD231PS.BCST (SI), Y11, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
+	VFMADD231PS.BCST (DI), Y11, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
-	VADDPS (SI), Y7, K1, Y7
-	ADDQ   BX, SI
-	VADDPS (SI), Y8, K1, Y8
-	ADDQ   BX, SI
-	VADDPS (SI), Y9, K1, Y9
-	ADDQ   BX, SI
-	VADDPS (SI), Y10, K1, Y10
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
+	VADDPS (BX), Y7, K1, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, K1, Y8
+	ADDQ   DX, BX
+	VADDPS (BX), Y9, K1, Y9
+	ADDQ   DX, BX
+	VADDPS (BX), Y10, K1, Y10
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y11
+	VMOVUPS.Z (BX), K1, Y11
 	VADDPS    Y11, Y0, Y0
 	VADDPS    Y11, Y1, Y1
 	VADDPS    Y11, Y2, Y2
@@ -5866,64 +5838,56 @@ bias:
 	VADDPS    Y11, Y10, Y10
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y11, Y11, Y11
-	VCMPPS    $0x16, Y11, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y11, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y11, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y11, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y11, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y11, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y11, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
-	VCMPPS    $0x16, Y11, Y7, K2
-	VMOVAPS.Z Y7, K2, Y7
-	VCMPPS    $0x16, Y11, Y8, K2
-	VMOVAPS.Z Y8, K2, Y8
-	VCMPPS    $0x16, Y11, Y9, K2
-	VMOVAPS.Z Y9, K2, Y9
-	VCMPPS    $0x16, Y11, Y10, K2
-	VMOVAPS.Z Y10, K2, Y10
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y11
+	VFIXUPIMMPS  $0x00, Y11, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y11, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y11, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y11, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y11, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y11, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y11, Y6, Y6
+	VFIXUPIMMPS  $0x00, Y11, Y7, Y7
+	VFIXUPIMMPS  $0x00, Y11, Y8, Y8
+	VFIXUPIMMPS  $0x00, Y11, Y9, Y9
+	VFIXUPIMMPS  $0x00, Y11, Y10, Y10
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y10, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5931,234 +5895,277 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R11), K1, Y11
-	VFMADD231PS.BCST (SI), Y11, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y11, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y11, Y2
-	VFMADD231PS.BCST (DI), Y11, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y11, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y11, Y5
-	VFMADD231PS.BCST (R8), Y11, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y11, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y11, Y8
-	VFMADD231PS.BCST (R9), Y11, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y11, Y10
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS.Z        (R9), K1, Y11
+	VFMADD231PS.BCST (DX), Y11, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
+	VFMADD231PS.BCST (BX), Y11, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
+	VFMADD231PS.BCST (SI), Y11, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
+	VFMADD231PS.BCST (DI), Y11, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
-	VXORPS Z22, Z22, Z22
-	VXORPS Z23, Z23, Z23
-	CMPQ   AX, $0x20
-	JNE    edge_run_loop
+	MOVQ       aRow+40(FP), CX
+	MOVQ       a+24(FP), DX
+	LEAQ       (DX)(CX*2), BX
+	ADDQ       CX, BX
+	LEAQ       (BX)(CX*2), SI
+	ADDQ       CX, SI
+	LEAQ       (SI)(CX*2), DI
+	ADDQ       CX, DI
+	MOVQ       aStep+48(FP), R8
+	MOVQ       b+72(FP), R9
+	MOVQ       DX, R10
+	ADDQ       aTile+32(FP), R10
+	MOVQ       bStep+88(FP), R11
+	MOVQ       runs+16(FP), R12
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	VXORPS     Z18, Z18, Z18
+	VXORPS     Z19, Z19, Z19
+	VXORPS     Z20, Z20, Z20
+	VXORPS     Z21, Z21, Z21
+	VXORPS     Z22, Z22, Z22
+	VXORPS     Z23, Z23, Z23
+	CMPQ       depth+8(FP), $+58
+	JGE        run_loop
+	MOVQ       c+104(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	CMPQ       AX, $0x20
+	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS      (R11), Z24
-	VMOVUPS      64(R11), Z25
-	VBROADCASTSS (SI), Z26
+	VMOVUPS    (R9), Z24
+	VMOVUPS    64(R9), Z25
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        near
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+
+near:
+	VBROADCASTSS (DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (SI)(BX*1), Z26
+	VBROADCASTSS (DX)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (SI)(BX*2), Z26
+	VBROADCASTSS (DX)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (BX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (DI)(BX*1), Z26
+	VBROADCASTSS (BX)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (DI)(BX*2), Z26
+	VBROADCASTSS (BX)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (R8), Z26
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R8)(BX*1), Z26
+	VBROADCASTSS (SI)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (R8)(BX*2), Z26
+	VBROADCASTSS (SI)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (R9)(BX*1), Z26
+	VBROADCASTSS (DI)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R9)(BX*2), Z26
+	VBROADCASTSS (DI)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	ADDQ         R12, R11
-	CMPQ         R14, $+58
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+58
 	JNE          next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          next
-	MOVQ         DX, R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	MOVQ         c+104(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 next:
-	DECQ R14
+	DECQ R13
 	JNZ  depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ bJump+88(FP), R11
-	DECQ R13
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
-	VADDPS (SI), Z14, Z14
-	VADDPS 64(SI), Z15, K1, Z15
-	ADDQ   BX, SI
-	VADDPS (SI), Z16, Z16
-	VADDPS 64(SI), Z17, K1, Z17
-	ADDQ   BX, SI
-	VADDPS (SI), Z18, Z18
-	VADDPS 64(SI), Z19, K1, Z19
-	ADDQ   BX, SI
-	VADDPS (SI), Z20, Z20
-	VADDPS 64(SI), Z21, K1, Z21
-	ADDQ   BX, SI
-	VADDPS (SI), Z22, Z22
-	VADDPS 64(SI), Z23, K1, Z23
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z24
+	VMOVUPS   (BX), Z24
 	VADDPS    Z24, Z0, Z0
 	VADDPS    Z24, Z2, Z2
 	VADDPS    Z24, Z4, Z4
@@ -6171,7 +6178,7 @@ bias:
 	VADDPS    Z24, Z18, Z18
 	VADDPS    Z24, Z20, Z20
 	VADDPS    Z24, Z22, Z22
-	VMOVUPS.Z 64(SI), K1, Z24
+	VMOVUPS.Z 64(BX), K1, Z24
 	VADDPS    Z24, Z1, Z1
 	VADDPS    Z24, Z3, Z3
 	VADDPS    Z24, Z5, Z5
@@ -6186,104 +6193,83 @@ bias:
 	VADDPS    Z24, Z23, Z23
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z24, Z24, Z24
-	VCMPPS    $0x16, Z24, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z24, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z24, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z24, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z24, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z24, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z24, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z24, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z24, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z24, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z24, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z24, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z24, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z24, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
-	VCMPPS    $0x16, Z24, Z14, K2
-	VMOVAPS.Z Z14, K2, Z14
-	VCMPPS    $0x16, Z24, Z15, K2
-	VMOVAPS.Z Z15, K2, Z15
-	VCMPPS    $0x16, Z24, Z16, K2
-	VMOVAPS.Z Z16, K2, Z16
-	VCMPPS    $0x16, Z24, Z17, K2
-	VMOVAPS.Z Z17, K2, Z17
-	VCMPPS    $0x16, Z24, Z18, K2
-	VMOVAPS.Z Z18, K2, Z18
-	VCMPPS    $0x16, Z24, Z19, K2
-	VMOVAPS.Z Z19, K2, Z19
-	VCMPPS    $0x16, Z24, Z20, K2
-	VMOVAPS.Z Z20, K2, Z20
-	VCMPPS    $0x16, Z24, Z21, K2
-	VMOVAPS.Z Z21, K2, Z21
-	VCMPPS    $0x16, Z24, Z22, K2
-	VMOVAPS.Z Z22, K2, Z22
-	VCMPPS    $0x16, Z24, Z23, K2
-	VMOVAPS.Z Z23, K2, Z23
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z24
+	VFIXUPIMMPS  $0x00, Z24, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z24, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z24, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z24, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z24, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z24, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z24, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z24, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z24, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z24, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z24, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z24, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z24, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z24, Z13, Z13
+	VFIXUPIMMPS  $0x00, Z24, Z14, Z14
+	VFIXUPIMMPS  $0x00, Z24, Z15, Z15
+	VFIXUPIMMPS  $0x00, Z24, Z16, Z16
+	VFIXUPIMMPS  $0x00, Z24, Z17, Z17
+	VFIXUPIMMPS  $0x00, Z24, Z18, Z18
+	VFIXUPIMMPS  $0x00, Z24, Z19, Z19
+	VFIXUPIMMPS  $0x00, Z24, Z20, Z20
+	VFIXUPIMMPS  $0x00, Z24, Z21, Z21
+	VFIXUPIMMPS  $0x00, Z24, Z22, Z22
+	VFIXUPIMMPS  $0x00, Z24, Z23, Z23
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z14, (DX)
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z16, (DX)
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z18, (DX)
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z20, (DX)
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z22, (DX)
-	VMOVUPS Z23, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -6291,129 +6277,131 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS      (R11), Z24
-	VMOVUPS.Z    64(R11), K1, Z25
-	VBROADCASTSS (SI), Z26
+	VMOVUPS    (R9), Z24
+	VMOVUPS.Z  64(R9), K1, Z25
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        edge_near
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+
+edge_near:
+	VBROADCASTSS (DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (SI)(BX*1), Z26
+	VBROADCASTSS (DX)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (SI)(BX*2), Z26
+	VBROADCASTSS (DX)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (BX), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (DI)(BX*1), Z26
+	VBROADCASTSS (BX)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (DI)(BX*2), Z26
+	VBROADCASTSS (BX)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (R8), Z26
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R8)(BX*1), Z26
+	VBROADCASTSS (SI)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (R8)(BX*2), Z26
+	VBROADCASTSS (SI)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (R9)(BX*1), Z26
+	VBROADCASTSS (DI)(CX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R9)(BX*2), Z26
+	VBROADCASTSS (DI)(CX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	ADDQ         R12, R11
-	CMPQ         R14, $+58
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+58
 	JNE          edge_next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          edge_next
-	MOVQ         DX, R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	MOVQ         c+104(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         cRow+112(FP), R14
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
 
 edge_next:
-	DECQ R14
+	DECQ R13
 	JNZ  edge_depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ bJump+88(FP), R11
-	DECQ R13
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6430,72 +6418,73 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R11), Z12
-	VFMADD231PS.BCST (SI), Z12, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z12, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z12, Z2
-	VFMADD231PS.BCST (DI), Z12, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z12, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z12, Z5
-	VFMADD231PS.BCST (R8), Z12, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z12, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z12, Z8
-	VFMADD231PS.BCST (R9), Z12, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z12, Z10
-	VFMADD231PS.BCST (R9)(BX*2), Z12, Z11
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS          (R9), Z12
+	VFMADD231PS.BCST (DX), Z12, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
+	VFMADD231PS.BCST (BX), Z12, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
+	VFMADD231PS.BCST (SI), Z12, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
+	VFMADD231PS.BCST (DI), Z12, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
-	VADDPS (SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, K1, Z8
-	ADDQ   BX, SI
-	VADDPS (SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, K1, Z10
-	ADDQ   BX, SI
-	VADDPS (SI), Z11, K1, Z11
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z12
+	VMOVUPS.Z (BX), K1, Z12
 	VADDPS    Z12, Z0, Z0
 	VADDPS    Z12, Z1, Z1
 	VADDPS    Z12, Z2, Z2
@@ -6510,68 +6499,59 @@ bias:
 	VADDPS    Z12, Z11, Z11
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z12, Z12, Z12
-	VCMPPS    $0x16, Z12, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z12, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z12, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z12, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z12, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z12, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z12, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z12, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z12, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z12, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z12, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z12, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z12
+	VFIXUPIMMPS  $0x00, Z12, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z12, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z12, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z12, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z12, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z12, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z12, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z12, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z12, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z12, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z12, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z12, Z11, Z11
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z11, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z11, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -6579,62 +6559,60 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R11), K1, Z12
-	VFMADD231PS.BCST (SI), Z12, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z12, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z12, Z2
-	VFMADD231PS.BCST (DI), Z12, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z12, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z12, Z5
-	VFMADD231PS.BCST (R8), Z12, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z12, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z12, Z8
-	VFMADD231PS.BCST (R9), Z12, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z12, Z10
-	VFMADD231PS.BCST (R9)(BX*2), Z12, Z11
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS.Z        (R9), K1, Z12
+	VFMADD231PS.BCST (DX), Z12, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
+	VFMADD231PS.BCST (BX), Z12, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
+	VFMADD231PS.BCST (SI), Z12, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
+	VFMADD231PS.BCST (DI), Z12, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   aStep+48(FP), R10
-	MOVQ   b+64(FP), R11
-	MOVQ   bStep+80(FP), R12
-	MOVQ   runs+16(FP), R13
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -6651,72 +6629,73 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R11), Y12
-	VFMADD231PS.BCST (SI), Y12, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y12, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y12, Y2
-	VFMADD231PS.BCST (DI), Y12, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y12, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y12, Y5
-	VFMADD231PS.BCST (R8), Y12, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y12, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y12, Y8
-	VFMADD231PS.BCST (R9), Y12, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y12, Y10
-	VFMADD231PS.BCST (R9)(BX*2), Y12, Y11
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS          (R9), Y12
+	VFMADD231PS.BCST (DX), Y12, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
+	VFMADD231PS.BCST (BX), Y12, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
+	VFMADD231PS.BCST (SI), Y12, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
+	VFMADD231PS.BCST (DI), Y12, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
-	VADDPS (SI), Y7, K1, Y7
-	ADDQ   BX, SI
-	VADDPS (SI), Y8, K1, Y8
-	ADDQ   BX, SI
-	VADDPS (SI), Y9, K1, Y9
-	ADDQ   BX, SI
-	VADDPS (SI), Y10, K1, Y10
-	ADDQ   BX, SI
-	VADDPS (SI), Y11, K1, Y11
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
+	VADDPS (BX), Y7, K1, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, K1, Y8
+	ADDQ   DX, BX
+	VADDPS (BX), Y9, K1, Y9
+	ADDQ   DX, BX
+	VADDPS (BX), Y10, K1, Y10
+	ADDQ   DX, BX
+	VADDPS (BX), Y11, K1, Y11
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y12
+	VMOVUPS.Z (BX), K1, Y12
 	VADDPS    Y12, Y0, Y0
 	VADDPS    Y12, Y1, Y1
 	VADDPS    Y12, Y2, Y2
@@ -6731,68 +6710,59 @@ bias:
 	VADDPS    Y12, Y11, Y11
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y12, Y12, Y12
-	VCMPPS    $0x16, Y12, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y12, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y12, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y12, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y12, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y12, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y12, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
-	VCMPPS    $0x16, Y12, Y7, K2
-	VMOVAPS.Z Y7, K2, Y7
-	VCMPPS    $0x16, Y12, Y8, K2
-	VMOVAPS.Z Y8, K2, Y8
-	VCMPPS    $0x16, Y12, Y9, K2
-	VMOVAPS.Z Y9, K2, Y9
-	VCMPPS    $0x16, Y12, Y10, K2
-	VMOVAPS.Z Y10, K2, Y10
-	VCMPPS    $0x16, Y12, Y11, K2
-	VMOVAPS.Z Y11, K2, Y11
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y12
+	VFIXUPIMMPS  $0x00, Y12, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y12, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y12, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y12, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y12, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y12, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y12, Y6, Y6
+	VFIXUPIMMPS  $0x00, Y12, Y7, Y7
+	VFIXUPIMMPS  $0x00, Y12, Y8, Y8
+	VFIXUPIMMPS  $0x00, Y12, Y9, Y9
+	VFIXUPIMMPS  $0x00, Y12, Y10, Y10
+	VFIXUPIMMPS  $0x00, Y12, Y11, Y11
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y11, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y10, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y11, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -6800,250 +6770,296 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R11), K1, Y12
-	VFMADD231PS.BCST (SI), Y12, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y12, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y12, Y2
-	VFMADD231PS.BCST (DI), Y12, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y12, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y12, Y5
-	VFMADD231PS.BCST (R8), Y12, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y12, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y12, Y8
-	VFMADD231PS.BCST (R9), Y12, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y12, Y10
-	VFMADD231PS.BCST (R9)(BX*2), Y12, Y11
-	ADDQ             R10, SI
-	ADDQ             R10, DI
-	ADDQ             R10, R8
+	VMOVUPS.Z        (R9), K1, Y12
+	VFMADD231PS.BCST (DX), Y12, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
+	VFMADD231PS.BCST (BX), Y12, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
+	VFMADD231PS.BCST (SI), Y12, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
+	VFMADD231PS.BCST (DI), Y12, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
+	ADDQ             R8, DX
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
 	ADDQ             R10, R9
-	ADDQ             R12, R11
-	DECQ             R14
+	DECQ             R12
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             bJump+88(FP), R11
-	DECQ             R13
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x13x32(SB), NOSPLIT, $8-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x13x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	MOVQ   aStep+48(FP), R11
-	MOVQ   b+64(FP), R12
-	MOVQ   bStep+80(FP), R13
-	MOVQ   runs+16(FP), R14
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
-	VXORPS Z22, Z22, Z22
-	VXORPS Z23, Z23, Z23
-	VXORPS Z24, Z24, Z24
-	VXORPS Z25, Z25, Z25
-	CMPQ   AX, $0x20
-	JNE    edge_run_loop
+	MOVQ       aRow+40(FP), CX
+	MOVQ       a+24(FP), DX
+	LEAQ       (DX)(CX*2), BX
+	ADDQ       CX, BX
+	LEAQ       (BX)(CX*2), SI
+	ADDQ       CX, SI
+	LEAQ       (SI)(CX*2), DI
+	ADDQ       CX, DI
+	LEAQ       (DI)(CX*2), R8
+	ADDQ       CX, R8
+	MOVQ       aStep+48(FP), R9
+	MOVQ       b+72(FP), R10
+	MOVQ       DX, R11
+	ADDQ       aTile+32(FP), R11
+	MOVQ       bStep+88(FP), R12
+	MOVQ       runs+16(FP), R13
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	VXORPS     Z18, Z18, Z18
+	VXORPS     Z19, Z19, Z19
+	VXORPS     Z20, Z20, Z20
+	VXORPS     Z21, Z21, Z21
+	VXORPS     Z22, Z22, Z22
+	VXORPS     Z23, Z23, Z23
+	VXORPS     Z24, Z24, Z24
+	VXORPS     Z25, Z25, Z25
+	CMPQ       depth+8(FP), $+53
+	JGE        run_loop
+	MOVQ       c+104(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	CMPQ       AX, $0x20
+	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS      (R12), Z26
-	VMOVUPS      64(R12), Z27
-	VBROADCASTSS (SI), Z28
+	VMOVUPS    (R10), Z26
+	VMOVUPS    64(R10), Z27
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        near
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+
+near:
+	VBROADCASTSS (DX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (SI)(BX*1), Z28
+	VBROADCASTSS (DX)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z2
 	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (SI)(BX*2), Z28
+	VBROADCASTSS (DX)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (DI), Z28
+	VBROADCASTSS (BX), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (DI)(BX*1), Z28
+	VBROADCASTSS (BX)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (DI)(BX*2), Z28
+	VBROADCASTSS (BX)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (R8), Z28
+	VBROADCASTSS (SI), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (R8)(BX*1), Z28
+	VBROADCASTSS (SI)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (R8)(BX*2), Z28
+	VBROADCASTSS (SI)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (R9), Z28
+	VBROADCASTSS (DI), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (R9)(BX*1), Z28
+	VBROADCASTSS (DI)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (R9)(BX*2), Z28
+	VBROADCASTSS (DI)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (R10), Z28
+	VBROADCASTSS (R8), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	ADDQ         R11, R9
-	ADDQ         R11, R10
-	ADDQ         R13, R12
-	CMPQ         R15, $+53
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+53
 	JNE          next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          next
-	MOVQ         DX, BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
+	MOVQ         c+104(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 next:
-	DECQ R15
+	DECQ R14
 	JNZ  depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ aJump+56(FP), R10
-	ADDQ bJump+88(FP), R12
-	DECQ R14
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
-	VADDPS (SI), Z14, Z14
-	VADDPS 64(SI), Z15, K1, Z15
-	ADDQ   BX, SI
-	VADDPS (SI), Z16, Z16
-	VADDPS 64(SI), Z17, K1, Z17
-	ADDQ   BX, SI
-	VADDPS (SI), Z18, Z18
-	VADDPS 64(SI), Z19, K1, Z19
-	ADDQ   BX, SI
-	VADDPS (SI), Z20, Z20
-	VADDPS 64(SI), Z21, K1, Z21
-	ADDQ   BX, SI
-	VADDPS (SI), Z22, Z22
-	VADDPS 64(SI), Z23, K1, Z23
-	ADDQ   BX, SI
-	VADDPS (SI), Z24, Z24
-	VADDPS 64(SI), Z25, K1, Z25
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z26
+	VMOVUPS   (BX), Z26
 	VADDPS    Z26, Z0, Z0
 	VADDPS    Z26, Z2, Z2
 	VADDPS    Z26, Z4, Z4
@@ -7057,7 +7073,7 @@ bias:
 	VADDPS    Z26, Z20, Z20
 	VADDPS    Z26, Z22, Z22
 	VADDPS    Z26, Z24, Z24
-	VMOVUPS.Z 64(SI), K1, Z26
+	VMOVUPS.Z 64(BX), K1, Z26
 	VADDPS    Z26, Z1, Z1
 	VADDPS    Z26, Z3, Z3
 	VADDPS    Z26, Z5, Z5
@@ -7073,111 +7089,88 @@ bias:
 	VADDPS    Z26, Z25, Z25
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z26, Z26, Z26
-	VCMPPS    $0x16, Z26, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z26, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z26, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z26, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z26, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z26, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z26, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z26, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z26, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z26, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z26, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z26, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z26, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z26, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
-	VCMPPS    $0x16, Z26, Z14, K2
-	VMOVAPS.Z Z14, K2, Z14
-	VCMPPS    $0x16, Z26, Z15, K2
-	VMOVAPS.Z Z15, K2, Z15
-	VCMPPS    $0x16, Z26, Z16, K2
-	VMOVAPS.Z Z16, K2, Z16
-	VCMPPS    $0x16, Z26, Z17, K2
-	VMOVAPS.Z Z17, K2, Z17
-	VCMPPS    $0x16, Z26, Z18, K2
-	VMOVAPS.Z Z18, K2, Z18
-	VCMPPS    $0x16, Z26, Z19, K2
-	VMOVAPS.Z Z19, K2, Z19
-	VCMPPS    $0x16, Z26, Z20, K2
-	VMOVAPS.Z Z20, K2, Z20
-	VCMPPS    $0x16, Z26, Z21, K2
-	VMOVAPS.Z Z21, K2, Z21
-	VCMPPS    $0x16, Z26, Z22, K2
-	VMOVAPS.Z Z22, K2, Z22
-	VCMPPS    $0x16, Z26, Z23, K2
-	VMOVAPS.Z Z23, K2, Z23
-	VCMPPS    $0x16, Z26, Z24, K2
-	VMOVAPS.Z Z24, K2, Z24
-	VCMPPS    $0x16, Z26, Z25, K2
-	VMOVAPS.Z Z25, K2, Z25
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z26
+	VFIXUPIMMPS  $0x00, Z26, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z26, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z26, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z26, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z26, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z26, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z26, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z26, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z26, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z26, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z26, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z26, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z26, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z26, Z13, Z13
+	VFIXUPIMMPS  $0x00, Z26, Z14, Z14
+	VFIXUPIMMPS  $0x00, Z26, Z15, Z15
+	VFIXUPIMMPS  $0x00, Z26, Z16, Z16
+	VFIXUPIMMPS  $0x00, Z26, Z17, Z17
+	VFIXUPIMMPS  $0x00, Z26, Z18, Z18
+	VFIXUPIMMPS  $0x00, Z26, Z19, Z19
+	VFIXUPIMMPS  $0x00, Z26, Z20, Z20
+	VFIXUPIMMPS  $0x00, Z26, Z21, Z21
+	VFIXUPIMMPS  $0x00, Z26, Z22, Z22
+	VFIXUPIMMPS  $0x00, Z26, Z23, Z23
+	VFIXUPIMMPS  $0x00, Z26, Z24, Z24
+	VFIXUPIMMPS  $0x00, Z26, Z25, Z25
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z14, (DX)
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z16, (DX)
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z18, (DX)
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z20, (DX)
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z22, (DX)
-	VMOVUPS Z23, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z24, (DX)
-	VMOVUPS Z25, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z24, (CX)
+	VMOVUPS Z25, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -7185,139 +7178,141 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS      (R12), Z26
-	VMOVUPS.Z    64(R12), K1, Z27
-	VBROADCASTSS (SI), Z28
+	VMOVUPS    (R10), Z26
+	VMOVUPS.Z  64(R10), K1, Z27
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        edge_near
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+
+edge_near:
+	VBROADCASTSS (DX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (SI)(BX*1), Z28
+	VBROADCASTSS (DX)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z2
 	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (SI)(BX*2), Z28
+	VBROADCASTSS (DX)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (DI), Z28
+	VBROADCASTSS (BX), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (DI)(BX*1), Z28
+	VBROADCASTSS (BX)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (DI)(BX*2), Z28
+	VBROADCASTSS (BX)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (R8), Z28
+	VBROADCASTSS (SI), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (R8)(BX*1), Z28
+	VBROADCASTSS (SI)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (R8)(BX*2), Z28
+	VBROADCASTSS (SI)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (R9), Z28
+	VBROADCASTSS (DI), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (R9)(BX*1), Z28
+	VBROADCASTSS (DI)(CX*1), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (R9)(BX*2), Z28
+	VBROADCASTSS (DI)(CX*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (R10), Z28
+	VBROADCASTSS (R8), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	ADDQ         R11, R9
-	ADDQ         R11, R10
-	ADDQ         R13, R12
-	CMPQ         R15, $+53
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+53
 	JNE          edge_next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          edge_next
-	MOVQ         DX, BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
+	MOVQ         c+104(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 edge_next:
-	DECQ R15
+	DECQ R14
 	JNZ  edge_depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ aJump+56(FP), R10
-	ADDQ bJump+88(FP), R12
-	DECQ R14
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	MOVQ   aStep+48(FP), R11
-	MOVQ   b+64(FP), R12
-	MOVQ   bStep+80(FP), R13
-	MOVQ   runs+16(FP), R14
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7335,77 +7330,78 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R12), Z13
-	VFMADD231PS.BCST (SI), Z13, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z13, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z13, Z2
-	VFMADD231PS.BCST (DI), Z13, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z13, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z13, Z5
-	VFMADD231PS.BCST (R8), Z13, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z13, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z13, Z8
-	VFMADD231PS.BCST (R9), Z13, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z13, Z10
-	VFMADD231PS.BCST (R9)(BX*2), Z13, Z11
-	VFMADD231PS.BCST (R10), Z13, Z12
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS          (R10), Z13
+	VFMADD231PS.BCST (DX), Z13, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
+	VFMADD231PS.BCST (BX), Z13, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
+	VFMADD231PS.BCST (SI), Z13, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
+	VFMADD231PS.BCST (DI), Z13, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
+	VFMADD231PS.BCST (R8), Z13, Z12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
-	VADDPS (SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, K1, Z8
-	ADDQ   BX, SI
-	VADDPS (SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, K1, Z10
-	ADDQ   BX, SI
-	VADDPS (SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, K1, Z12
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z13
+	VMOVUPS.Z (BX), K1, Z13
 	VADDPS    Z13, Z0, Z0
 	VADDPS    Z13, Z1, Z1
 	VADDPS    Z13, Z2, Z2
@@ -7421,72 +7417,62 @@ bias:
 	VADDPS    Z13, Z12, Z12
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z13, Z13, Z13
-	VCMPPS    $0x16, Z13, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z13, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z13, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z13, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z13, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z13, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z13, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z13, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z13, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z13, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z13, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z13, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z13, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z13
+	VFIXUPIMMPS  $0x00, Z13, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z13, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z13, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z13, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z13, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z13, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z13, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z13, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z13, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z13, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z13, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z13, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z13, Z12, Z12
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z11, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z11, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -7494,67 +7480,65 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R12), K1, Z13
-	VFMADD231PS.BCST (SI), Z13, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z13, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z13, Z2
-	VFMADD231PS.BCST (DI), Z13, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z13, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z13, Z5
-	VFMADD231PS.BCST (R8), Z13, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z13, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z13, Z8
-	VFMADD231PS.BCST (R9), Z13, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z13, Z10
-	VFMADD231PS.BCST (R9)(BX*2), Z13, Z11
-	VFMADD231PS.BCST (R10), Z13, Z12
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS.Z        (R10), K1, Z13
+	VFMADD231PS.BCST (DX), Z13, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
+	VFMADD231PS.BCST (BX), Z13, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
+	VFMADD231PS.BCST (SI), Z13, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
+	VFMADD231PS.BCST (DI), Z13, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
+	VFMADD231PS.BCST (R8), Z13, Z12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	MOVQ   aStep+48(FP), R11
-	MOVQ   b+64(FP), R12
-	MOVQ   bStep+80(FP), R13
-	MOVQ   runs+16(FP), R14
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -7572,77 +7556,78 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R12), Y13
-	VFMADD231PS.BCST (SI), Y13, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y13, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y13, Y2
-	VFMADD231PS.BCST (DI), Y13, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y13, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y13, Y5
-	VFMADD231PS.BCST (R8), Y13, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y13, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y13, Y8
-	VFMADD231PS.BCST (R9), Y13, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y13, Y10
-	VFMADD231PS.BCST (R9)(BX*2), Y13, Y11
-	VFMADD231PS.BCST (R10), Y13, Y12
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS          (R10), Y13
+	VFMADD231PS.BCST (DX), Y13, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
+	VFMADD231PS.BCST (BX), Y13, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
+	VFMADD231PS.BCST (SI), Y13, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
+	VFMADD231PS.BCST (DI), Y13, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
+	VFMADD231PS.BCST (R8), Y13, Y12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
-	VADDPS (SI), Y7, K1, Y7
-	ADDQ   BX, SI
-	VADDPS (SI), Y8, K1, Y8
-	ADDQ   BX, SI
-	VADDPS (SI), Y9, K1, Y9
-	ADDQ   BX, SI
-	VADDPS (SI), Y10, K1, Y10
-	ADDQ   BX, SI
-	VADDPS (SI), Y11, K1, Y11
-	ADDQ   BX, SI
-	VADDPS (SI), Y12, K1, Y12
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
+	VADDPS (BX), Y7, K1, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, K1, Y8
+	ADDQ   DX, BX
+	VADDPS (BX), Y9, K1, Y9
+	ADDQ   DX, BX
+	VADDPS (BX), Y10, K1, Y10
+	ADDQ   DX, BX
+	VADDPS (BX), Y11, K1, Y11
+	ADDQ   DX, BX
+	VADDPS (BX), Y12, K1, Y12
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y13
+	VMOVUPS.Z (BX), K1, Y13
 	VADDPS    Y13, Y0, Y0
 	VADDPS    Y13, Y1, Y1
 	VADDPS    Y13, Y2, Y2
@@ -7658,72 +7643,62 @@ bias:
 	VADDPS    Y13, Y12, Y12
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y13, Y13, Y13
-	VCMPPS    $0x16, Y13, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y13, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y13, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y13, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y13, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y13, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y13, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
-	VCMPPS    $0x16, Y13, Y7, K2
-	VMOVAPS.Z Y7, K2, Y7
-	VCMPPS    $0x16, Y13, Y8, K2
-	VMOVAPS.Z Y8, K2, Y8
-	VCMPPS    $0x16, Y13, Y9, K2
-	VMOVAPS.Z Y9, K2, Y9
-	VCMPPS    $0x16, Y13, Y10, K2
-	VMOVAPS.Z Y10, K2, Y10
-	VCMPPS    $0x16, Y13, Y11, K2
-	VMOVAPS.Z Y11, K2, Y11
-	VCMPPS    $0x16, Y13, Y12, K2
-	VMOVAPS.Z Y12, K2, Y12
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y13
+	VFIXUPIMMPS  $0x00, Y13, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y13, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y13, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y13, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y13, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y13, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y13, Y6, Y6
+	VFIXUPIMMPS  $0x00, Y13, Y7, Y7
+	VFIXUPIMMPS  $0x00, Y13, Y8, Y8
+	VFIXUPIMMPS  $0x00, Y13, Y9, Y9
+	VFIXUPIMMPS  $0x00, Y13, Y10, Y10
+	VFIXUPIMMPS  $0x00, Y13, Y11, Y11
+	VFIXUPIMMPS  $0x00, Y13, Y12, Y12
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y11, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y12, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y10, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y11, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y12, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -7731,264 +7706,313 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R12), K1, Y13
-	VFMADD231PS.BCST (SI), Y13, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y13, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y13, Y2
-	VFMADD231PS.BCST (DI), Y13, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y13, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y13, Y5
-	VFMADD231PS.BCST (R8), Y13, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y13, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y13, Y8
-	VFMADD231PS.BCST (R9), Y13, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y13, Y10
-	VFMADD231PS.BCST (R9)(BX*2), Y13, Y11
-	VFMADD231PS.BCST (R10), Y13, Y12
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS.Z        (R10), K1, Y13
+	VFMADD231PS.BCST (DX), Y13, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
+	VFMADD231PS.BCST (BX), Y13, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
+	VFMADD231PS.BCST (SI), Y13, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
+	VFMADD231PS.BCST (DI), Y13, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
+	VFMADD231PS.BCST (R8), Y13, Y12
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x14x32(SB), NOSPLIT, $8-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x14x32(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -16(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	MOVQ   aStep+48(FP), R11
-	MOVQ   b+64(FP), R12
-	MOVQ   bStep+80(FP), R13
-	MOVQ   runs+16(FP), R14
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
-	VXORPS Z8, Z8, Z8
-	VXORPS Z9, Z9, Z9
-	VXORPS Z10, Z10, Z10
-	VXORPS Z11, Z11, Z11
-	VXORPS Z12, Z12, Z12
-	VXORPS Z13, Z13, Z13
-	VXORPS Z14, Z14, Z14
-	VXORPS Z15, Z15, Z15
-	VXORPS Z16, Z16, Z16
-	VXORPS Z17, Z17, Z17
-	VXORPS Z18, Z18, Z18
-	VXORPS Z19, Z19, Z19
-	VXORPS Z20, Z20, Z20
-	VXORPS Z21, Z21, Z21
-	VXORPS Z22, Z22, Z22
-	VXORPS Z23, Z23, Z23
-	VXORPS Z24, Z24, Z24
-	VXORPS Z25, Z25, Z25
-	VXORPS Z26, Z26, Z26
-	VXORPS Z27, Z27, Z27
-	CMPQ   AX, $0x20
-	JNE    edge_run_loop
+	MOVQ       aRow+40(FP), CX
+	MOVQ       a+24(FP), DX
+	LEAQ       (DX)(CX*2), BX
+	ADDQ       CX, BX
+	LEAQ       (BX)(CX*2), SI
+	ADDQ       CX, SI
+	LEAQ       (SI)(CX*2), DI
+	ADDQ       CX, DI
+	LEAQ       (DI)(CX*2), R8
+	ADDQ       CX, R8
+	MOVQ       aStep+48(FP), R9
+	MOVQ       b+72(FP), R10
+	MOVQ       DX, R11
+	ADDQ       aTile+32(FP), R11
+	MOVQ       bStep+88(FP), R12
+	MOVQ       runs+16(FP), R13
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	VXORPS     Z18, Z18, Z18
+	VXORPS     Z19, Z19, Z19
+	VXORPS     Z20, Z20, Z20
+	VXORPS     Z21, Z21, Z21
+	VXORPS     Z22, Z22, Z22
+	VXORPS     Z23, Z23, Z23
+	VXORPS     Z24, Z24, Z24
+	VXORPS     Z25, Z25, Z25
+	VXORPS     Z26, Z26, Z26
+	VXORPS     Z27, Z27, Z27
+	CMPQ       depth+8(FP), $+50
+	JGE        run_loop
+	MOVQ       c+104(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	CMPQ       AX, $0x20
+	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS      (R12), Z28
-	VMOVUPS      64(R12), Z29
-	VBROADCASTSS (SI), Z30
+	VMOVUPS    (R10), Z28
+	VMOVUPS    64(R10), Z29
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        near
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+
+near:
+	VBROADCASTSS (DX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (SI)(BX*1), Z30
+	VBROADCASTSS (DX)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (SI)(BX*2), Z30
+	VBROADCASTSS (DX)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (DI), Z30
+	VBROADCASTSS (BX), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (DI)(BX*1), Z30
+	VBROADCASTSS (BX)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (DI)(BX*2), Z30
+	VBROADCASTSS (BX)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (R8), Z30
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (R8)(BX*1), Z30
+	VBROADCASTSS (SI)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (R8)(BX*2), Z30
+	VBROADCASTSS (SI)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (R9)(BX*1), Z30
+	VBROADCASTSS (DI)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (R9)(BX*2), Z30
+	VBROADCASTSS (DI)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R8), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R10)(BX*1), Z30
+	VBROADCASTSS (R8)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	ADDQ         R11, R9
-	ADDQ         R11, R10
-	ADDQ         R13, R12
-	CMPQ         R15, $+50
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+50
 	JNE          next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          next
-	MOVQ         DX, BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
+	MOVQ         c+104(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 next:
-	DECQ R15
+	DECQ R14
 	JNZ  depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ aJump+56(FP), R10
-	ADDQ bJump+88(FP), R12
-	DECQ R14
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, Z2
-	VADDPS 64(SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, Z4
-	VADDPS 64(SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, Z6
-	VADDPS 64(SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, Z8
-	VADDPS 64(SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, Z10
-	VADDPS 64(SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, Z12
-	VADDPS 64(SI), Z13, K1, Z13
-	ADDQ   BX, SI
-	VADDPS (SI), Z14, Z14
-	VADDPS 64(SI), Z15, K1, Z15
-	ADDQ   BX, SI
-	VADDPS (SI), Z16, Z16
-	VADDPS 64(SI), Z17, K1, Z17
-	ADDQ   BX, SI
-	VADDPS (SI), Z18, Z18
-	VADDPS 64(SI), Z19, K1, Z19
-	ADDQ   BX, SI
-	VADDPS (SI), Z20, Z20
-	VADDPS 64(SI), Z21, K1, Z21
-	ADDQ   BX, SI
-	VADDPS (SI), Z22, Z22
-	VADDPS 64(SI), Z23, K1, Z23
-	ADDQ   BX, SI
-	VADDPS (SI), Z24, Z24
-	VADDPS 64(SI), Z25, K1, Z25
-	ADDQ   BX, SI
-	VADDPS (SI), Z26, Z26
-	VADDPS 64(SI), Z27, K1, Z27
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VADDPS (BX), Z26, Z26
+	VADDPS 64(BX), Z27, K1, Z27
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z28
+	VMOVUPS   (BX), Z28
 	VADDPS    Z28, Z0, Z0
 	VADDPS    Z28, Z2, Z2
 	VADDPS    Z28, Z4, Z4
@@ -8003,7 +8027,7 @@ bias:
 	VADDPS    Z28, Z22, Z22
 	VADDPS    Z28, Z24, Z24
 	VADDPS    Z28, Z26, Z26
-	VMOVUPS.Z 64(SI), K1, Z28
+	VMOVUPS.Z 64(BX), K1, Z28
 	VADDPS    Z28, Z1, Z1
 	VADDPS    Z28, Z3, Z3
 	VADDPS    Z28, Z5, Z5
@@ -8020,118 +8044,93 @@ bias:
 	VADDPS    Z28, Z27, Z27
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z28, Z28, Z28
-	VCMPPS    $0x16, Z28, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z28, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z28, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z28, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z28, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z28, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z28, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z28, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z28, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z28, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z28, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z28, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z28, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z28, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
-	VCMPPS    $0x16, Z28, Z14, K2
-	VMOVAPS.Z Z14, K2, Z14
-	VCMPPS    $0x16, Z28, Z15, K2
-	VMOVAPS.Z Z15, K2, Z15
-	VCMPPS    $0x16, Z28, Z16, K2
-	VMOVAPS.Z Z16, K2, Z16
-	VCMPPS    $0x16, Z28, Z17, K2
-	VMOVAPS.Z Z17, K2, Z17
-	VCMPPS    $0x16, Z28, Z18, K2
-	VMOVAPS.Z Z18, K2, Z18
-	VCMPPS    $0x16, Z28, Z19, K2
-	VMOVAPS.Z Z19, K2, Z19
-	VCMPPS    $0x16, Z28, Z20, K2
-	VMOVAPS.Z Z20, K2, Z20
-	VCMPPS    $0x16, Z28, Z21, K2
-	VMOVAPS.Z Z21, K2, Z21
-	VCMPPS    $0x16, Z28, Z22, K2
-	VMOVAPS.Z Z22, K2, Z22
-	VCMPPS    $0x16, Z28, Z23, K2
-	VMOVAPS.Z Z23, K2, Z23
-	VCMPPS    $0x16, Z28, Z24, K2
-	VMOVAPS.Z Z24, K2, Z24
-	VCMPPS    $0x16, Z28, Z25, K2
-	VMOVAPS.Z Z25, K2, Z25
-	VCMPPS    $0x16, Z28, Z26, K2
-	VMOVAPS.Z Z26, K2, Z26
-	VCMPPS    $0x16, Z28, Z27, K2
-	VMOVAPS.Z Z27, K2, Z27
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z28
+	VFIXUPIMMPS  $0x00, Z28, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z28, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z28, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z28, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z28, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z28, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z28, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z28, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z28, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z28, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z28, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z28, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z28, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z28, Z13, Z13
+	VFIXUPIMMPS  $0x00, Z28, Z14, Z14
+	VFIXUPIMMPS  $0x00, Z28, Z15, Z15
+	VFIXUPIMMPS  $0x00, Z28, Z16, Z16
+	VFIXUPIMMPS  $0x00, Z28, Z17, Z17
+	VFIXUPIMMPS  $0x00, Z28, Z18, Z18
+	VFIXUPIMMPS  $0x00, Z28, Z19, Z19
+	VFIXUPIMMPS  $0x00, Z28, Z20, Z20
+	VFIXUPIMMPS  $0x00, Z28, Z21, Z21
+	VFIXUPIMMPS  $0x00, Z28, Z22, Z22
+	VFIXUPIMMPS  $0x00, Z28, Z23, Z23
+	VFIXUPIMMPS  $0x00, Z28, Z24, Z24
+	VFIXUPIMMPS  $0x00, Z28, Z25, Z25
+	VFIXUPIMMPS  $0x00, Z28, Z26, Z26
+	VFIXUPIMMPS  $0x00, Z28, Z27, Z27
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, (DX)
-	VMOVUPS Z3, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, (DX)
-	VMOVUPS Z5, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, (DX)
-	VMOVUPS Z7, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, (DX)
-	VMOVUPS Z9, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, (DX)
-	VMOVUPS Z11, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, (DX)
-	VMOVUPS Z13, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z14, (DX)
-	VMOVUPS Z15, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z16, (DX)
-	VMOVUPS Z17, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z18, (DX)
-	VMOVUPS Z19, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z20, (DX)
-	VMOVUPS Z21, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z22, (DX)
-	VMOVUPS Z23, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z24, (DX)
-	VMOVUPS Z25, K1, 64(DX)
-	ADDQ    BX, DX
-	VMOVUPS Z26, (DX)
-	VMOVUPS Z27, K1, 64(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z24, (CX)
+	VMOVUPS Z25, K1, 64(CX)
+	ADDQ    DX, CX
+	VMOVUPS Z26, (CX)
+	VMOVUPS Z27, K1, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8139,145 +8138,147 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS      (R12), Z28
-	VMOVUPS.Z    64(R12), K1, Z29
-	VBROADCASTSS (SI), Z30
+	VMOVUPS    (R10), Z28
+	VMOVUPS.Z  64(R10), K1, Z29
+	CMPQ       aAhead+64(FP), $0x00
+	JEQ        edge_near
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+
+edge_near:
+	VBROADCASTSS (DX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (SI)(BX*1), Z30
+	VBROADCASTSS (DX)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (SI)(BX*2), Z30
+	VBROADCASTSS (DX)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (DI), Z30
+	VBROADCASTSS (BX), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (DI)(BX*1), Z30
+	VBROADCASTSS (BX)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (DI)(BX*2), Z30
+	VBROADCASTSS (BX)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (R8), Z30
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (R8)(BX*1), Z30
+	VBROADCASTSS (SI)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (R8)(BX*2), Z30
+	VBROADCASTSS (SI)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (R9)(BX*1), Z30
+	VBROADCASTSS (DI)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (R9)(BX*2), Z30
+	VBROADCASTSS (DI)(CX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R8), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R10)(BX*1), Z30
+	VBROADCASTSS (R8)(CX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	ADDQ         R11, R9
-	ADDQ         R11, R10
-	ADDQ         R13, R12
-	CMPQ         R15, $+50
+	ADDQ         R9, DX
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+50
 	JNE          edge_next
-	CMPB         accumulate+128(FP), $0x00
-	JEQ          edge_next
-	MOVQ         DX, BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
-	ADDQ         cRow+104(FP), BP
-	PREFETCHT0   (BP)
-	PREFETCHT0   64(BP)
+	MOVQ         c+104(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
+	ADDQ         cRow+112(FP), R15
+	PREFETCHT0   (R15)
+	PREFETCHT0   64(R15)
 
 edge_next:
-	DECQ R15
+	DECQ R14
 	JNZ  edge_depth_loop
+	ADDQ aJump+56(FP), DX
+	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ aJump+56(FP), R9
-	ADDQ aJump+56(FP), R10
-	ADDQ bJump+88(FP), R12
-	DECQ R14
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	MOVQ   aStep+48(FP), R11
-	MOVQ   b+64(FP), R12
-	MOVQ   bStep+80(FP), R13
-	MOVQ   runs+16(FP), R14
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8296,80 +8297,81 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R12), Z14
-	VFMADD231PS.BCST (SI), Z14, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z14, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z14, Z2
-	VFMADD231PS.BCST (DI), Z14, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z14, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z14, Z5
-	VFMADD231PS.BCST (R8), Z14, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z14, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z14, Z8
-	VFMADD231PS.BCST (R9), Z14, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z14, Z10
-	VFMADD231PS.BCST (R9)(BX*2), Z14, Z11
-	VFMADD231PS.BCST (R10), Z14, Z12
-	VFMADD231PS.BCST (R10)(BX*1), Z14, Z13
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS          (R10), Z14
+	VFMADD231PS.BCST (DX), Z14, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
+	VFMADD231PS.BCST (BX), Z14, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
+	VFMADD231PS.BCST (SI), Z14, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
+	VFMADD231PS.BCST (DI), Z14, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
+	VFMADD231PS.BCST (R8), Z14, Z12
+	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, K1, Z0
-	ADDQ   BX, SI
-	VADDPS (SI), Z1, K1, Z1
-	ADDQ   BX, SI
-	VADDPS (SI), Z2, K1, Z2
-	ADDQ   BX, SI
-	VADDPS (SI), Z3, K1, Z3
-	ADDQ   BX, SI
-	VADDPS (SI), Z4, K1, Z4
-	ADDQ   BX, SI
-	VADDPS (SI), Z5, K1, Z5
-	ADDQ   BX, SI
-	VADDPS (SI), Z6, K1, Z6
-	ADDQ   BX, SI
-	VADDPS (SI), Z7, K1, Z7
-	ADDQ   BX, SI
-	VADDPS (SI), Z8, K1, Z8
-	ADDQ   BX, SI
-	VADDPS (SI), Z9, K1, Z9
-	ADDQ   BX, SI
-	VADDPS (SI), Z10, K1, Z10
-	ADDQ   BX, SI
-	VADDPS (SI), Z11, K1, Z11
-	ADDQ   BX, SI
-	VADDPS (SI), Z12, K1, Z12
-	ADDQ   BX, SI
-	VADDPS (SI), Z13, K1, Z13
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+	ADDQ   DX, BX
+	VADDPS (BX), Z13, K1, Z13
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Z14
+	VMOVUPS.Z (BX), K1, Z14
 	VADDPS    Z14, Z0, Z0
 	VADDPS    Z14, Z1, Z1
 	VADDPS    Z14, Z2, Z2
@@ -8386,76 +8388,65 @@ bias:
 	VADDPS    Z14, Z13, Z13
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z14, Z14, Z14
-	VCMPPS    $0x16, Z14, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z14, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z14, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z14, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z14, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z14, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z14, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z14, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
-	VCMPPS    $0x16, Z14, Z8, K2
-	VMOVAPS.Z Z8, K2, Z8
-	VCMPPS    $0x16, Z14, Z9, K2
-	VMOVAPS.Z Z9, K2, Z9
-	VCMPPS    $0x16, Z14, Z10, K2
-	VMOVAPS.Z Z10, K2, Z10
-	VCMPPS    $0x16, Z14, Z11, K2
-	VMOVAPS.Z Z11, K2, Z11
-	VCMPPS    $0x16, Z14, Z12, K2
-	VMOVAPS.Z Z12, K2, Z12
-	VCMPPS    $0x16, Z14, Z13, K2
-	VMOVAPS.Z Z13, K2, Z13
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z14
+	VFIXUPIMMPS  $0x00, Z14, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z14, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z14, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z14, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z14, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z14, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z14, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z14, Z7, Z7
+	VFIXUPIMMPS  $0x00, Z14, Z8, Z8
+	VFIXUPIMMPS  $0x00, Z14, Z9, Z9
+	VFIXUPIMMPS  $0x00, Z14, Z10, Z10
+	VFIXUPIMMPS  $0x00, Z14, Z11, Z11
+	VFIXUPIMMPS  $0x00, Z14, Z12, Z12
+	VFIXUPIMMPS  $0x00, Z14, Z13, Z13
 
 store:
-	VMOVUPS Z0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z10, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z11, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z12, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Z13, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z10, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z11, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z12, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Z13, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8463,68 +8454,66 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R12), K1, Z14
-	VFMADD231PS.BCST (SI), Z14, Z0
-	VFMADD231PS.BCST (SI)(BX*1), Z14, Z1
-	VFMADD231PS.BCST (SI)(BX*2), Z14, Z2
-	VFMADD231PS.BCST (DI), Z14, Z3
-	VFMADD231PS.BCST (DI)(BX*1), Z14, Z4
-	VFMADD231PS.BCST (DI)(BX*2), Z14, Z5
-	VFMADD231PS.BCST (R8), Z14, Z6
-	VFMADD231PS.BCST (R8)(BX*1), Z14, Z7
-	VFMADD231PS.BCST (R8)(BX*2), Z14, Z8
-	VFMADD231PS.BCST (R9), Z14, Z9
-	VFMADD231PS.BCST (R9)(BX*1), Z14, Z10
-	VFMADD231PS.BCST (R9)(BX*2), Z14, Z11
-	VFMADD231PS.BCST (R10), Z14, Z12
-	VFMADD231PS.BCST (R10)(BX*1), Z14, Z13
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS.Z        (R10), K1, Z14
+	VFMADD231PS.BCST (DX), Z14, Z0
+	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
+	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
+	VFMADD231PS.BCST (BX), Z14, Z3
+	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
+	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
+	VFMADD231PS.BCST (SI), Z14, Z6
+	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
+	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
+	VFMADD231PS.BCST (DI), Z14, Z9
+	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
+	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
+	VFMADD231PS.BCST (R8), Z14, Z12
+	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  (AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, SI
-	LEAQ   (SI)(BX*2), DI
-	ADDQ   BX, DI
-	LEAQ   (DI)(BX*2), R8
-	ADDQ   BX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	MOVQ   aStep+48(FP), R11
-	MOVQ   b+64(FP), R12
-	MOVQ   bStep+80(FP), R13
-	MOVQ   runs+16(FP), R14
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	LEAQ   (DI)(CX*2), R8
+	ADDQ   CX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -8543,80 +8532,81 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R12), Y14
-	VFMADD231PS.BCST (SI), Y14, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y14, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y14, Y2
-	VFMADD231PS.BCST (DI), Y14, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y14, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y14, Y5
-	VFMADD231PS.BCST (R8), Y14, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y14, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y14, Y8
-	VFMADD231PS.BCST (R9), Y14, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y14, Y10
-	VFMADD231PS.BCST (R9)(BX*2), Y14, Y11
-	VFMADD231PS.BCST (R10), Y14, Y12
-	VFMADD231PS.BCST (R10)(BX*1), Y14, Y13
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS          (R10), Y14
+	VFMADD231PS.BCST (DX), Y14, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
+	VFMADD231PS.BCST (BX), Y14, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
+	VFMADD231PS.BCST (SI), Y14, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
+	VFMADD231PS.BCST (DI), Y14, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
+	VFMADD231PS.BCST (R8), Y14, Y12
+	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Y0, K1, Y0
-	ADDQ   BX, SI
-	VADDPS (SI), Y1, K1, Y1
-	ADDQ   BX, SI
-	VADDPS (SI), Y2, K1, Y2
-	ADDQ   BX, SI
-	VADDPS (SI), Y3, K1, Y3
-	ADDQ   BX, SI
-	VADDPS (SI), Y4, K1, Y4
-	ADDQ   BX, SI
-	VADDPS (SI), Y5, K1, Y5
-	ADDQ   BX, SI
-	VADDPS (SI), Y6, K1, Y6
-	ADDQ   BX, SI
-	VADDPS (SI), Y7, K1, Y7
-	ADDQ   BX, SI
-	VADDPS (SI), Y8, K1, Y8
-	ADDQ   BX, SI
-	VADDPS (SI), Y9, K1, Y9
-	ADDQ   BX, SI
-	VADDPS (SI), Y10, K1, Y10
-	ADDQ   BX, SI
-	VADDPS (SI), Y11, K1, Y11
-	ADDQ   BX, SI
-	VADDPS (SI), Y12, K1, Y12
-	ADDQ   BX, SI
-	VADDPS (SI), Y13, K1, Y13
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, K1, Y0
+	ADDQ   DX, BX
+	VADDPS (BX), Y1, K1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, K1, Y2
+	ADDQ   DX, BX
+	VADDPS (BX), Y3, K1, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, K1, Y4
+	ADDQ   DX, BX
+	VADDPS (BX), Y5, K1, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, K1, Y6
+	ADDQ   DX, BX
+	VADDPS (BX), Y7, K1, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, K1, Y8
+	ADDQ   DX, BX
+	VADDPS (BX), Y9, K1, Y9
+	ADDQ   DX, BX
+	VADDPS (BX), Y10, K1, Y10
+	ADDQ   DX, BX
+	VADDPS (BX), Y11, K1, Y11
+	ADDQ   DX, BX
+	VADDPS (BX), Y12, K1, Y12
+	ADDQ   DX, BX
+	VADDPS (BX), Y13, K1, Y13
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS.Z (SI), K1, Y14
+	VMOVUPS.Z (BX), K1, Y14
 	VADDPS    Y14, Y0, Y0
 	VADDPS    Y14, Y1, Y1
 	VADDPS    Y14, Y2, Y2
@@ -8633,76 +8623,65 @@ bias:
 	VADDPS    Y14, Y13, Y13
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Y14, Y14, Y14
-	VCMPPS    $0x16, Y14, Y0, K2
-	VMOVAPS.Z Y0, K2, Y0
-	VCMPPS    $0x16, Y14, Y1, K2
-	VMOVAPS.Z Y1, K2, Y1
-	VCMPPS    $0x16, Y14, Y2, K2
-	VMOVAPS.Z Y2, K2, Y2
-	VCMPPS    $0x16, Y14, Y3, K2
-	VMOVAPS.Z Y3, K2, Y3
-	VCMPPS    $0x16, Y14, Y4, K2
-	VMOVAPS.Z Y4, K2, Y4
-	VCMPPS    $0x16, Y14, Y5, K2
-	VMOVAPS.Z Y5, K2, Y5
-	VCMPPS    $0x16, Y14, Y6, K2
-	VMOVAPS.Z Y6, K2, Y6
-	VCMPPS    $0x16, Y14, Y7, K2
-	VMOVAPS.Z Y7, K2, Y7
-	VCMPPS    $0x16, Y14, Y8, K2
-	VMOVAPS.Z Y8, K2, Y8
-	VCMPPS    $0x16, Y14, Y9, K2
-	VMOVAPS.Z Y9, K2, Y9
-	VCMPPS    $0x16, Y14, Y10, K2
-	VMOVAPS.Z Y10, K2, Y10
-	VCMPPS    $0x16, Y14, Y11, K2
-	VMOVAPS.Z Y11, K2, Y11
-	VCMPPS    $0x16, Y14, Y12, K2
-	VMOVAPS.Z Y12, K2, Y12
-	VCMPPS    $0x16, Y14, Y13, K2
-	VMOVAPS.Z Y13, K2, Y13
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Y14
+	VFIXUPIMMPS  $0x00, Y14, Y0, Y0
+	VFIXUPIMMPS  $0x00, Y14, Y1, Y1
+	VFIXUPIMMPS  $0x00, Y14, Y2, Y2
+	VFIXUPIMMPS  $0x00, Y14, Y3, Y3
+	VFIXUPIMMPS  $0x00, Y14, Y4, Y4
+	VFIXUPIMMPS  $0x00, Y14, Y5, Y5
+	VFIXUPIMMPS  $0x00, Y14, Y6, Y6
+	VFIXUPIMMPS  $0x00, Y14, Y7, Y7
+	VFIXUPIMMPS  $0x00, Y14, Y8, Y8
+	VFIXUPIMMPS  $0x00, Y14, Y9, Y9
+	VFIXUPIMMPS  $0x00, Y14, Y10, Y10
+	VFIXUPIMMPS  $0x00, Y14, Y11, Y11
+	VFIXUPIMMPS  $0x00, Y14, Y12, Y12
+	VFIXUPIMMPS  $0x00, Y14, Y13, Y13
 
 store:
-	VMOVUPS Y0, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y1, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y2, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y3, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y4, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y5, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y6, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y7, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y8, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y9, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y10, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y11, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y12, K1, (DX)
-	ADDQ    BX, DX
-	VMOVUPS Y13, K1, (DX)
-	ADDQ    BX, DX
+	VMOVUPS Y0, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y7, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y9, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y10, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y11, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y12, K1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y13, K1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8710,60 +8689,58 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R15
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R12), K1, Y14
-	VFMADD231PS.BCST (SI), Y14, Y0
-	VFMADD231PS.BCST (SI)(BX*1), Y14, Y1
-	VFMADD231PS.BCST (SI)(BX*2), Y14, Y2
-	VFMADD231PS.BCST (DI), Y14, Y3
-	VFMADD231PS.BCST (DI)(BX*1), Y14, Y4
-	VFMADD231PS.BCST (DI)(BX*2), Y14, Y5
-	VFMADD231PS.BCST (R8), Y14, Y6
-	VFMADD231PS.BCST (R8)(BX*1), Y14, Y7
-	VFMADD231PS.BCST (R8)(BX*2), Y14, Y8
-	VFMADD231PS.BCST (R9), Y14, Y9
-	VFMADD231PS.BCST (R9)(BX*1), Y14, Y10
-	VFMADD231PS.BCST (R9)(BX*2), Y14, Y11
-	VFMADD231PS.BCST (R10), Y14, Y12
-	VFMADD231PS.BCST (R10)(BX*1), Y14, Y13
-	ADDQ             R11, SI
-	ADDQ             R11, DI
-	ADDQ             R11, R8
-	ADDQ             R11, R9
+	VMOVUPS.Z        (R10), K1, Y14
+	VFMADD231PS.BCST (DX), Y14, Y0
+	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
+	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
+	VFMADD231PS.BCST (BX), Y14, Y3
+	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
+	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
+	VFMADD231PS.BCST (SI), Y14, Y6
+	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
+	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
+	VFMADD231PS.BCST (DI), Y14, Y9
+	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
+	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
+	VFMADD231PS.BCST (R8), Y14, Y12
+	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
+	ADDQ             R9, DX
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
 	ADDQ             R11, R10
-	ADDQ             R13, R12
-	DECQ             R15
+	DECQ             R13
 	JNZ              edge_depth_loop
+	ADDQ             aJump+56(FP), DX
+	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             aJump+56(FP), R9
-	ADDQ             aJump+56(FP), R10
-	ADDQ             bJump+88(FP), R12
-	DECQ             R14
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -32(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8771,71 +8748,72 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS      128(DI), Z5
-	VBROADCASTSS (BX), Z6
+	VMOVUPS      (BX), Z3
+	VMOVUPS      64(BX), Z4
+	VMOVUPS      128(BX), Z5
+	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
 	VFMADD231PS  Z5, Z6, Z2
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, Z1
-	VADDPS 128(SI), Z2, K1, Z2
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z3
+	VMOVUPS   (BX), Z3
 	VADDPS    Z3, Z0, Z0
-	VMOVUPS   64(SI), Z3
+	VMOVUPS   64(BX), Z3
 	VADDPS    Z3, Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z3
+	VMOVUPS.Z 128(BX), K1, Z3
 	VADDPS    Z3, Z2, Z2
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z3, Z3, Z3
-	VCMPPS    $0x16, Z3, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z3, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z3, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z3
+	VFIXUPIMMPS  $0x00, Z3, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z3, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z3, Z2, Z2
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, 64(DX)
-	VMOVUPS Z2, K1, 128(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8843,44 +8821,42 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	VBROADCASTSS (BX), Z6
+	VMOVUPS      (BX), Z3
+	VMOVUPS      64(BX), Z4
+	VMOVUPS.Z    128(BX), K1, Z5
+	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
 	VFMADD231PS  Z5, Z6, Z2
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -48(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8889,79 +8865,79 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      192(DI), Z7
-	VBROADCASTSS (BX), Z8
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	VMOVUPS      128(BX), Z6
+	VMOVUPS      192(BX), Z7
+	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z4, Z8, Z0
 	VFMADD231PS  Z5, Z8, Z1
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, Z1
-	VADDPS 128(SI), Z2, Z2
-	VADDPS 192(SI), Z3, K1, Z3
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z4
+	VMOVUPS   (BX), Z4
 	VADDPS    Z4, Z0, Z0
-	VMOVUPS   64(SI), Z4
+	VMOVUPS   64(BX), Z4
 	VADDPS    Z4, Z1, Z1
-	VMOVUPS   128(SI), Z4
+	VMOVUPS   128(BX), Z4
 	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z 192(SI), K1, Z4
+	VMOVUPS.Z 192(BX), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z4, Z4, Z4
-	VCMPPS    $0x16, Z4, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z4, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z4, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z4, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z4
+	VFIXUPIMMPS  $0x00, Z4, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z4, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z4, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z4, Z3, Z3
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, 64(DX)
-	VMOVUPS Z2, 128(DX)
-	VMOVUPS Z3, K1, 192(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8969,46 +8945,44 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS.Z    192(DI), K1, Z7
-	VBROADCASTSS (BX), Z8
+	VMOVUPS      (BX), Z4
+	VMOVUPS      64(BX), Z5
+	VMOVUPS      128(BX), Z6
+	VMOVUPS.Z    192(BX), K1, Z7
+	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z4, Z8, Z0
 	VFMADD231PS  Z5, Z8, Z1
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -64(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9018,87 +8992,86 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS      (DI), Z5
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      256(DI), Z9
-	VBROADCASTSS (BX), Z10
+	VMOVUPS      (BX), Z5
+	VMOVUPS      64(BX), Z6
+	VMOVUPS      128(BX), Z7
+	VMOVUPS      192(BX), Z8
+	VMOVUPS      256(BX), Z9
+	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z5, Z10, Z0
 	VFMADD231PS  Z6, Z10, Z1
 	VFMADD231PS  Z7, Z10, Z2
 	VFMADD231PS  Z8, Z10, Z3
 	VFMADD231PS  Z9, Z10, Z4
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, Z1
-	VADDPS 128(SI), Z2, Z2
-	VADDPS 192(SI), Z3, Z3
-	VADDPS 256(SI), Z4, K1, Z4
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	VADDPS 256(BX), Z4, K1, Z4
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z5
+	VMOVUPS   (BX), Z5
 	VADDPS    Z5, Z0, Z0
-	VMOVUPS   64(SI), Z5
+	VMOVUPS   64(BX), Z5
 	VADDPS    Z5, Z1, Z1
-	VMOVUPS   128(SI), Z5
+	VMOVUPS   128(BX), Z5
 	VADDPS    Z5, Z2, Z2
-	VMOVUPS   192(SI), Z5
+	VMOVUPS   192(BX), Z5
 	VADDPS    Z5, Z3, Z3
-	VMOVUPS.Z 256(SI), K1, Z5
+	VMOVUPS.Z 256(BX), K1, Z5
 	VADDPS    Z5, Z4, Z4
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z5, Z5, Z5
-	VCMPPS    $0x16, Z5, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z5, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z5, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z5, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z5, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z5
+	VFIXUPIMMPS  $0x00, Z5, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z5, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z5, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z5, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z5, Z4, Z4
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, 64(DX)
-	VMOVUPS Z2, 128(DX)
-	VMOVUPS Z3, 192(DX)
-	VMOVUPS Z4, K1, 256(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, K1, 256(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9106,48 +9079,46 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z5
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS.Z    256(DI), K1, Z9
-	VBROADCASTSS (BX), Z10
+	VMOVUPS      (BX), Z5
+	VMOVUPS      64(BX), Z6
+	VMOVUPS      128(BX), Z7
+	VMOVUPS      192(BX), Z8
+	VMOVUPS.Z    256(BX), K1, Z9
+	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z5, Z10, Z0
 	VFMADD231PS  Z6, Z10, Z1
 	VFMADD231PS  Z7, Z10, Z2
 	VFMADD231PS  Z8, Z10, Z3
 	VFMADD231PS  Z9, Z10, Z4
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -80(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9158,95 +9129,93 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      192(DI), Z9
-	VMOVUPS      256(DI), Z10
-	VMOVUPS      320(DI), Z11
-	VBROADCASTSS (BX), Z12
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	VMOVUPS      128(BX), Z8
+	VMOVUPS      192(BX), Z9
+	VMOVUPS      256(BX), Z10
+	VMOVUPS      320(BX), Z11
+	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z6, Z12, Z0
 	VFMADD231PS  Z7, Z12, Z1
 	VFMADD231PS  Z8, Z12, Z2
 	VFMADD231PS  Z9, Z12, Z3
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, Z1
-	VADDPS 128(SI), Z2, Z2
-	VADDPS 192(SI), Z3, Z3
-	VADDPS 256(SI), Z4, Z4
-	VADDPS 320(SI), Z5, K1, Z5
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	VADDPS 256(BX), Z4, Z4
+	VADDPS 320(BX), Z5, K1, Z5
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z6
+	VMOVUPS   (BX), Z6
 	VADDPS    Z6, Z0, Z0
-	VMOVUPS   64(SI), Z6
+	VMOVUPS   64(BX), Z6
 	VADDPS    Z6, Z1, Z1
-	VMOVUPS   128(SI), Z6
+	VMOVUPS   128(BX), Z6
 	VADDPS    Z6, Z2, Z2
-	VMOVUPS   192(SI), Z6
+	VMOVUPS   192(BX), Z6
 	VADDPS    Z6, Z3, Z3
-	VMOVUPS   256(SI), Z6
+	VMOVUPS   256(BX), Z6
 	VADDPS    Z6, Z4, Z4
-	VMOVUPS.Z 320(SI), K1, Z6
+	VMOVUPS.Z 320(BX), K1, Z6
 	VADDPS    Z6, Z5, Z5
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z6, Z6, Z6
-	VCMPPS    $0x16, Z6, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z6, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z6, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z6, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z6, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z6, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z6
+	VFIXUPIMMPS  $0x00, Z6, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z6, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z6, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z6, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z6, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z6, Z5, Z5
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, 64(DX)
-	VMOVUPS Z2, 128(DX)
-	VMOVUPS Z3, 192(DX)
-	VMOVUPS Z4, 256(DX)
-	VMOVUPS Z5, K1, 320(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, K1, 320(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9254,50 +9223,48 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      192(DI), Z9
-	VMOVUPS      256(DI), Z10
-	VMOVUPS.Z    320(DI), K1, Z11
-	VBROADCASTSS (BX), Z12
+	VMOVUPS      (BX), Z6
+	VMOVUPS      64(BX), Z7
+	VMOVUPS      128(BX), Z8
+	VMOVUPS      192(BX), Z9
+	VMOVUPS      256(BX), Z10
+	VMOVUPS.Z    320(BX), K1, Z11
+	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z6, Z12, Z0
 	VFMADD231PS  Z7, Z12, Z1
 	VFMADD231PS  Z8, Z12, Z2
 	VFMADD231PS  Z9, Z12, Z3
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -96(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9309,17 +9276,17 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS      (DI), Z7
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      128(DI), Z9
-	VMOVUPS      192(DI), Z10
-	VMOVUPS      256(DI), Z11
-	VMOVUPS      320(DI), Z12
-	VMOVUPS      384(DI), Z13
-	VBROADCASTSS (BX), Z14
+	VMOVUPS      (BX), Z7
+	VMOVUPS      64(BX), Z8
+	VMOVUPS      128(BX), Z9
+	VMOVUPS      192(BX), Z10
+	VMOVUPS      256(BX), Z11
+	VMOVUPS      320(BX), Z12
+	VMOVUPS      384(BX), Z13
+	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z7, Z14, Z0
 	VFMADD231PS  Z8, Z14, Z1
 	VFMADD231PS  Z9, Z14, Z2
@@ -9327,85 +9294,82 @@ depth_loop:
 	VFMADD231PS  Z11, Z14, Z4
 	VFMADD231PS  Z12, Z14, Z5
 	VFMADD231PS  Z13, Z14, Z6
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, Z1
-	VADDPS 128(SI), Z2, Z2
-	VADDPS 192(SI), Z3, Z3
-	VADDPS 256(SI), Z4, Z4
-	VADDPS 320(SI), Z5, Z5
-	VADDPS 384(SI), Z6, K1, Z6
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	VADDPS 256(BX), Z4, Z4
+	VADDPS 320(BX), Z5, Z5
+	VADDPS 384(BX), Z6, K1, Z6
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z7
+	VMOVUPS   (BX), Z7
 	VADDPS    Z7, Z0, Z0
-	VMOVUPS   64(SI), Z7
+	VMOVUPS   64(BX), Z7
 	VADDPS    Z7, Z1, Z1
-	VMOVUPS   128(SI), Z7
+	VMOVUPS   128(BX), Z7
 	VADDPS    Z7, Z2, Z2
-	VMOVUPS   192(SI), Z7
+	VMOVUPS   192(BX), Z7
 	VADDPS    Z7, Z3, Z3
-	VMOVUPS   256(SI), Z7
+	VMOVUPS   256(BX), Z7
 	VADDPS    Z7, Z4, Z4
-	VMOVUPS   320(SI), Z7
+	VMOVUPS   320(BX), Z7
 	VADDPS    Z7, Z5, Z5
-	VMOVUPS.Z 384(SI), K1, Z7
+	VMOVUPS.Z 384(BX), K1, Z7
 	VADDPS    Z7, Z6, Z6
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z7, Z7, Z7
-	VCMPPS    $0x16, Z7, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z7, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z7, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z7, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z7, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z7, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z7, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z7
+	VFIXUPIMMPS  $0x00, Z7, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z7, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z7, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z7, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z7, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z7, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z7, Z6, Z6
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, 64(DX)
-	VMOVUPS Z2, 128(DX)
-	VMOVUPS Z3, 192(DX)
-	VMOVUPS Z4, 256(DX)
-	VMOVUPS Z5, 320(DX)
-	VMOVUPS Z6, K1, 384(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, K1, 384(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9413,17 +9377,17 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z7
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      128(DI), Z9
-	VMOVUPS      192(DI), Z10
-	VMOVUPS      256(DI), Z11
-	VMOVUPS      320(DI), Z12
-	VMOVUPS.Z    384(DI), K1, Z13
-	VBROADCASTSS (BX), Z14
+	VMOVUPS      (BX), Z7
+	VMOVUPS      64(BX), Z8
+	VMOVUPS      128(BX), Z9
+	VMOVUPS      192(BX), Z10
+	VMOVUPS      256(BX), Z11
+	VMOVUPS      320(BX), Z12
+	VMOVUPS.Z    384(BX), K1, Z13
+	VBROADCASTSS (CX), Z14
 	VFMADD231PS  Z7, Z14, Z0
 	VFMADD231PS  Z8, Z14, Z1
 	VFMADD231PS  Z9, Z14, Z2
@@ -9431,34 +9395,32 @@ edge_depth_loop:
 	VFMADD231PS  Z11, Z14, Z4
 	VFMADD231PS  Z12, Z14, Z5
 	VFMADD231PS  Z13, Z14, Z6
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-153
-	MOVQ  cols+120(FP), AX
+TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-161
+	MOVQ  cols+128(FP), AX
 	LEAQ  -112(AX), CX
 	MOVQ  $-1, DX
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
-	MOVQ  a+24(FP), CX
-	MOVQ  c+96(FP), DX
 
 tile_loop:
-	MOVQ   aRow+40(FP), BX
-	MOVQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+64(FP), DI
-	MOVQ   bStep+80(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), CX
+	MOVQ   a+24(FP), CX
+	MOVQ   aStep+48(FP), DX
+	MOVQ   b+72(FP), BX
+	MOVQ   bStep+88(FP), SI
+	MOVQ   runs+16(FP), DI
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9471,18 +9433,18 @@ tile_loop:
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 depth_loop:
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VMOVUPS      128(DI), Z10
-	VMOVUPS      192(DI), Z11
-	VMOVUPS      256(DI), Z12
-	VMOVUPS      320(DI), Z13
-	VMOVUPS      384(DI), Z14
-	VMOVUPS      448(DI), Z15
-	VBROADCASTSS (BX), Z16
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	VMOVUPS      128(BX), Z10
+	VMOVUPS      192(BX), Z11
+	VMOVUPS      256(BX), Z12
+	VMOVUPS      320(BX), Z13
+	VMOVUPS      384(BX), Z14
+	VMOVUPS      448(BX), Z15
+	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z8, Z16, Z0
 	VFMADD231PS  Z9, Z16, Z1
 	VFMADD231PS  Z10, Z16, Z2
@@ -9491,91 +9453,87 @@ depth_loop:
 	VFMADD231PS  Z13, Z16, Z5
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          run_loop
 
 finish:
-	MOVQ   cRow+104(FP), BX
-	CMPB   accumulate+128(FP), $0x00
+	MOVQ   c+104(FP), CX
+	MOVQ   cRow+112(FP), DX
+	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   DX, SI
-	VADDPS (SI), Z0, Z0
-	VADDPS 64(SI), Z1, Z1
-	VADDPS 128(SI), Z2, Z2
-	VADDPS 192(SI), Z3, Z3
-	VADDPS 256(SI), Z4, Z4
-	VADDPS 320(SI), Z5, Z5
-	VADDPS 384(SI), Z6, Z6
-	VADDPS 448(SI), Z7, K1, Z7
-	ADDQ   BX, SI
+	MOVQ   CX, BX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	VADDPS 256(BX), Z4, Z4
+	VADDPS 320(BX), Z5, Z5
+	VADDPS 384(BX), Z6, Z6
+	VADDPS 448(BX), Z7, K1, Z7
+	ADDQ   DX, BX
 
 bias:
-	MOVQ      bias+136(FP), SI
-	TESTQ     SI, SI
+	MOVQ      bias+144(FP), BX
+	TESTQ     BX, BX
 	JZ        relu
-	VMOVUPS   (SI), Z8
+	VMOVUPS   (BX), Z8
 	VADDPS    Z8, Z0, Z0
-	VMOVUPS   64(SI), Z8
+	VMOVUPS   64(BX), Z8
 	VADDPS    Z8, Z1, Z1
-	VMOVUPS   128(SI), Z8
+	VMOVUPS   128(BX), Z8
 	VADDPS    Z8, Z2, Z2
-	VMOVUPS   192(SI), Z8
+	VMOVUPS   192(BX), Z8
 	VADDPS    Z8, Z3, Z3
-	VMOVUPS   256(SI), Z8
+	VMOVUPS   256(BX), Z8
 	VADDPS    Z8, Z4, Z4
-	VMOVUPS   320(SI), Z8
+	VMOVUPS   320(BX), Z8
 	VADDPS    Z8, Z5, Z5
-	VMOVUPS   384(SI), Z8
+	VMOVUPS   384(BX), Z8
 	VADDPS    Z8, Z6, Z6
-	VMOVUPS.Z 448(SI), K1, Z8
+	VMOVUPS.Z 448(BX), K1, Z8
 	VADDPS    Z8, Z7, Z7
 
 relu:
-	CMPB      relu+152(FP), $0x00
-	JEQ       store
-	VXORPS    Z8, Z8, Z8
-	VCMPPS    $0x16, Z8, Z0, K2
-	VMOVAPS.Z Z0, K2, Z0
-	VCMPPS    $0x16, Z8, Z1, K2
-	VMOVAPS.Z Z1, K2, Z1
-	VCMPPS    $0x16, Z8, Z2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VCMPPS    $0x16, Z8, Z3, K2
-	VMOVAPS.Z Z3, K2, Z3
-	VCMPPS    $0x16, Z8, Z4, K2
-	VMOVAPS.Z Z4, K2, Z4
-	VCMPPS    $0x16, Z8, Z5, K2
-	VMOVAPS.Z Z5, K2, Z5
-	VCMPPS    $0x16, Z8, Z6, K2
-	VMOVAPS.Z Z6, K2, Z6
-	VCMPPS    $0x16, Z8, Z7, K2
-	VMOVAPS.Z Z7, K2, Z7
+	CMPB         relu+160(FP), $0x00
+	JEQ          store
+	MOVL         $0x08080800, BX
+	VPBROADCASTD BX, Z8
+	VFIXUPIMMPS  $0x00, Z8, Z0, Z0
+	VFIXUPIMMPS  $0x00, Z8, Z1, Z1
+	VFIXUPIMMPS  $0x00, Z8, Z2, Z2
+	VFIXUPIMMPS  $0x00, Z8, Z3, Z3
+	VFIXUPIMMPS  $0x00, Z8, Z4, Z4
+	VFIXUPIMMPS  $0x00, Z8, Z5, Z5
+	VFIXUPIMMPS  $0x00, Z8, Z6, Z6
+	VFIXUPIMMPS  $0x00, Z8, Z7, Z7
 
 store:
-	VMOVUPS Z0, (DX)
-	VMOVUPS Z1, 64(DX)
-	VMOVUPS Z2, 128(DX)
-	VMOVUPS Z3, 192(DX)
-	VMOVUPS Z4, 256(DX)
-	VMOVUPS Z5, 320(DX)
-	VMOVUPS Z6, 384(DX)
-	VMOVUPS Z7, K1, 448(DX)
-	ADDQ    BX, DX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, 384(CX)
+	VMOVUPS Z7, K1, 448(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    aTile+32(FP), CX
-	ADDQ    cJump+112(FP), DX
-	MOVQ    bTile+72(FP), BX
-	ADDQ    BX, b+64(FP)
-	MOVQ    biasTile+144(FP), BX
-	ADDQ    BX, bias+136(FP)
+	ADDQ    cJump+120(FP), CX
+	MOVQ    CX, c+104(FP)
+	MOVQ    aTile+32(FP), CX
+	ADDQ    CX, a+24(FP)
+	MOVQ    bTile+80(FP), CX
+	ADDQ    CX, b+72(FP)
+	MOVQ    biasTile+152(FP), CX
+	ADDQ    CX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9583,18 +9541,18 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R8
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VMOVUPS      128(DI), Z10
-	VMOVUPS      192(DI), Z11
-	VMOVUPS      256(DI), Z12
-	VMOVUPS      320(DI), Z13
-	VMOVUPS      384(DI), Z14
-	VMOVUPS.Z    448(DI), K1, Z15
-	VBROADCASTSS (BX), Z16
+	VMOVUPS      (BX), Z8
+	VMOVUPS      64(BX), Z9
+	VMOVUPS      128(BX), Z10
+	VMOVUPS      192(BX), Z11
+	VMOVUPS      256(BX), Z12
+	VMOVUPS      320(BX), Z13
+	VMOVUPS      384(BX), Z14
+	VMOVUPS.Z    448(BX), K1, Z15
+	VBROADCASTSS (CX), Z16
 	VFMADD231PS  Z8, Z16, Z0
 	VFMADD231PS  Z9, Z16, Z1
 	VFMADD231PS  Z10, Z16, Z2
@@ -9603,13 +9561,13 @@ edge_depth_loop:
 	VFMADD231PS  Z13, Z16, Z5
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
+	ADDQ         DX, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	DECQ         R8
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+88(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), CX
+	ADDQ         bJump+96(FP), BX
+	DECQ         DI
 	JNZ          edge_run_loop
 	JMP          finish
 

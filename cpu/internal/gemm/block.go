@@ -12,15 +12,23 @@ import "fmt"
 // So A may be a matrix, its transpose, or the patches of an image: rows are neighbouring output pixels, a run is one row of a filter's taps,
 // and ARun is the distance of two rows of the image. B's columns lie side by side; its rows may overlap.
 //
-// If ARow is 0, A is packed by [Kernel.PackA], Runs·Depth deep; if BStep is 0, B is packed by [Kernel.PackB].
+// The rows may form several lines, as the pixels of an image do: row i of a line is i·ARow and i·CRow after the line's first, and lines begin ALine and CLine
+// after each other.
+//
+// If ARow is 0, A is packed by [Kernel.PackA], one line of it, Runs·Depth deep; if BStep is 0, B is packed by [Kernel.PackB].
 //
 // Micro-kernels broadcast elements of A and multiply them by vectors of B: the longer side of C belongs to the columns.
 type Block struct {
-	Rows, Cols, Depth, Runs int
+	Lines                   int // 0 is 1
+	Rows, Cols, Depth, Runs int // Rows in each line
+	ALine, CLine            int
 	ARow, AStep, ARun       int
 	BStep, BRun             int
 	CRow                    int
 	Accumulate              bool
+
+	// Fetch says that A comes from memory, and its rows follow each other there: those of a tile are fetched while the tile before is computed.
+	Fetch bool
 
 	// What follows, while C is in registers: C += Bias in every row, and C = ReLU(C), with NaN for NaN and +0 for −0.
 	Bias []float32 // Cols of them, or nil
@@ -33,6 +41,7 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 		return
 	}
 	f.check(k, len(a), len(b), len(c))
+	lines := stretch{max(f.Lines, 1), f.ALine, f.CLine}
 	depth := f.Depth * f.Runs
 	aRow, aStep, aJump := 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep)
 	bStep, bJump := 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep)
@@ -45,7 +54,8 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 	if f.Rows == 1 && f.BStep != 0 && len(k.rows) > 0 {
 		for j := 0; j < f.Cols; {
 			w := min(f.Cols-j, len(k.rows)*k.rowUnit)
-			k.rows[(w-1)/k.rowUnit](1, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[j], 0, bStep, bJump, &c[j], 0, 0, w, f.Accumulate, f.biasFrom(j), 0, f.ReLU)
+			k.rows[(w-1)/k.rowUnit](lines.n, f.Depth, f.Runs, &a[0], 4*lines.a, aRow, aStep, aJump, 0, &b[j], 0, bStep, bJump,
+				&c[j], 4*f.CRow, 4*(lines.c-f.CRow), w, f.Accumulate, f.biasFrom(j), 0, f.ReLU)
 			j += w
 		}
 		return
@@ -62,29 +72,44 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 			if bias != nil {
 				biasTile = 4 * w
 			}
-			k.micro[f.Rows-1][width](across, f.Depth, f.Runs, &a[0], 0, aRow, aStep, aJump, &b[panelB], bTile, bStep, bJump,
-				&c[j], 4*f.CRow, 4*(w-f.Rows*f.CRow), w, f.Accumulate, bias, biasTile, f.ReLU)
+			for l := range lines.n {
+				k.micro[f.Rows-1][width](across, f.Depth, f.Runs, &a[l*lines.a], 0, aRow, aStep, aJump, 0, &b[panelB], bTile, bStep, bJump,
+					&c[l*lines.c+j], 4*f.CRow, 4*(w-f.Rows*f.CRow), w, f.Accumulate, bias, biasTile, f.ReLU)
+			}
 			j += across * w
 			continue
 		}
 		for i := 0; i < f.Rows; {
 			rest := f.Rows - i
 			h := k.PanelA(rest)
-			tiles := rest / h
-			if tiles > 1 && tiles*h < rest {
-				tiles-- // what remains beyond that is cut evenly
+			down := stretch{rest / h, h * f.ARow, h * f.CRow}
+			if down.n > 1 && down.n*h < rest {
+				down.n-- // what remains beyond that is cut evenly
 			}
-			panelA, aTile := i*f.ARow, h*aRow
+			panelA, next := i*f.ARow, i+down.n*h
 			if f.ARow == 0 {
-				panelA, aTile, aStep = i*depth, 4*h*depth, 4*h
+				panelA, down.a, aStep = i*depth, h*depth, 4*h
 			}
-			k.micro[h-1][width](tiles, f.Depth, f.Runs, &a[panelA], aTile, aRow, aStep, aJump, &b[panelB], 0, bStep, bJump,
-				&c[i*f.CRow+j], 4*f.CRow, 0, min(w, f.Cols-j), f.Accumulate, f.biasFrom(j), 0, f.ReLU)
-			i += tiles * h
+			aAhead := 0
+			if f.Fetch {
+				aAhead = 4 * h // a tile holds h elements for each index
+			}
+			calls := lines
+			if calls.n > down.n {
+				calls, down = down, calls
+			}
+			for l := range calls.n {
+				k.micro[h-1][width](down.n, f.Depth, f.Runs, &a[panelA+l*calls.a], 4*down.a, aRow, aStep, aJump, aAhead, &b[panelB], 0, bStep, bJump,
+					&c[i*f.CRow+j+l*calls.c], 4*f.CRow, 4*(down.c-h*f.CRow), min(w, f.Cols-j), f.Accumulate, f.biasFrom(j), 0, f.ReLU)
+			}
+			i = next
 		}
 		j += w
 	}
 }
+
+// stretch is how many tiles lie side by side, and how far apart in A and C.
+type stretch struct{ n, a, c int }
 
 // biasFrom returns where the bias of column j lies.
 func (f *Block) biasFrom(j int) *float32 {
@@ -96,7 +121,8 @@ func (f *Block) biasFrom(j int) *float32 {
 
 // check panics unless everything that is read or written lies inside the slices.
 func (f *Block) check(k *Kernel, a, b, c int) {
-	needA := (f.Rows-1)*f.ARow + (f.Depth-1)*f.AStep + (f.Runs-1)*f.ARun + 1
+	lines := max(f.Lines, 1) - 1
+	needA := lines*f.ALine + (f.Rows-1)*f.ARow + (f.Depth-1)*f.AStep + (f.Runs-1)*f.ARun + 1
 	if f.ARow == 0 {
 		needA = k.SizeA(f.Rows, f.Depth*f.Runs)
 	}
@@ -104,7 +130,9 @@ func (f *Block) check(k *Kernel, a, b, c int) {
 	if f.BStep == 0 {
 		needB = k.SizeB(f.Cols, f.Depth*f.Runs)
 	}
-	if min(f.ARow, f.AStep, f.ARun, f.BStep, f.BRun) < 0 || f.CRow < f.Cols || f.Bias != nil && len(f.Bias) < f.Cols || a < needA || b < needB || c < (f.Rows-1)*f.CRow+f.Cols {
+	needC := lines*f.CLine + (f.Rows-1)*f.CRow + f.Cols
+	if min(f.ARow, f.AStep, f.ARun, f.BStep, f.BRun, f.ALine, f.CLine) < 0 || f.CRow < f.Cols || lines > 0 && f.ARow == 0 ||
+		f.Bias != nil && len(f.Bias) < f.Cols || a < needA || b < needB || c < needC {
 		panic(fmt.Sprintf("BUG: gemm: block %+v of %d, %d and %d elements", *f, a, b, c))
 	}
 }

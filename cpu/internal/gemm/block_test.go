@@ -62,6 +62,46 @@ func TestBlockReadsOperandsWhereTheyLie(t *testing.T) {
 	})
 }
 
+// TestBlockOfLines expects of a block of several lines what blocks of one line each compute.
+func TestBlockOfLines(t *testing.T) {
+	const step, taps, gap = 3, 9, 7
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for _, rows := range []int{1, 2, k.MR(), 2*k.MR() + 4, 5*k.MR() + 1} {
+			for _, lines := range []int{1, 2, 7} {
+				for _, cols := range []int{3, k.NR(), 2*k.NR() + 1} {
+					f := Block{Rows: rows, Cols: cols, Depth: taps, Runs: 2, ARow: step, AStep: 1, ARun: 5, BStep: cols, BRun: taps * cols, CRow: cols + 1}
+					f.Bias, f.ReLU = random(r, cols), true
+					pitch := (rows-1)*step + 5 + taps
+					f.ALine, f.CLine = pitch+gap, rows*f.CRow+gap
+					a, b := random(r, (lines-1)*f.ALine+pitch), random(r, 2*taps*cols)
+					want, got := make([]float32, lines*f.CLine), make([]float32, lines*f.CLine)
+					for l := range lines {
+						k.Block(&f, a[l*f.ALine:], b, want[l*f.CLine:])
+					}
+					f.Lines = lines
+					k.Block(&f, a, b, got)
+					require.Equal(t, want, got, "%d lines of %d rows, %d columns", lines, rows, cols)
+				}
+			}
+		}
+	})
+}
+
+// TestBlockFetches sees that to fetch rows of A that follow each other changes nothing.
+func TestBlockFetches(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		r := rand.New(rand.NewPCG(9, 10))
+		f := Block{Rows: 3*k.MR() + 5, Cols: k.NR() + 3, Depth: 50, Runs: 1, ARow: 50, AStep: 1, BStep: k.NR() + 3, CRow: k.NR() + 3}
+		a, b := random(r, f.Rows*f.ARow), random(r, f.Depth*f.Cols)
+		want, got := make([]float32, f.Rows*f.Cols), make([]float32, f.Rows*f.Cols)
+		k.Block(&f, a, b, want)
+		f.Fetch = true
+		k.Block(&f, a, b, got)
+		require.Equal(t, want, got)
+	})
+}
+
 func TestBlockOutsideItsOperandsPanics(t *testing.T) {
 	good := Block{Rows: 3, Cols: 4, Depth: 2, Runs: 2, ARow: 2, AStep: 1, ARun: 9, BStep: 4, BRun: 10, CRow: 4}
 	block := func(f Block, a, b, c int) func() {
@@ -71,7 +111,13 @@ func TestBlockOutsideItsOperandsPanics(t *testing.T) {
 	assert.Panics(t, block(good, 14, 18, 12))
 	assert.Panics(t, block(good, 15, 17, 12))
 	assert.Panics(t, block(good, 15, 18, 11))
+	lines := good
+	lines.Lines, lines.ALine, lines.CLine = 3, 20, 15
+	require.NotPanics(t, block(lines, 55, 18, 42))
+	assert.Panics(t, block(lines, 54, 18, 42))
+	assert.Panics(t, block(lines, 55, 18, 41))
 	for _, change := range []func(*Block){
+		func(f *Block) { f.Lines, f.ALine = 2, -1 }, func(f *Block) { f.Lines, f.ARow = 2, 0 },
 		func(f *Block) { f.ARun = -1 }, func(f *Block) { f.BStep = -1 }, func(f *Block) { f.CRow = 3 },
 	} {
 		bad := good

@@ -4,21 +4,21 @@
 
 #include "textflag.h"
 
-// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x8(SB), NOSPLIT, $0-153
+// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -36,11 +36,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F2
@@ -49,14 +49,14 @@ step:
 	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F2
 	WORD    $0x3ceb68c3 // ldr q3, [x6, x11]
 	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
 	WORD    $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V2.B16, V2.B16, V2.B16
 	WORD    $0x4e22f400 // fmax v0.4s, v0.4s, v2.4s
@@ -67,35 +67,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x4(SB), NOSPLIT, $0-153
+// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	CMP     $4, R11
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 run:
@@ -110,23 +110,23 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F1
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F1
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V1.B16, V1.B16, V1.B16
 	WORD    $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
@@ -135,16 +135,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -156,7 +156,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 narrow_run:
@@ -175,11 +175,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F1
@@ -190,7 +190,7 @@ narrow_step:
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F1
 	ADD     R13, R6, R10
@@ -199,7 +199,7 @@ narrow_bias:
 	VLD1    (R10), V1.S[2]
 	WORD    $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V1.B16, V1.B16, V1.B16
 	WORD    $0x4e21f400 // fmax v0.4s, v0.4s, v1.4s
@@ -212,35 +212,35 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx2x8(SB), NOSPLIT, $0-153
+// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx2x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -265,7 +265,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -287,12 +287,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F4
@@ -306,7 +306,7 @@ sums:
 	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F4
 	WORD    $0x3ceb68c5 // ldr q5, [x6, x11]
@@ -317,7 +317,7 @@ bias:
 	WORD    $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	WORD    $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V4.B16, V4.B16, V4.B16
 	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
@@ -333,35 +333,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx2x4(SB), NOSPLIT, $0-153
+// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx2x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	CMP     $4, R11
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -381,7 +381,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -400,12 +400,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F2
@@ -415,14 +415,14 @@ sums:
 	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F2
 	WORD    $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
 	FMOVQ   0(R6), F2
 	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V2.B16, V2.B16, V2.B16
 	WORD    $0x4e22f400 // fmax v0.4s, v0.4s, v2.4s
@@ -434,16 +434,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -455,7 +455,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -477,11 +477,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F2
@@ -499,7 +499,7 @@ narrow_step:
 	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F2
 	ADD     R13, R6, R10
@@ -514,7 +514,7 @@ narrow_bias:
 	VLD1    (R10), V2.S[2]
 	WORD    $0x4e22d421 // fadd v1.4s, v1.4s, v2.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V2.B16, V2.B16, V2.B16
 	WORD    $0x4e22f400 // fmax v0.4s, v0.4s, v2.4s
@@ -534,36 +534,36 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx3x8(SB), NOSPLIT, $0-153
+// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx3x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -593,7 +593,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -618,12 +618,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F6
@@ -642,7 +642,7 @@ sums:
 	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F6
 	WORD    $0x3ceb68c7 // ldr q7, [x6, x11]
@@ -657,7 +657,7 @@ bias:
 	WORD    $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
 	WORD    $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V6.B16, V6.B16, V6.B16
 	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
@@ -678,36 +678,36 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx3x4(SB), NOSPLIT, $0-153
+// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx3x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	CMP     $4, R11
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -730,7 +730,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -751,12 +751,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F3
@@ -769,7 +769,7 @@ sums:
 	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F3
 	WORD    $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
@@ -778,7 +778,7 @@ bias:
 	FMOVQ   0(R6), F3
 	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V3.B16, V3.B16, V3.B16
 	WORD    $0x4e23f400 // fmax v0.4s, v0.4s, v3.4s
@@ -793,16 +793,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -814,7 +814,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -839,11 +839,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F3
@@ -868,7 +868,7 @@ narrow_step:
 	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F3
 	ADD     R14, R6, R10
@@ -889,7 +889,7 @@ narrow_bias:
 	VLD1    (R10), V3.S[2]
 	WORD    $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V3.B16, V3.B16, V3.B16
 	WORD    $0x4e23f400 // fmax v0.4s, v0.4s, v3.4s
@@ -916,29 +916,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx4x8(SB), NOSPLIT, $0-153
+// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx4x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -946,7 +946,7 @@ TEXT ·microNEONx4x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -981,7 +981,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1007,12 +1007,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F8
@@ -1036,7 +1036,7 @@ sums:
 	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F8
 	WORD    $0x3ceb68c9 // ldr q9, [x6, x11]
@@ -1055,7 +1055,7 @@ bias:
 	WORD    $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
 	WORD    $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V8.B16, V8.B16, V8.B16
 	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
@@ -1081,29 +1081,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx4x4(SB), NOSPLIT, $0-153
+// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx4x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1111,7 +1111,7 @@ TEXT ·microNEONx4x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -1137,7 +1137,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1158,12 +1158,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F4
@@ -1179,7 +1179,7 @@ sums:
 	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F4
 	WORD    $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
@@ -1190,7 +1190,7 @@ bias:
 	FMOVQ   0(R6), F4
 	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V4.B16, V4.B16, V4.B16
 	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
@@ -1208,16 +1208,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -1229,7 +1229,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -1257,11 +1257,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F4
@@ -1293,7 +1293,7 @@ narrow_step:
 	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F4
 	ADD     R15, R6, R10
@@ -1320,7 +1320,7 @@ narrow_bias:
 	VLD1    (R10), V4.S[2]
 	WORD    $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V4.B16, V4.B16, V4.B16
 	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
@@ -1354,29 +1354,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx5x8(SB), NOSPLIT, $0-153
+// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx5x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1385,7 +1385,7 @@ TEXT ·microNEONx5x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -1425,7 +1425,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1454,12 +1454,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F10
@@ -1488,7 +1488,7 @@ sums:
 	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F10
 	WORD    $0x3ceb68cb // ldr q11, [x6, x11]
@@ -1511,7 +1511,7 @@ bias:
 	WORD    $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
 	WORD    $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V10.B16, V10.B16, V10.B16
 	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
@@ -1542,29 +1542,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx5x4(SB), NOSPLIT, $0-153
+// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx5x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1573,7 +1573,7 @@ TEXT ·microNEONx5x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -1602,7 +1602,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1625,12 +1625,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F5
@@ -1649,7 +1649,7 @@ sums:
 	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F5
 	WORD    $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
@@ -1662,7 +1662,7 @@ bias:
 	FMOVQ   0(R6), F5
 	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V5.B16, V5.B16, V5.B16
 	WORD    $0x4e25f400 // fmax v0.4s, v0.4s, v5.4s
@@ -1683,16 +1683,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -1704,7 +1704,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -1735,11 +1735,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F5
@@ -1778,7 +1778,7 @@ narrow_step:
 	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F5
 	ADD     R16, R6, R10
@@ -1811,7 +1811,7 @@ narrow_bias:
 	VLD1    (R10), V5.S[2]
 	WORD    $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V5.B16, V5.B16, V5.B16
 	WORD    $0x4e25f400 // fmax v0.4s, v0.4s, v5.4s
@@ -1852,29 +1852,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx6x8(SB), NOSPLIT, $0-153
+// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx6x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -1884,7 +1884,7 @@ TEXT ·microNEONx6x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -1929,7 +1929,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -1960,12 +1960,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F12
@@ -1999,7 +1999,7 @@ sums:
 	WORD    $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F12
 	WORD    $0x3ceb68cd // ldr q13, [x6, x11]
@@ -2026,7 +2026,7 @@ bias:
 	WORD    $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
 	WORD    $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V12.B16, V12.B16, V12.B16
 	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
@@ -2062,29 +2062,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx6x4(SB), NOSPLIT, $0-153
+// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx6x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -2094,7 +2094,7 @@ TEXT ·microNEONx6x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -2126,7 +2126,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -2150,12 +2150,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F6
@@ -2177,7 +2177,7 @@ sums:
 	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F6
 	WORD    $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
@@ -2192,7 +2192,7 @@ bias:
 	FMOVQ   0(R6), F6
 	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V6.B16, V6.B16, V6.B16
 	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
@@ -2216,16 +2216,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -2237,7 +2237,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -2271,11 +2271,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F6
@@ -2321,7 +2321,7 @@ narrow_step:
 	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F6
 	ADD     R17, R6, R10
@@ -2360,7 +2360,7 @@ narrow_bias:
 	VLD1    (R10), V6.S[2]
 	WORD    $0x4e26d4a5 // fadd v5.4s, v5.4s, v6.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V6.B16, V6.B16, V6.B16
 	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
@@ -2408,29 +2408,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx7x8(SB), NOSPLIT, $0-153
+// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx7x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -2441,7 +2441,7 @@ TEXT ·microNEONx7x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -2491,7 +2491,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -2525,12 +2525,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F14
@@ -2569,7 +2569,7 @@ sums:
 	WORD    $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F14
 	WORD    $0x3ceb68cf // ldr q15, [x6, x11]
@@ -2600,7 +2600,7 @@ bias:
 	WORD    $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
 	WORD    $0x4e2fd5ad // fadd v13.4s, v13.4s, v15.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V14.B16, V14.B16, V14.B16
 	WORD    $0x4e2ef400 // fmax v0.4s, v0.4s, v14.4s
@@ -2641,29 +2641,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx7x4(SB), NOSPLIT, $0-153
+// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx7x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -2674,7 +2674,7 @@ TEXT ·microNEONx7x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -2709,7 +2709,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -2735,12 +2735,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F7
@@ -2765,7 +2765,7 @@ sums:
 	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F7
 	WORD    $0x4e27d400 // fadd v0.4s, v0.4s, v7.4s
@@ -2782,7 +2782,7 @@ bias:
 	FMOVQ   0(R6), F7
 	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V7.B16, V7.B16, V7.B16
 	WORD    $0x4e27f400 // fmax v0.4s, v0.4s, v7.4s
@@ -2809,16 +2809,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -2830,7 +2830,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -2867,11 +2867,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F7
@@ -2924,7 +2924,7 @@ narrow_step:
 	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F7
 	ADD     R19, R6, R10
@@ -2969,7 +2969,7 @@ narrow_bias:
 	VLD1    (R10), V7.S[2]
 	WORD    $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V7.B16, V7.B16, V7.B16
 	WORD    $0x4e27f400 // fmax v0.4s, v0.4s, v7.4s
@@ -3024,29 +3024,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx8x8(SB), NOSPLIT, $0-153
+// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx8x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -3058,7 +3058,7 @@ TEXT ·microNEONx8x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -3113,7 +3113,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -3148,12 +3148,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F16
@@ -3197,7 +3197,7 @@ sums:
 	WORD    $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F16
 	WORD    $0x3ceb68d1 // ldr q17, [x6, x11]
@@ -3232,7 +3232,7 @@ bias:
 	WORD    $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
 	WORD    $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V16.B16, V16.B16, V16.B16
 	WORD    $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
@@ -3278,29 +3278,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx8x4(SB), NOSPLIT, $0-153
+// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx8x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -3312,7 +3312,7 @@ TEXT ·microNEONx8x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -3350,7 +3350,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -3376,12 +3376,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F8
@@ -3409,7 +3409,7 @@ sums:
 	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F8
 	WORD    $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
@@ -3428,7 +3428,7 @@ bias:
 	FMOVQ   0(R6), F8
 	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V8.B16, V8.B16, V8.B16
 	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
@@ -3458,16 +3458,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -3479,7 +3479,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -3519,11 +3519,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F8
@@ -3583,7 +3583,7 @@ narrow_step:
 	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F8
 	ADD     R20, R6, R10
@@ -3634,7 +3634,7 @@ narrow_bias:
 	VLD1    (R10), V8.S[2]
 	WORD    $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V8.B16, V8.B16, V8.B16
 	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
@@ -3696,29 +3696,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx9x8(SB), NOSPLIT, $0-153
+// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx9x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -3731,7 +3731,7 @@ TEXT ·microNEONx9x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -3791,7 +3791,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -3829,12 +3829,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F18
@@ -3883,7 +3883,7 @@ sums:
 	WORD    $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F18
 	WORD    $0x3ceb68d3 // ldr q19, [x6, x11]
@@ -3922,7 +3922,7 @@ bias:
 	WORD    $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
 	WORD    $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V18.B16, V18.B16, V18.B16
 	WORD    $0x4e32f400 // fmax v0.4s, v0.4s, v18.4s
@@ -3973,29 +3973,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx9x4(SB), NOSPLIT, $0-153
+// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx9x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -4008,7 +4008,7 @@ TEXT ·microNEONx9x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -4049,7 +4049,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -4077,12 +4077,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F9
@@ -4113,7 +4113,7 @@ sums:
 	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F9
 	WORD    $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
@@ -4134,7 +4134,7 @@ bias:
 	FMOVQ   0(R6), F9
 	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V9.B16, V9.B16, V9.B16
 	WORD    $0x4e29f400 // fmax v0.4s, v0.4s, v9.4s
@@ -4167,16 +4167,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -4188,7 +4188,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -4231,11 +4231,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F9
@@ -4302,7 +4302,7 @@ narrow_step:
 	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F9
 	ADD     R21, R6, R10
@@ -4359,7 +4359,7 @@ narrow_bias:
 	VLD1    (R10), V9.S[2]
 	WORD    $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V9.B16, V9.B16, V9.B16
 	WORD    $0x4e29f400 // fmax v0.4s, v0.4s, v9.4s
@@ -4428,29 +4428,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx10x8(SB), NOSPLIT, $0-153
+// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx10x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -4464,7 +4464,7 @@ TEXT ·microNEONx10x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -4529,7 +4529,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -4569,12 +4569,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F20
@@ -4628,7 +4628,7 @@ sums:
 	WORD    $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F20
 	WORD    $0x3ceb68d5 // ldr q21, [x6, x11]
@@ -4671,7 +4671,7 @@ bias:
 	WORD    $0x4e34d652 // fadd v18.4s, v18.4s, v20.4s
 	WORD    $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V20.B16, V20.B16, V20.B16
 	WORD    $0x4e34f400 // fmax v0.4s, v0.4s, v20.4s
@@ -4727,29 +4727,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx10x4(SB), NOSPLIT, $0-153
+// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx10x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -4763,7 +4763,7 @@ TEXT ·microNEONx10x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -4807,7 +4807,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -4836,12 +4836,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F10
@@ -4875,7 +4875,7 @@ sums:
 	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F10
 	WORD    $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
@@ -4898,7 +4898,7 @@ bias:
 	FMOVQ   0(R6), F10
 	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V10.B16, V10.B16, V10.B16
 	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
@@ -4934,16 +4934,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -4955,7 +4955,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -5001,11 +5001,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F10
@@ -5079,7 +5079,7 @@ narrow_step:
 	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F10
 	ADD     R22, R6, R10
@@ -5142,7 +5142,7 @@ narrow_bias:
 	VLD1    (R10), V10.S[2]
 	WORD    $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V10.B16, V10.B16, V10.B16
 	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
@@ -5218,29 +5218,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx11x8(SB), NOSPLIT, $0-153
+// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx11x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -5255,7 +5255,7 @@ TEXT ·microNEONx11x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -5325,7 +5325,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -5368,12 +5368,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F22
@@ -5432,7 +5432,7 @@ sums:
 	WORD    $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F22
 	WORD    $0x3ceb68d7 // ldr q23, [x6, x11]
@@ -5479,7 +5479,7 @@ bias:
 	WORD    $0x4e36d694 // fadd v20.4s, v20.4s, v22.4s
 	WORD    $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V22.B16, V22.B16, V22.B16
 	WORD    $0x4e36f400 // fmax v0.4s, v0.4s, v22.4s
@@ -5540,29 +5540,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx11x4(SB), NOSPLIT, $0-153
+// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx11x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -5577,7 +5577,7 @@ TEXT ·microNEONx11x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -5624,7 +5624,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -5655,12 +5655,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F11
@@ -5697,7 +5697,7 @@ sums:
 	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F11
 	WORD    $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
@@ -5722,7 +5722,7 @@ bias:
 	FMOVQ   0(R6), F11
 	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V11.B16, V11.B16, V11.B16
 	WORD    $0x4e2bf400 // fmax v0.4s, v0.4s, v11.4s
@@ -5761,16 +5761,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -5782,7 +5782,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -5831,11 +5831,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F11
@@ -5916,7 +5916,7 @@ narrow_step:
 	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F11
 	ADD     R23, R6, R10
@@ -5985,7 +5985,7 @@ narrow_bias:
 	VLD1    (R10), V11.S[2]
 	WORD    $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V11.B16, V11.B16, V11.B16
 	WORD    $0x4e2bf400 // fmax v0.4s, v0.4s, v11.4s
@@ -6068,29 +6068,29 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx12x8(SB), NOSPLIT, $0-153
+// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx12x8(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -6106,7 +6106,7 @@ TEXT ·microNEONx12x8(SB), NOSPLIT, $0-153
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -6181,7 +6181,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -6225,12 +6225,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F24
@@ -6294,7 +6294,7 @@ sums:
 	WORD    $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F24
 	WORD    $0x3ceb68d9 // ldr q25, [x6, x11]
@@ -6345,7 +6345,7 @@ bias:
 	WORD    $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
 	WORD    $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V24.B16, V24.B16, V24.B16
 	WORD    $0x4e38f400 // fmax v0.4s, v0.4s, v24.4s
@@ -6411,29 +6411,29 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx12x4(SB), NOSPLIT, $0-153
+// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx12x4(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	ADD     R12, R12, R13
 	ADD     R12, R13, R14
@@ -6449,7 +6449,7 @@ TEXT ·microNEONx12x4(SB), NOSPLIT, $0-153
 	BLT     narrow
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -6499,7 +6499,7 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
@@ -6530,12 +6530,12 @@ packed_step:
 	BNE     packed_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     packed_run
 sums:
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F12
@@ -6575,7 +6575,7 @@ sums:
 	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F12
 	WORD    $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
@@ -6602,7 +6602,7 @@ bias:
 	FMOVQ   0(R6), F12
 	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V12.B16, V12.B16, V12.B16
 	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
@@ -6644,16 +6644,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
@@ -6665,7 +6665,7 @@ narrow:
 	LSL     $2, R11
 narrow_tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -6717,11 +6717,11 @@ narrow_step:
 	BNE     narrow_step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     narrow_run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, narrow_bias
 	MOVD    R4, R6
 	FMOVS   0(R6), F12
@@ -6809,7 +6809,7 @@ narrow_step:
 	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
 	ADD     R5, R6
 narrow_bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, narrow_relu
 	FMOVS   0(R6), F12
 	ADD     R24, R6, R10
@@ -6884,7 +6884,7 @@ narrow_bias:
 	VLD1    (R10), V12.S[2]
 	WORD    $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
 narrow_relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, narrow_store
 	VEOR    V12.B16, V12.B16, V12.B16
 	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
@@ -6974,35 +6974,35 @@ narrow_store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     narrow_tile
 	RET
 
-// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x12(SB), NOSPLIT, $0-153
+// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x12(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7023,11 +7023,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F3
@@ -7038,7 +7038,7 @@ step:
 	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F3
 	FMOVQ   16(R6), F4
@@ -7047,7 +7047,7 @@ bias:
 	WORD    $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
 	WORD    $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V3.B16, V3.B16, V3.B16
 	WORD    $0x4e23f400 // fmax v0.4s, v0.4s, v3.4s
@@ -7060,35 +7060,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x16(SB), NOSPLIT, $0-153
+// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x16(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7112,11 +7112,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F4
@@ -7129,7 +7129,7 @@ step:
 	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F4
 	FMOVQ   16(R6), F5
@@ -7140,7 +7140,7 @@ bias:
 	WORD    $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
 	WORD    $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V4.B16, V4.B16, V4.B16
 	WORD    $0x4e24f400 // fmax v0.4s, v0.4s, v4.4s
@@ -7155,35 +7155,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x20(SB), NOSPLIT, $0-153
+// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x20(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7210,11 +7210,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F5
@@ -7229,7 +7229,7 @@ step:
 	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F5
 	FMOVQ   16(R6), F6
@@ -7242,7 +7242,7 @@ bias:
 	WORD    $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
 	WORD    $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V5.B16, V5.B16, V5.B16
 	WORD    $0x4e25f400 // fmax v0.4s, v0.4s, v5.4s
@@ -7259,35 +7259,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x24(SB), NOSPLIT, $0-153
+// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x24(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7317,11 +7317,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F6
@@ -7338,7 +7338,7 @@ step:
 	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F6
 	FMOVQ   16(R6), F7
@@ -7353,7 +7353,7 @@ bias:
 	WORD    $0x4e2ad484 // fadd v4.4s, v4.4s, v10.4s
 	WORD    $0x4e2bd4a5 // fadd v5.4s, v5.4s, v11.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V6.B16, V6.B16, V6.B16
 	WORD    $0x4e26f400 // fmax v0.4s, v0.4s, v6.4s
@@ -7372,35 +7372,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x28(SB), NOSPLIT, $0-153
+// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x28(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7433,11 +7433,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F7
@@ -7456,7 +7456,7 @@ step:
 	WORD    $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F7
 	FMOVQ   16(R6), F8
@@ -7473,7 +7473,7 @@ bias:
 	WORD    $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
 	WORD    $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V7.B16, V7.B16, V7.B16
 	WORD    $0x4e27f400 // fmax v0.4s, v0.4s, v7.4s
@@ -7494,35 +7494,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x32(SB), NOSPLIT, $0-153
+// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x32(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7558,11 +7558,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F8
@@ -7583,7 +7583,7 @@ step:
 	WORD    $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F8
 	FMOVQ   16(R6), F9
@@ -7602,7 +7602,7 @@ bias:
 	WORD    $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD    $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V8.B16, V8.B16, V8.B16
 	WORD    $0x4e28f400 // fmax v0.4s, v0.4s, v8.4s
@@ -7625,35 +7625,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x36(SB), NOSPLIT, $0-153
+// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x36(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7692,11 +7692,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F9
@@ -7719,7 +7719,7 @@ step:
 	WORD    $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F9
 	FMOVQ   16(R6), F10
@@ -7740,7 +7740,7 @@ bias:
 	WORD    $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
 	WORD    $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V9.B16, V9.B16, V9.B16
 	WORD    $0x4e29f400 // fmax v0.4s, v0.4s, v9.4s
@@ -7765,35 +7765,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x40(SB), NOSPLIT, $0-153
+// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x40(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7835,11 +7835,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F10
@@ -7864,7 +7864,7 @@ step:
 	WORD    $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F10
 	FMOVQ   16(R6), F11
@@ -7887,7 +7887,7 @@ bias:
 	WORD    $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
 	WORD    $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V10.B16, V10.B16, V10.B16
 	WORD    $0x4e2af400 // fmax v0.4s, v0.4s, v10.4s
@@ -7914,35 +7914,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x44(SB), NOSPLIT, $0-153
+// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x44(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -7987,11 +7987,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F11
@@ -8018,7 +8018,7 @@ step:
 	WORD    $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F11
 	FMOVQ   16(R6), F12
@@ -8043,7 +8043,7 @@ bias:
 	WORD    $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD    $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V11.B16, V11.B16, V11.B16
 	WORD    $0x4e2bf400 // fmax v0.4s, v0.4s, v11.4s
@@ -8072,35 +8072,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x48(SB), NOSPLIT, $0-153
+// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x48(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -8148,11 +8148,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F12
@@ -8181,7 +8181,7 @@ step:
 	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F12
 	FMOVQ   16(R6), F13
@@ -8208,7 +8208,7 @@ bias:
 	WORD    $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
 	WORD    $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V12.B16, V12.B16, V12.B16
 	WORD    $0x4e2cf400 // fmax v0.4s, v0.4s, v12.4s
@@ -8239,35 +8239,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x52(SB), NOSPLIT, $0-153
+// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x52(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -8318,11 +8318,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F13
@@ -8353,7 +8353,7 @@ step:
 	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F13
 	FMOVQ   16(R6), F14
@@ -8382,7 +8382,7 @@ bias:
 	WORD    $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
 	WORD    $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V13.B16, V13.B16, V13.B16
 	WORD    $0x4e2df400 // fmax v0.4s, v0.4s, v13.4s
@@ -8415,35 +8415,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x56(SB), NOSPLIT, $0-153
+// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x56(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -8497,11 +8497,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F14
@@ -8534,7 +8534,7 @@ step:
 	WORD    $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F14
 	FMOVQ   16(R6), F15
@@ -8565,7 +8565,7 @@ bias:
 	WORD    $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
 	WORD    $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V14.B16, V14.B16, V14.B16
 	WORD    $0x4e2ef400 // fmax v0.4s, v0.4s, v14.4s
@@ -8600,35 +8600,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x60(SB), NOSPLIT, $0-153
+// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x60(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -8685,11 +8685,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F15
@@ -8724,7 +8724,7 @@ step:
 	WORD    $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F15
 	FMOVQ   16(R6), F16
@@ -8757,7 +8757,7 @@ bias:
 	WORD    $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
 	WORD    $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V15.B16, V15.B16, V15.B16
 	WORD    $0x4e2ff400 // fmax v0.4s, v0.4s, v15.4s
@@ -8794,35 +8794,35 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET
 
-// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x64(SB), NOSPLIT, $0-153
+// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+TEXT ·microNEONx1x64(SB), NOSPLIT, $0-161
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
-	MOVD    bStep+80(FP), R3
-	MOVD    c+96(FP), R4
-	MOVD    cRow+104(FP), R5
-	MOVD    cols+120(FP), R11
+	MOVD    bStep+88(FP), R3
+	MOVD    c+104(FP), R4
+	MOVD    cRow+112(FP), R5
+	MOVD    cols+128(FP), R11
 	MOVD    aRow+40(FP), R12
 	SUB     $4, R11
 	LSL     $2, R11
 tile:
 	MOVD    R1, R6
-	MOVD    b+64(FP), R7
+	MOVD    b+72(FP), R7
 	MOVD    runs+16(FP), R8
 	VEOR    V0.B16, V0.B16, V0.B16
 	VEOR    V1.B16, V1.B16, V1.B16
@@ -8882,11 +8882,11 @@ step:
 	BNE     step
 	MOVD    aJump+56(FP), R10
 	ADD     R10, R6
-	MOVD    bJump+88(FP), R10
+	MOVD    bJump+96(FP), R10
 	ADD     R10, R7
 	SUBS    $1, R8
 	BNE     run
-	MOVBU   accumulate+128(FP), R10
+	MOVBU   accumulate+136(FP), R10
 	CBZ     R10, bias
 	MOVD    R4, R6
 	FMOVQ   0(R6), F16
@@ -8923,7 +8923,7 @@ step:
 	WORD    $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
 	ADD     R5, R6
 bias:
-	MOVD    bias+136(FP), R6
+	MOVD    bias+144(FP), R6
 	CBZ     R6, relu
 	FMOVQ   0(R6), F16
 	FMOVQ   16(R6), F17
@@ -8958,7 +8958,7 @@ bias:
 	WORD    $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
 	WORD    $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
 relu:
-	MOVBU   relu+152(FP), R10
+	MOVBU   relu+160(FP), R10
 	CBZ     R10, store
 	VEOR    V16.B16, V16.B16, V16.B16
 	WORD    $0x4e30f400 // fmax v0.4s, v0.4s, v16.4s
@@ -8997,16 +8997,16 @@ store:
 	ADD     R5, R4
 	MOVD    aTile+32(FP), R10
 	ADD     R10, R1
-	MOVD    cJump+112(FP), R10
+	MOVD    cJump+120(FP), R10
 	ADD     R10, R4
-	MOVD    bTile+72(FP), R10
-	MOVD    b+64(FP), R7
+	MOVD    bTile+80(FP), R10
+	MOVD    b+72(FP), R7
 	ADD     R10, R7
-	MOVD    R7, b+64(FP)
-	MOVD    biasTile+144(FP), R10
-	MOVD    bias+136(FP), R7
+	MOVD    R7, b+72(FP)
+	MOVD    biasTile+152(FP), R10
+	MOVD    bias+144(FP), R7
 	ADD     R10, R7
-	MOVD    R7, bias+136(FP)
+	MOVD    R7, bias+144(FP)
 	SUBS    $1, R0
 	BNE     tile
 	RET

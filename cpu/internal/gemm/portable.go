@@ -19,7 +19,7 @@ var portable = Kernel{
 }
 
 // microPortable2 is the micro-kernel for 2×4 tiles, whose eight sums and six operands fit the sixteen registers of amd64.
-func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump int, b *float32, bTile, bStep, bJump int,
+func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, _ int, b *float32, bTile, bStep, bJump int,
 	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
@@ -42,7 +42,7 @@ func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJum
 }
 
 // microPortable1 is the micro-kernel for 1×4 tiles.
-func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump int, b *float32, bTile, bStep, bJump int,
+func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump, _ int, b *float32, bTile, bStep, bJump int,
 	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
