@@ -262,19 +262,28 @@ func (v *view) focus(s strip) {
 	v.origin = 0
 	v.data = v.frame[:s.images*v.size]
 	lo, hi := max(-v.left, 0), min(v.width-v.left, cols) // columns that hold pixels
+	first := s.row*v.stepH + v.top
+	top, bottom := min(max(-first, 0), rows), min(max(v.height-first, 0), rows) // rows that do
+	if lo >= hi || top >= bottom {
+		clear(v.data)
+		return
+	}
+	length, beside := (hi-lo)*v.channels, v.pitch-(hi-lo)*v.channels
 	for i := range s.images {
-		for r := range rows {
-			line := v.data[i*v.size+r*v.pitch:][:v.pitch]
-			y := s.row*v.stepH + v.top + r
-			if y < 0 || y >= v.height || lo >= hi {
-				clear(line)
-				continue
+		image := v.data[i*v.size : (i+1)*v.size]
+		from := v.x[(((s.image+i)*v.height+first+top)*v.width+v.left+lo)*v.channels:]
+		at := top*v.pitch + lo*v.channels
+		clear(image[:at])
+		for r := top; ; r++ {
+			copy(image[at:at+length], from)
+			at += length
+			if r == bottom-1 {
+				break
 			}
-			from := ((s.image+i)*v.height+y)*v.width + v.left + lo
-			clear(line[:lo*v.channels])
-			copy(line[lo*v.channels:hi*v.channels], v.x[from*v.channels:])
-			clear(line[hi*v.channels:])
+			clear(image[at : at+beside])
+			at, from = at+beside, from[v.width*v.channels:]
 		}
+		clear(image[at:])
 	}
 }
 
