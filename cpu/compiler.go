@@ -18,6 +18,7 @@ type compiler struct {
 	scratch  int // bytes of the arena that are used
 	kept     []*derived
 	fault    *fault
+	numbers  []int  // of the instructions before some were joined, for messages
 	current  string // the instruction that is being bound, for messages
 	steps    []step
 	work     []instruction
@@ -39,12 +40,12 @@ type plan struct {
 // compile plans the memory of the Program, which comes from join, and binds its
 // instructions, each as planOf says.
 func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan, join func(bytes int) (*arena, error)) error {
-	c.program = c.joinPools(c.program)
+	c.join()
 	plans := make([]*plan, len(c.program.Code))
 	for i, in := range c.program.Code {
 		plans[i] = planOf(c, backend.CloneOp(in.Op))
 		if plans[i] == nil {
-			return fmt.Errorf("cpu: program %q, instruction %d (%q): %w: Op %s", c.program.Name, i, in.Label, backend.ErrUnsupported, in.Op.Kind())
+			return fmt.Errorf("cpu: program %q, instruction %d (%q): %w: Op %s", c.program.Name, c.numbers[i], in.Label, backend.ErrUnsupported, in.Op.Kind())
 		}
 	}
 	for _, d := range c.kept {
@@ -64,7 +65,7 @@ func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan, join func(b
 		}
 	}
 	for i, in := range c.program.Code {
-		c.current = fmt.Sprintf("instruction %d (%s %q)", i, in.Op.Kind(), in.Label)
+		c.current = fmt.Sprintf("instruction %d (%s %q)", c.numbers[i], in.Op.Kind(), in.Label)
 		var work []byte
 		if at := placed.Workspaces[i]; at >= 0 {
 			work = c.arena.memory[at : at+plans[i].bytes]
@@ -84,6 +85,8 @@ func (c *compiler) plan(op backend.Op) *plan {
 		c.conv2D(p, o)
 	case *pooledConv2D:
 		c.pooledConv2D(p, o)
+	case *pooledFilterGrad:
+		c.pooledFilterGrad(p, o)
 	case *backend.Conv2DInputGrad:
 		c.conv2DInputGrad(p, o)
 	case *backend.Conv2DFilterGrad:

@@ -79,10 +79,11 @@ type planes struct {
 	packed *derived
 	frames region
 	sums   region
-	pools  bool   // tiles of 2×2 pixels become one
-	maxima region // of the sums, if it does
+	pool   *backend.MaxPool2D // makes one pixel of 2×2, if there is one
+	pooled region             // without its Argmax, the maxima of planes; with it, the pixels of a strip
 
 	y, bias []float32
+	argmax  []int32
 	slope   float32 // of the ReLU that follows, 1 if there is none
 	finish  finisher
 }
@@ -118,8 +119,12 @@ func (v *planes) reserve(c *compiler, p *plan, w backend.View) {
 	v.packed = c.derive(p, w, v.lanes*v.patches.size())
 	v.frames = p.reserve(c.threads, v.size(s), 4)
 	v.sums = p.reserve(c.threads, v.lanes*s.rows*max(v.cols, v.pitch), 4)
-	if v.pools {
-		v.maxima = p.reserve(c.threads, v.lanes*s.rows/2*(v.cols/2), 4)
+	if v.pool != nil {
+		n := v.lanes * s.rows * v.cols
+		if !v.pool.Argmax.Present() {
+			n = v.lanes * (s.rows / 2) * (v.cols / 2)
+		}
+		v.pooled = p.reserve(c.threads, n, 4)
 	}
 }
 
@@ -133,9 +138,9 @@ func (v *planes) cut() []strip {
 func (v *planes) bind(c *compiler, work []byte, x, w []float32) {
 	packed := v.packed.floats(work)
 	c.making(v.packed, func() { c.once(func() { v.sort(packed, w) }) })
-	frames, sums, maxima := each[float32](work, v.frames), each[float32](work, v.sums), make([][]float32, c.threads)
-	if v.pools {
-		maxima = each[float32](work, v.maxima)
+	frames, sums, pooled := each[float32](work, v.frames), each[float32](work, v.sums), make([][]float32, c.threads)
+	if v.pool != nil {
+		pooled = each[float32](work, v.pooled)
 	}
 	grain := ceil(flopGrain/2, 2*v.lanes*v.patches.size()*v.strips[0].pixels())
 	c.split(len(v.strips), grain, 1, func(lo, hi, worker int) {
@@ -144,7 +149,7 @@ func (v *planes) bind(c *compiler, work []byte, x, w []float32) {
 			s := &v.strips[i]
 			v.fill(frames[worker], x, s)
 			for n := range s.images {
-				v.compute(frames[worker][n*v.image(s):], packed, sums[worker], maxima[worker], s, n)
+				v.compute(frames[worker][n*v.image(s):], packed, sums[worker], pooled[worker], s, n)
 			}
 		}
 	})
@@ -173,15 +178,25 @@ func (v *planes) flat() bool {
 }
 
 // compute computes the rows of a strip in its n-th image.
-func (v *planes) compute(frame, filters, sums, maxima []float32, s *strip, n int) {
+func (v *planes) compute(frame, filters, sums, pooled []float32, s *strip, n int) {
 	pitch := v.multiply(frame, filters, sums, s)
-	if v.pools {
-		row := (s.image+n)*(v.rows/2) + s.row/2
-		v.pool(v.y[row*(v.cols/2)*v.lanes:][:s.rows/2*(v.cols/2)*v.lanes], sums, maxima, s)
+	if v.pool == nil {
+		at := ((s.image+n)*v.rows + s.row) * v.cols * v.lanes
+		v.join(v.y[at:at+s.rows*v.cols*v.lanes], at, sums, pitch, s)
 		return
 	}
-	at := ((s.image+n)*v.rows + s.row) * v.cols * v.lanes
-	y := v.y[at : at+s.rows*v.cols*v.lanes]
+	row, size := (s.image+n)*(v.rows/2)+s.row/2, v.cols/2*v.lanes
+	at, end := row*size, (row+s.rows/2)*size
+	if v.argmax == nil {
+		v.poolPlanes(v.y[at:end], sums, pooled, s)
+		return
+	}
+	v.join(pooled, 0, sums, pitch, s)
+	v.vec.MaxPool2x2(v.y[at:end], v.argmax[at:end], pooled, tiles(s.row, s.rows, v.cols, v.lanes))
+}
+
+// join makes pixels of the planes of a strip; at is where they lie in the output.
+func (v *planes) join(y []float32, at int, sums []float32, pitch int, s *strip) {
 	rows, cols := 1, s.rows*v.cols
 	if pitch > v.cols {
 		rows, cols = s.rows, v.cols
@@ -190,7 +205,7 @@ func (v *planes) compute(frame, filters, sums, maxima []float32, s *strip, n int
 		v.vec.Interleave(y[u*cols*v.lanes:(u+1)*cols*v.lanes], sums[u*pitch:], v.bias, cols, v.lanes, s.rows*pitch, v.slope)
 	}
 	if v.finish != nil {
-		v.finish(y, at, s.rows*v.cols, v.lanes, v.lanes)
+		v.finish(y[:s.rows*v.cols*v.lanes], at, s.rows*v.cols, v.lanes, v.lanes)
 	}
 }
 
@@ -226,6 +241,9 @@ func (v *planes) conv2D(c *compiler, p *plan, o *backend.Conv2D, y backend.View)
 		a := c.activation(o.Activation)
 		slope, rest := a.asSlope()
 		v.y, v.bias, v.slope = c.floats(y), c.floats(o.B), slope
+		if v.pool != nil {
+			v.argmax = c.ints(v.pool.Argmax)
+		}
 		if rest.f != backend.Identity {
 			v.finish = func(y []float32, _, _, _, _ int) { rest.apply(y) }
 		}

@@ -2,9 +2,13 @@ package cpu
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
@@ -77,4 +81,175 @@ func TestJoinedPoolingKeepsNaN(t *testing.T) {
 			require.NoError(t, exe.Close())
 		}
 	})
+}
+
+// pooledLayer is what a training step does with a convolution and a max pooling: forward, and the gradients of filters and biases, which are added to what
+// there is. Where kept is set, what lies between the two is a tensor, which keeps them apart.
+func pooledLayer(t *testing.T, n, h, w, channels, filters, taps, pad int, a backend.Activation, kept bool) *backend.Program {
+	p := backend.NewProgram("a layer")
+	view := func(name string, kind backend.BufferKind, dtype backend.DType, s ...int) backend.View {
+		id := p.AddBuffer(backend.Buffer{Name: name, Kind: kind, DType: dtype, Elements: backend.Shape(s).Elements()})
+		return backend.View{Buffer: id, DType: dtype, Shape: s}
+	}
+	float := func(name string, s ...int) backend.View { return view(name, backend.Bound, backend.Float32, s...) }
+	between := backend.Scratch
+	if kept {
+		between = backend.Bound
+	}
+	x, weights, b := float("x", n, h, w, channels), float("w", filters, taps, taps, channels), float("b", filters)
+	win := window(1, 1, pad)
+	shape, err := backend.Conv2DShape(x.Shape, weights.Shape, win, 1)
+	require.NoError(t, err)
+	pooled, err := backend.PoolShape(shape, 2, 2, window(2, 1, 0))
+	require.NoError(t, err)
+	y := view("convolved", between, backend.Float32, shape...)
+	argmax := view("argmax", backend.Bound, backend.Int32, pooled...)
+	p.Add("conv", &backend.Conv2D{Y: y, X: x, W: weights, B: b, Window: win, Groups: 1, Activation: a})
+	p.Add("pool", &backend.MaxPool2D{Y: float("y", pooled...), Argmax: argmax, X: y, KernelH: 2, KernelW: 2, Window: window(2, 1, 0)})
+	dx := view("scattered", between, backend.Float32, shape...)
+	p.Add("pool", &backend.MaxPool2DGrad{DX: dx, DY: float("dy", pooled...), Argmax: argmax, KernelH: 2, KernelW: 2, Window: window(2, 1, 0)})
+	p.Add("conv", &backend.Conv2DFilterGrad{DW: float("dw", weights.Shape...), DB: float("db", filters), DY: dx, X: x, Window: win, Groups: 1, Accumulate: true})
+	return p
+}
+
+// trained runs a Program twice, with coarse numbers in the image and the filters, so that many sums are equal or differ by rounding alone, and with some NaN
+// if wanted, and returns what it leaves.
+func trained(t *testing.T, d *device, p *backend.Program, nan bool) (floats map[string][]uint32, argmax []int32, kinds []string) {
+	exe, bind := compiled(t, d, p)
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, name := range []string{"x", "w", "b", "dy", "dw", "db"} {
+		values := make([]float32, bind[name].Spec().Shape.Elements())
+		for i := range values {
+			values[i] = float32(r.NormFloat64())
+			if name == "x" || name == "w" {
+				values[i] = float32(math.Round(float64(values[i]))) / 10
+			}
+		}
+		if nan && name == "x" {
+			for i := 5; i < len(values); i += 101 {
+				values[i] = float32(math.NaN())
+			}
+		}
+		require.NoError(t, bind[name].Write(tensor.New(tensor.WithShape(len(values)), tensor.WithBacking(values))))
+	}
+	for range 2 {
+		require.NoError(t, exe.Run(context.Background()))
+	}
+	for _, o := range exe.(*executable).work { // what a profile tells
+		kinds = append(kinds, o.Kind+" "+o.Label)
+	}
+	floats = map[string][]uint32{}
+	for _, name := range []string{"y", "dw", "db"} {
+		for _, v := range contents(t, bind[name]) {
+			floats[name] = append(floats[name], math.Float32bits(v))
+		}
+	}
+	argmax = make([]int32, bind["argmax"].Spec().Shape.Elements())
+	require.NoError(t, bind["argmax"].Read(tensor.New(tensor.WithShape(len(argmax)), tensor.WithBacking(argmax))))
+	require.NoError(t, exe.Close())
+	return floats, argmax, kinds
+}
+
+// TestPoolingJoinsItsConvolutionInTraining expects the same bits of a layer whose Ops are joined and of one whose Ops are not: maxima, their places, where
+// many are equal, and gradients, for any number of threads. What is joined is known for LeNet-5's first layer.
+func TestPoolingJoinsItsConvolutionInTraining(t *testing.T) {
+	const forward, backward = "Conv2D+MaxPool2D conv", "MaxPool2DGrad+Conv2DFilterGrad conv"
+	eachInstructionSet(t, func(t *testing.T, name string) {
+		joined := map[string]int{}
+		for _, s := range []struct {
+			n, h, w, channels, filters, taps, pad int
+			activation                            backend.Func
+		}{
+			{5, 28, 28, 1, 6, 5, 2, backend.ReLU}, {1, 28, 28, 1, 6, 5, 2, backend.Tanh}, {3, 30, 20, 1, 3, 3, 1, backend.ReLU}, {2, 14, 18, 1, 4, 3, 0, backend.Identity},
+			{2, 15, 15, 1, 5, 3, 1, backend.ReLU}, {2, 14, 13, 1, 5, 3, 1, backend.ReLU}, {2, 28, 28, 3, 6, 5, 2, backend.ReLU}, {1, 150, 150, 1, 6, 5, 2, backend.ReLU},
+			{70, 2, 2, 1, 3, 1, 0, backend.ReLU}, {2, 16, 16, 3, 32, 3, 1, backend.ReLU}, {3, 22, 22, 2, 9, 3, 1, backend.LeakyReLU},
+		} {
+			a := backend.Activation{Func: s.activation}
+			if s.activation == backend.LeakyReLU {
+				a.Alpha = 0.25
+			}
+			layer := func(kept bool) *backend.Program {
+				return pooledLayer(t, s.n, s.h, s.w, s.channels, s.filters, s.taps, s.pad, a, kept)
+			}
+			for _, nan := range []bool{false, true} {
+				floats, argmax, kinds := trained(t, closing(t, name, 1), layer(true), nan)
+				require.Len(t, kinds, 4, "%+v", s)
+				for _, threads := range []int{1, 2, 3, 8} {
+					gotFloats, gotArgmax, kinds := trained(t, closing(t, name, threads), layer(false), nan)
+					require.Equal(t, argmax, gotArgmax, "%+v, NaN %v, %d threads", s, nan, threads)
+					require.Equal(t, floats, gotFloats, "%+v, NaN %v, %d threads", s, nan, threads)
+					for _, k := range kinds {
+						joined[k]++
+					}
+					if s.n == 5 && (name == "cpu:avx512" || name == "cpu:avx2") {
+						require.Equal(t, []string{forward, backward}, kinds)
+					}
+				}
+			}
+		}
+		for _, k := range []string{forward, backward} {
+			assert.GreaterOrEqual(t, joined[k], 2*4*3, "%s: %v", k, joined)
+		}
+	})
+}
+
+// TestPoolingIsNotJoined where somebody else wants what lies between, or an epilogue changes it.
+func TestPoolingIsNotJoined(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(p *backend.Program)
+		want   []string
+	}{
+		{"all is joined otherwise", func(*backend.Program) {}, []string{"Conv2D+MaxPool2D", "MaxPool2DGrad+Conv2DFilterGrad"}},
+		{"another reader", func(p *backend.Program) {
+			y := p.Code[0].Op.(*backend.Conv2D).Y
+			p.Add("", &backend.Copy{Y: p.Code[2].Op.(*backend.MaxPool2DGrad).DX, X: y})
+		}, []string{"Conv2D", "MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad", "Copy"}},
+		{"a derivative", func(p *backend.Program) {
+			y, grad := p.Code[0].Op.(*backend.Conv2D).Y, p.Code[2].Op.(*backend.MaxPool2DGrad)
+			grad.GradEpilogue = backend.GradEpilogue{Output: y, Derivative: relu}
+		}, []string{"Conv2D", "MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad"}},
+		{"an Op between", func(p *backend.Program) {
+			copies := backend.Instruction{Op: &backend.Copy{Y: p.Code[3].Op.(*backend.Conv2DFilterGrad).DB, X: p.Code[0].Op.(*backend.Conv2D).B}}
+			p.Code = slices.Insert(slices.Insert(p.Code, 3, copies), 1, copies)
+		}, []string{"Conv2D", "Copy", "MaxPool2D", "MaxPool2DGrad", "Copy", "Conv2DFilterGrad"}},
+		{"windows that overlap", func(p *backend.Program) {
+			pool, grad := p.Code[1].Op.(*backend.MaxPool2D), p.Code[2].Op.(*backend.MaxPool2DGrad)
+			pool.Window.PadTop, grad.Window.PadTop = 1, 1
+			pool.Window.PadBottom, grad.Window.PadBottom = 1, 1
+			pool.KernelH, grad.KernelH = 4, 4
+		}, []string{"Conv2D", "MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad"}},
+	} {
+		p := pooledLayer(t, 2, 28, 28, 1, 6, 5, 2, relu, false)
+		c.change(p)
+		require.NoError(t, p.Check(), c.name)
+		d := closing(t, "cpu", 1)
+		if d.gemm.NR() < 8 {
+			t.Skip("narrow vectors join nothing here")
+		}
+		joined := &compiler{device: d, program: p, threads: 1, tensors: make([]*array, len(p.Buffers))}
+		joined.join()
+		var kinds []string
+		for _, in := range joined.program.Code {
+			require.NoError(t, in.Op.Check())
+			kinds = append(kinds, in.Op.Kind())
+		}
+		assert.Equal(t, c.want, kinds, c.name)
+	}
+}
+
+// TestJoinedInstructionsKeepTheirNumbers in messages: they count those of the Program that was given.
+func TestJoinedInstructionsKeepTheirNumbers(t *testing.T) {
+	p := pooledLayer(t, 2, 28, 28, 1, 6, 5, 2, relu, false)
+	view := func(kind backend.BufferKind, dtype backend.DType, limit int, s ...int) backend.View {
+		id := p.AddBuffer(backend.Buffer{Name: fmt.Sprint("more", len(p.Buffers)), Kind: kind, DType: dtype, Elements: backend.Shape(s).Elements(), Limit: limit})
+		return backend.View{Buffer: id, DType: dtype, Shape: s}
+	}
+	indices := view(backend.Scratch, backend.Int32, 4, 2)
+	p.Add("make", &backend.Fill{Y: indices, Value: 7})
+	p.Add("use", &backend.Gather{Y: view(backend.Bound, backend.Float32, 0, 2, 3), X: view(backend.Bound, backend.Float32, 0, 4, 3), Indices: indices})
+	exe, _ := compiled(t, closing(t, "cpu", 2), p)
+	err := exe.Run(context.Background())
+	require.ErrorIs(t, err, backend.ErrRange)
+	require.ErrorContains(t, err, `instruction 5 (Gather "use")`)
 }

@@ -18,6 +18,9 @@
 // (package lanes). Which it is follows from the shapes; Profile tells. All other
 // loops over memory are those of package vec or plain Go.
 //
+// A convolution of few filters and the max pooling behind it are one instruction, and
+// so are their gradients: what lies between them never leaves the nearest caches.
+//
 // What is made of a parameter, such as packed filters, is kept until somebody writes
 // the parameter. Executables share their scratch memory, unless they run at once.
 //

@@ -76,7 +76,7 @@ func (v *filterGrad) pixelCost() int {
 func (c *compiler) gatherFilterGrad(p *plan, o *backend.Conv2DFilterGrad) {
 	v := newFilterGrad(c, o)
 	if planes := newPlanesGrad(c, o, v); planes != nil {
-		planes.plan(c, p, o)
+		planes.plan(c, p, o, nil)
 		return
 	}
 	if v.byLane != nil {

@@ -42,14 +42,17 @@ func newPlanesGrad(c *compiler, o *backend.Conv2DFilterGrad, other *filterGrad) 
 // sums is how much a slice needs.
 func (v *planesGrad) sums() int { return v.high * v.channels * v.kernel.SizeDots(v.outputs, v.wide) }
 
-func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad) {
+// plan plans the gradients; if pool is not nil, DY is what it scatters.
+func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad, pool *backend.MaxPool2DGrad) {
 	p.algorithm = "planes"
 	s := &v.strips[0]
 	frames, planes := p.reserve(c.threads, v.size(s), 4), p.reserve(c.threads, v.outputs*s.rows*v.cols, 4)
 	sums, folded := p.floats(v.slices*v.sums()), p.floats(o.DW.Shape.Elements())
 	biases := p.doubles(v.slices * v.outputs)
+	loader := v.loader(c, p, o, pool)
 	p.bind = func(work []byte) {
-		x, dy, dw, db := c.floats(o.X), c.floats(o.DY), c.floats(o.DW), c.floats(o.DB)
+		x, dw, db := c.floats(o.X), c.floats(o.DW), c.floats(o.DB)
+		load := loader(work)
 		frames, planes := each[float32](work, frames), each[float32](work, planes)
 		sums, folded := in[float32](work, sums), in[float32](work, folded)
 		biases := in[float64](work, biases)
@@ -64,8 +67,7 @@ func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad) {
 				v.fill(frame, x, s)
 				for n := range s.images {
 					pixels := s.rows * v.cols
-					g := dy[((s.image+n)*v.rows+s.row)*v.cols*v.outputs:][:pixels*v.outputs]
-					v.vec.Deinterleave(plane, g, pixels, v.outputs, pixels)
+					load(plane, s, s.image+n, worker)
 					for o := range bias {
 						bias[o] += vectorSum(v.vec, plane[o*pixels:(o+1)*pixels])
 					}
@@ -89,6 +91,31 @@ func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad) {
 				store(db, biases, o.Accumulate)
 			}
 		})
+	}
+}
+
+// loader makes planes of the gradients of a strip in one image.
+type loader func(planes []float32, s *strip, image, worker int)
+
+// loader plans one of DY or, if pool is not nil, of what that scatters.
+func (v *planesGrad) loader(c *compiler, p *plan, o *backend.Conv2DFilterGrad, pool *backend.MaxPool2DGrad) (bind func(work []byte) loader) {
+	if pool == nil {
+		return func([]byte) loader {
+			dy := c.floats(o.DY)
+			return func(planes []float32, s *strip, image, _ int) {
+				pixels := s.rows * v.cols
+				v.vec.Deinterleave(planes, dy[(image*v.rows+s.row)*v.cols*v.outputs:], pixels, v.outputs, pixels)
+			}
+		}
+	}
+	scratch := p.reserve(c.threads, v.outputs*v.strips[0].rows*v.cols, 4)
+	return func(work []byte) loader {
+		dy, argmax, scratch := c.floats(pool.DY), c.ints(pool.Argmax), each[float32](work, scratch)
+		return func(planes []float32, s *strip, image, worker int) {
+			n := s.rows * v.cols * v.outputs
+			at := (image*v.rows + s.row) * v.cols / 4 * v.outputs
+			v.vec.MaxPool2x2GradPlanes(planes[:n], dy[at:at+n/4], argmax[at:at+n/4], scratch[worker][:n], tiles(s.row, s.rows, v.cols, v.outputs))
+		}
 	}
 }
 

@@ -89,17 +89,17 @@ func (n *network) conv(o, k, pad int) {
 
 func (n *network) pool() {
 	n.layer++
-	s, epilogue := n.x.Shape, n.epilogue()
+	s := n.x.Shape
 	win := backend.Window{StrideH: 2, StrideW: 2, DilationH: 1, DilationW: 1}
 	y := n.scratch(n.batch, s[1]/2, s[2]/2, s[3])
 	argmax := n.buffer("", backend.Scratch, backend.Int32, 0, y.Shape...)
 	n.add(&backend.MaxPool2D{Y: y, Argmax: argmax, X: n.x, KernelH: 2, KernelW: 2, Window: win})
 	n.grads = append(n.grads, func(dy backend.View) backend.View {
 		dx := n.scratch(s...)
-		n.add(&backend.MaxPool2DGrad{DX: dx, DY: dy, Argmax: argmax, KernelH: 2, KernelW: 2, Window: win, GradEpilogue: epilogue})
+		n.add(&backend.MaxPool2DGrad{DX: dx, DY: dy, Argmax: argmax, KernelH: 2, KernelW: 2, Window: win})
 		return dx
 	})
-	n.x, n.activation = y, backend.Activation{}
+	n.x = y // and the derivative of its activation is left to whoever writes dy, as graphs do
 }
 
 func (n *network) dense(outputs int, a backend.Activation) {

@@ -51,6 +51,7 @@ type Kernel struct {
 
 	maxPool     func(y []float32, places []int32, x []float32, w Windows)
 	maxPoolGrad func(dx, dy []float32, places []int32, output []float32, w Windows)
+	narrowPools bool // maxPoolGrad fills its vectors even with one channel
 	maxWindow   func(y []float32, places []int32, x []float32, t Taps)
 	meanWindow  func(y, x []float32, t Taps, divisor float32)
 }

@@ -102,6 +102,7 @@ var avx512 = variant("avx512", func(k *Kernel) {
 			maxPoolAVX512(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideW*w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideW, w.StrideH*w.Width)
 		}
 	}
+	k.narrowPools = true
 	k.maxPoolGrad = func(dx, dy []float32, places []int32, output []float32, w Windows) {
 		if w.Channels <= 8 {
 			maxPoolGradNarrowAVX512(dx, dy, places, output, w.Rows, w.Cols, w.Channels, w.Width*w.Channels, w.Width, w.Place)

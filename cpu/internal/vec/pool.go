@@ -3,6 +3,7 @@ package vec
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // Windows is the geometry of pooling with windows of two by two pixels that all lie within the larger image.
@@ -46,6 +47,31 @@ func (k *Kernel) MaxPool2x2Grad(dx, dy []float32, places []int32, output []float
 		panic(fmt.Sprintf("BUG: vec: the gradient of windows %+v", w))
 	}
 	k.maxPoolGrad(dx, dy, places, output, w)
+}
+
+// MaxPool2x2GradPlanes is MaxPool2x2Grad for windows that cover whole rows, Width being 2·Cols, with the pixels as planes, one a channel: that of channel
+// k begins at dx[2·Rows·Width·k]. work is as long as dx.
+func (k *Kernel) MaxPool2x2GradPlanes(dx, dy []float32, places []int32, work []float32, w Windows) {
+	small, large := w.Rows*w.Cols, 2*w.Rows*w.Width
+	equalLengths(large*w.Channels, len(dx), len(work))
+	equalLengths(small*w.Channels, len(dy), len(places))
+	if w.Width != 2*w.Cols {
+		panic(fmt.Sprintf("BUG: vec: the gradient of windows %+v as planes", w))
+	}
+	if !k.narrowPools {
+		k.MaxPool2x2Grad(work, dy, places, nil, w)
+		k.Deinterleave(dx, work, large, w.Channels, large)
+		return
+	}
+	d, at := work[:len(dy)], work[len(dy):2*len(dy)]
+	k.Deinterleave(d, dy, small, w.Channels, small)
+	k.Deinterleave(at, unsafe.Slice((*float32)(unsafe.Pointer(&places[0])), len(places)), small, w.Channels, small) // moves bits
+	planes := unsafe.Slice((*int32)(unsafe.Pointer(&at[0])), len(at))
+	channels := w.Channels
+	w.Channels = 1
+	for c := range channels {
+		k.MaxPool2x2Grad(dx[c*large:(c+1)*large], d[c*small:(c+1)*small], planes[c*small:(c+1)*small], nil, w)
+	}
 }
 
 // Taps are the pixels of one window of any size.

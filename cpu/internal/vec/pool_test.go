@@ -138,6 +138,38 @@ func TestMaxPool2x2Grad(t *testing.T) {
 	})
 }
 
+// TestMaxPool2x2GradPlanes expects the planes of the pixels that MaxPool2x2Grad makes.
+func TestMaxPool2x2GradPlanes(t *testing.T) {
+	eachKernel(t, func(t *testing.T, k *Kernel) {
+		r := rand.New(rand.NewPCG(19, 20))
+		windows(func(w Windows) {
+			if w.StrideH != 2 || w.StrideW != 2 || w.Width != 2*w.Cols {
+				return
+			}
+			for w.Rows = 1; w.Rows <= 3; w.Rows++ {
+				n, size := w.Rows*w.Cols*w.Channels, w.size()
+				dy, places := ties(r, n), make([]int32, n)
+				for i := range places {
+					row, col := i/w.Channels/w.Cols, i/w.Channels%w.Cols
+					places[i] = int32(w.Place + (2*row+r.IntN(2))*w.Width + 2*col + r.IntN(2))
+				}
+				pixels, want := make([]float32, size), make([]float32, size)
+				k.MaxPool2x2Grad(pixels, dy, places, nil, w)
+				deinterleavePortable(want, pixels, size/w.Channels, w.Channels, size/w.Channels, w.Channels)
+				dx, whole := guarded(random(r, size))
+				work, wholeWork := guarded(random(r, size))
+				k.MaxPool2x2GradPlanes(dx, dy, places, work, w)
+				require.Equal(t, bits(want), bits(dx), "%+v", w)
+				requireGuards(t, whole)
+				requireGuards(t, wholeWork)
+			}
+		})
+		assert.Panics(t, func() {
+			k.MaxPool2x2GradPlanes(make([]float32, 6), make([]float32, 1), make([]int32, 1), make([]float32, 6), Windows{Rows: 1, Cols: 1, Channels: 1, Width: 3, StrideH: 2, StrideW: 2})
+		})
+	})
+}
+
 func TestWindows(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		r := rand.New(rand.NewPCG(17, 18))
