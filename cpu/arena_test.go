@@ -22,12 +22,12 @@ func TestExecutablesShareScratchMemory(t *testing.T) {
 		}
 		return n
 	}
-	middle, _ := compiled(t, d, lenet(16))
+	middle, _ := compiled(t, d, lenet(32))
 	assert.Equal(t, tensors()+middle.Memory(), d.Memory().InUse)
-	small, _ := compiled(t, d, lenet(4))
+	small, _ := compiled(t, d, lenet(8))
 	assert.Less(t, small.Memory(), middle.Memory())
 	assert.Equal(t, tensors()+middle.Memory(), d.Memory().InUse, "it fits into what is there")
-	large, _ := compiled(t, d, lenet(32))
+	large, _ := compiled(t, d, lenet(64))
 	assert.Equal(t, tensors()+middle.Memory()+large.Memory(), d.Memory().InUse)
 	require.NoError(t, middle.Close())
 	assert.Equal(t, tensors()+middle.Memory()+large.Memory(), d.Memory().InUse, "small still needs it")
