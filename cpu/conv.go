@@ -159,7 +159,7 @@ func (v *convolution) multiply(view *view, q *piece, group int, filters []float3
 	f := gemm.Block{
 		Cols: cols, Depth: q.depth, Runs: q.runs,
 		ARow: pixel.x, AStep: 1, ARun: run, CRow: pixel.y, Accumulate: accumulate || v.apart,
-		Fetch: view.frame == nil && q.runs == 1 && pixel.x == q.depth,
+		Fetch: true,
 	}
 	if last {
 		f.ReLU = v.relu

@@ -80,7 +80,7 @@ func (t tile) write(c *build.Context, edge edge) {
 	c.Function(t.name)
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
-	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, aAhead int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)")
+	c.SignatureExpr("func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, aAhead int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu, fetch bool)")
 	c.Doc(fmt.Sprintf("%s is the microKernel for %d×%d tiles.", t.name, t.rows, t.vectors*t.lanes))
 
 	cols := c.Load(c.Param("cols"), c.GP64())
@@ -90,28 +90,52 @@ func (t tile) write(c *build.Context, edge edge) {
 
 // operands are the registers of a micro-kernel.
 type operands struct {
+	first reg.GPVirtual   // row of A in the tile
+	out   reg.GPVirtual   // C's tile
 	a     []reg.GPVirtual // every third row of A
 	aRow  reg.Register
 	aStep reg.Register
 	b     reg.GPVirtual
 	bStep reg.Register
 	runs  reg.Register
-	ahead reg.GPVirtual // of A
+	ahead reg.GPVirtual // what of A is fetched next, 0 if nothing is
 	sums  [][]vecOp
+	rare  []func() // writes what is seldom needed
+}
+
+// apart lets code that is seldom needed be written behind the function, by rare, for a jump to label: on the way that is usual no jump is taken. It goes on here.
+func (o *operands) apart(c *build.Context, label string, code func()) {
+	c.Label(label + "ed")
+	o.rare = append(o.rare, func() {
+		c.Label(label)
+		code()
+		c.JMP(operand.LabelRef(label + "ed"))
+	})
+}
+
+func (o *operands) writeRare() {
+	for _, write := range o.rare {
+		write()
+	}
 }
 
 // begin writes how the operands of a tile are found and its sums begin.
 func (t tile) begin(c *build.Context, prefix string) *operands {
-	o := &operands{}
+	o := &operands{first: c.GP64(), out: c.GP64()}
+	c.Load(c.Param("a"), o.first)
+	c.Load(c.Param("c"), o.out)
 	c.Label(prefix + "tile_loop")
-	o.a, o.aRow = t.rowPointers(c)
+	o.a, o.aRow = t.rowPointers(c, o.first)
 	o.aStep = c.Load(c.Param("aStep"), c.GP64())
 	o.b = c.GP64()
 	c.Load(c.Param("b"), o.b)
 	if t.prefetches() {
-		o.ahead = c.GP64()
-		c.MOVQ(o.a[0], o.ahead)
+		o.ahead = c.Load(c.Param("aAhead"), c.GP64()).(reg.GPVirtual)
+		c.TESTQ(o.ahead, o.ahead)
+		c.JEQ(operand.LabelRef(prefix + "near"))
+		c.MOVQ(o.first, o.ahead)
 		c.ADDQ(parameter(c, "aTile"), o.ahead)
+		c.Label(prefix + "near")
 	}
 	o.bStep = c.Load(c.Param("bStep"), c.GP64())
 	o.runs = c.Load(c.Param("runs"), c.GP64())
@@ -124,9 +148,11 @@ func (t tile) begin(c *build.Context, prefix string) *operands {
 		}
 	}
 	if t.prefetches() {
+		c.CMPB(parameter(c, "fetch"), operand.Imm(0))
+		c.JEQ(operand.LabelRef(prefix + "run_loop"))
 		c.CMPQ(parameter(c, "depth"), operand.I32(t.prefetchDepth()))
 		c.JGE(operand.LabelRef(prefix + "run_loop"))
-		t.prefetchC(c)
+		t.prefetchC(c, o)
 	}
 	return o
 }
@@ -166,9 +192,14 @@ func (t tile) addUp(c *build.Context, o *operands, prefix string, load func(v in
 	c.ADDQ(o.bStep, o.b)
 	if t.prefetches() {
 		c.CMPQ(depth, operand.I32(t.prefetchDepth()))
-		c.JNE(operand.LabelRef(prefix + "next"))
-		t.prefetchC(c)
-		c.Label(prefix + "next")
+		c.JEQ(operand.LabelRef(prefix + "fetch"))
+		o.apart(c, prefix+"fetch", func() {
+			late := c.GP8()
+			c.MOVB(parameter(c, "accumulate"), late)
+			c.ORB(parameter(c, "fetch"), late)
+			c.JEQ(operand.LabelRef(prefix + "fetched"))
+			t.prefetchC(c, o)
+		})
 	}
 	c.DECQ(depth)
 	c.JNZ(operand.LabelRef(prefix + "depth_loop"))
@@ -199,12 +230,11 @@ type access struct {
 // finish writes what is done to the sums while they are in registers, and how they get to C, and goes on to the next tile. The parameters tiles, b and bias become
 // those of the tiles that are left.
 func (t tile) finish(c *build.Context, o *operands, prefix string, m access) {
-	out := c.Load(c.Param("c"), c.GP64())
 	cRow := c.Load(c.Param("cRow"), c.GP64())
 	c.CMPB(parameter(c, "accumulate"), operand.Imm(0))
 	c.JEQ(operand.LabelRef(prefix + "bias"))
 	from := c.GP64()
-	c.MOVQ(out, from)
+	c.MOVQ(o.out, from)
 	t.rowByRow(c, o.sums, from, cRow, func(v int, sum vecOp, at operand.Mem) { m.add(v, at, sum) })
 
 	c.Label(prefix + "bias")
@@ -224,13 +254,13 @@ func (t tile) finish(c *build.Context, o *operands, prefix string, m access) {
 	t.relu(c, o.sums)
 
 	c.Label(prefix + "store")
-	t.rowByRow(c, o.sums, out, cRow, m.store)
+	t.rowByRow(c, o.sums, o.out, cRow, m.store)
 	c.CMPQ(parameter(c, "tiles"), operand.Imm(1))
 	c.JEQ(operand.LabelRef(prefix + "done"))
 	c.DECQ(parameter(c, "tiles"))
-	c.ADDQ(parameter(c, "cJump"), out)
-	c.MOVQ(out, parameter(c, "c"))
-	for _, pointer := range []string{"a", "b", "bias"} {
+	c.ADDQ(parameter(c, "aTile"), o.first)
+	c.ADDQ(parameter(c, "cJump"), o.out)
+	for _, pointer := range []string{"b", "bias"} {
 		step := c.Load(c.Param(pointer+"Tile"), c.GP64())
 		c.ADDQ(step, parameter(c, pointer))
 	}
@@ -271,18 +301,19 @@ const (
 	negativeClass      = 6
 )
 
-// prefetches reports whether the tile of C is brought near before it is written or read, and on demand the rows of A of the tile that follows. The tiles that
-// large products are made of do that.
+// prefetches reports whether the tile of C is brought near before it is read, and on demand before it is written, and the rows of A of the tile that follows. The
+// tiles that large products are made of do that.
 func (t tile) prefetches() bool {
 	return t.vectors == 2 && (t.lanes == 16 && t.rows >= 8 || t.lanes == 8 && t.rows >= 5)
 }
 
 // prefetchDepth is how many steps before the end of a run C is fetched: about 1400 cycles. Too late, and C comes from memory in the end; too early, and the operands
-// that stream by in the meantime push it out of the cache again. Runs that are shorter have it fetched at the beginning of the tile.
+// that stream by in the meantime push it out of the cache again. Where runs are shorter, C is fetched at the beginning of the tile, but on demand only: it may be near.
 func (t tile) prefetchDepth() int32 { return int32(1400 * 16 / (t.rows * t.vectors * t.lanes)) }
 
-func (t tile) prefetchC(c *build.Context) {
-	out := c.Load(c.Param("c"), c.GP64())
+func (t tile) prefetchC(c *build.Context, o *operands) {
+	out := c.GP64()
+	c.MOVQ(o.out, out)
 	for i := range t.rows {
 		for at := 0; at < 4*t.lanes*t.vectors; at += 64 {
 			c.PREFETCHT0(operand.Mem{Base: out, Disp: at})
@@ -295,18 +326,19 @@ func (t tile) prefetchC(c *build.Context) {
 
 // prefetchA fetches a part of the next tile's rows of A, where that is asked for: to ask costs less than to fetch what is near.
 func (t tile) prefetchA(c *build.Context, o *operands, prefix string) {
-	c.CMPQ(parameter(c, "aAhead"), operand.Imm(0))
-	c.JEQ(operand.LabelRef(prefix + "near"))
-	c.PREFETCHT0(operand.Mem{Base: o.ahead})
-	c.ADDQ(parameter(c, "aAhead"), o.ahead)
-	c.Label(prefix + "near")
+	c.TESTQ(o.ahead, o.ahead)
+	c.JNE(operand.LabelRef(prefix + "ahead"))
+	o.apart(c, prefix+"ahead", func() {
+		c.PREFETCHT0(operand.Mem{Base: o.ahead})
+		c.ADDQ(parameter(c, "aAhead"), o.ahead)
+	})
 }
 
 // rowPointers returns pointers to every third row of A, and the distance of two rows: an address can add it once or twice.
-func (t tile) rowPointers(c *build.Context) (a []reg.GPVirtual, aRow reg.Register) {
+func (t tile) rowPointers(c *build.Context, first reg.Register) (a []reg.GPVirtual, aRow reg.Register) {
 	aRow = c.Load(c.Param("aRow"), c.GP64())
 	a = append(a, c.GP64())
-	c.Load(c.Param("a"), a[0])
+	c.MOVQ(first, a[0])
 	for i := 3; i < t.rows; i += 3 {
 		p := c.GP64()
 		c.LEAQ(operand.Mem{Base: a[len(a)-1], Index: aRow, Scale: 2}, p)
@@ -357,13 +389,14 @@ func (m *maskRegisters) prepare(cols reg.Register, vectors, lanes int) {
 
 func (m *maskRegisters) variants(t tile, cols reg.Register) {
 	o := t.begin(m.c, "")
-	m.c.CMPQ(cols, operand.Imm(uint64(t.vectors*t.lanes)))
+	m.c.CMPQ(parameter(m.c, "cols"), operand.I32(int32(t.vectors*t.lanes)))
 	m.c.JNE(operand.LabelRef("edge_run_loop"))
 	t.addUp(m.c, o, "", m.load)
 	m.c.Label("finish")
 	t.finish(m.c, o, "", access{m.loadMasked, m.add, m.store})
 	t.addUp(m.c, o, "edge_", m.loadMasked)
 	m.c.JMP(operand.LabelRef("finish"))
+	o.writeRare()
 }
 
 func (m *maskRegisters) load(_ int, at operand.Mem) vecOp {
@@ -424,6 +457,7 @@ func (m *maskVectors) variants(t tile, cols reg.Register) {
 	o := t.begin(m.c, "")
 	t.addUp(m.c, o, "", whole.load)
 	t.finish(m.c, o, "", whole)
+	o.writeRare()
 
 	m.c.Label("edge")
 	mask := m.c.GP64()
@@ -463,6 +497,7 @@ func (m *maskVectors) variants(t tile, cols reg.Register) {
 	o = t.begin(m.c, "edge_")
 	t.addUp(m.c, o, "edge_", some.load)
 	t.finish(m.c, o, "edge_", some)
+	o.writeRare()
 }
 
 // peakLoop writes a loop of n independent multiply-adds.

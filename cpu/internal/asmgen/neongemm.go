@@ -47,7 +47,7 @@ type neonTile struct {
 func (t *neonTile) write() {
 	width := t.vectors * neonLanes
 	t.begin(fmt.Sprintf("microNEONx%dx%d", t.rows, width),
-		"func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, aAhead int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)",
+		"func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, aAhead int, b *float32, bTile, bStep, bJump int, c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu, fetch bool)",
 		fmt.Sprintf("what microKernel says, for %d×%d tiles.", t.rows, width))
 	t.tiles, t.first, t.aStep, t.bStep, t.c, t.cRow = t.integer("tiles"), t.integer("a"), t.integer("aStep"), t.integer("bStep"), t.integer("c"), t.integer("cRow")
 	t.a, t.b, t.runs, t.depth, t.free = t.register(), t.register(), t.register(), t.register(), t.register()

@@ -22,56 +22,57 @@ DATA ones<>+56(SB)/4, $0x00000000
 DATA ones<>+60(SB)/4, $0x00000000
 GLOBL ones<>(SB), RODATA|NOPTR, $64
 
-// func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x16(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y2
-	VMOVUPS      32(DX), Y3
-	VBROADCASTSS (AX), Y4
+	VMOVUPS      (SI), Y2
+	VMOVUPS      32(SI), Y3
+	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y2
+	VMOVUPS (BX), Y2
 	VADDPS  Y2, Y0, Y0
-	VMOVUPS 32(DX), Y2
+	VMOVUPS 32(BX), Y2
 	VADDPS  Y2, Y1, Y1
 
 relu:
@@ -84,20 +85,18 @@ relu:
 	VANDPS Y2, Y1, Y1
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -108,54 +107,55 @@ edge:
 	LEAQ ones<>+64(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (BX), Y2
+	VMOVUPS      (DI), Y2
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   32(BX), Y3, Y3
-	VBROADCASTSS (AX), Y4
+	VMASKMOVPS   32(DI), Y3, Y3
+	VBROADCASTSS (BX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   32(BX), Y2, Y2
+	VMASKMOVPS   32(SI), Y2, Y2
 	VADDPS       Y2, Y1, Y1
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y2
+	VMOVUPS    (SI), Y2
 	VADDPS     Y2, Y0, Y0
 	VMOVUPS    (CX), Y2
-	VMASKMOVPS 32(BX), Y2, Y2
+	VMASKMOVPS 32(SI), Y2, Y2
 	VADDPS     Y2, Y1, Y1
 
 edge_relu:
@@ -168,71 +168,70 @@ edge_relu:
 	VANDPS Y2, Y1, Y1
 
 edge_store:
-	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x8(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y1
-	VBROADCASTSS (AX), Y2
+	VMOVUPS      (SI), Y1
+	VBROADCASTSS (DX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y1
+	VMOVUPS (BX), Y1
 	VADDPS  Y1, Y0, Y0
 
 relu:
@@ -243,19 +242,17 @@ relu:
 	VANDPS Y1, Y0, Y0
 
 store:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -266,48 +263,49 @@ edge:
 	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y1
-	VMASKMOVPS   (BX), Y1, Y1
-	VBROADCASTSS (AX), Y2
+	VMASKMOVPS   (DI), Y1, Y1
+	VBROADCASTSS (BX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y1
-	VMASKMOVPS   (BX), Y1, Y1
+	VMASKMOVPS   (SI), Y1, Y1
 	VADDPS       Y1, Y0, Y0
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
 	VMOVUPS    (CX), Y1
-	VMASKMOVPS (BX), Y1, Y1
+	VMASKMOVPS (SI), Y1, Y1
 	VADDPS     Y1, Y0, Y0
 
 edge_relu:
@@ -319,84 +317,83 @@ edge_relu:
 
 edge_store:
 	VMOVUPS    (CX), Y1
-	VMASKMOVPS Y0, Y1, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y1, (DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x2x16(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y4
-	VMOVUPS      32(BX), Y5
-	VBROADCASTSS (CX), Y6
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VBROADCASTSS (BX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (CX)(AX*1), Y6
+	VBROADCASTSS (BX)(DX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	ADDQ         CX, DX
-	VADDPS       (DX), Y2, Y2
-	VADDPS       32(DX), Y3, Y3
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	VADDPS       32(BX), Y3, Y3
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y4
+	VMOVUPS (BX), Y4
 	VADDPS  Y4, Y0, Y0
 	VADDPS  Y4, Y2, Y2
-	VMOVUPS 32(DX), Y4
+	VMOVUPS 32(BX), Y4
 	VADDPS  Y4, Y1, Y1
 	VADDPS  Y4, Y3, Y3
 
@@ -414,23 +411,21 @@ relu:
 	VANDPS Y4, Y3, Y3
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -441,65 +436,66 @@ edge:
 	LEAQ ones<>+64(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (SI), Y4
+	VMOVUPS      (R8), Y4
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   32(SI), Y5, Y5
-	VBROADCASTSS (DX), Y6
+	VMASKMOVPS   32(R8), Y5, Y5
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (DX)(AX*1), Y6
+	VBROADCASTSS (SI)(BX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   32(BX), Y4, Y4
+	VMASKMOVPS   32(SI), Y4, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         DX, BX
-	VADDPS       (BX), Y2, Y2
+	ADDQ         BX, SI
+	VADDPS       (SI), Y2, Y2
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   32(BX), Y4, Y4
+	VMASKMOVPS   32(SI), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y4
+	VMOVUPS    (SI), Y4
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y4, Y2, Y2
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS 32(BX), Y4, Y4
+	VMASKMOVPS 32(SI), Y4, Y4
 	VADDPS     Y4, Y1, Y1
 	VADDPS     Y4, Y3, Y3
 
@@ -517,80 +513,79 @@ edge_relu:
 	VANDPS Y4, Y3, Y3
 
 edge_store:
-	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y2, (AX)
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x2x8(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y2
-	VBROADCASTSS (CX), Y3
+	VMOVUPS      (DI), Y2
+	VBROADCASTSS (BX), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (CX)(AX*1), Y3
+	VBROADCASTSS (BX)(DX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	ADDQ         CX, DX
-	VADDPS       (DX), Y1, Y1
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y2
+	VMOVUPS (BX), Y2
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y2, Y1, Y1
 
@@ -604,21 +599,19 @@ relu:
 	VANDPS Y2, Y1, Y1
 
 store:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -629,55 +622,56 @@ edge:
 	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   (SI), Y2, Y2
-	VBROADCASTSS (DX), Y3
+	VMASKMOVPS   (R8), Y2, Y2
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (DX)(AX*1), Y3
+	VBROADCASTSS (SI)(BX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   (BX), Y2, Y2
+	VMASKMOVPS   (SI), Y2, Y2
 	VADDPS       Y2, Y0, Y0
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y2
-	VMASKMOVPS   (BX), Y2, Y2
+	VMASKMOVPS   (SI), Y2, Y2
 	VADDPS       Y2, Y1, Y1
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
 	VMOVUPS    (CX), Y2
-	VMASKMOVPS (BX), Y2, Y2
+	VMASKMOVPS (SI), Y2, Y2
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y2, Y1, Y1
 
@@ -692,42 +686,42 @@ edge_relu:
 
 edge_store:
 	VMOVUPS    (CX), Y2
-	VMASKMOVPS Y0, Y2, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y2, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x3x16(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -736,52 +730,51 @@ tile_loop:
 	VXORPS Y5, Y5, Y5
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	VBROADCASTSS (CX), Y8
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VBROADCASTSS (BX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (CX)(AX*1), Y8
+	VBROADCASTSS (BX)(DX*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (CX)(AX*2), Y8
+	VBROADCASTSS (BX)(DX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	ADDQ         CX, DX
-	VADDPS       (DX), Y2, Y2
-	VADDPS       32(DX), Y3, Y3
-	ADDQ         CX, DX
-	VADDPS       (DX), Y4, Y4
-	VADDPS       32(DX), Y5, Y5
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	VADDPS       32(BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	VADDPS       32(BX), Y5, Y5
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y6
+	VMOVUPS (BX), Y6
 	VADDPS  Y6, Y0, Y0
 	VADDPS  Y6, Y2, Y2
 	VADDPS  Y6, Y4, Y4
-	VMOVUPS 32(DX), Y6
+	VMOVUPS 32(BX), Y6
 	VADDPS  Y6, Y1, Y1
 	VADDPS  Y6, Y3, Y3
 	VADDPS  Y6, Y5, Y5
@@ -804,26 +797,24 @@ relu:
 	VANDPS Y6, Y5, Y5
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -834,14 +825,16 @@ edge:
 	LEAQ ones<>+64(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -850,60 +843,59 @@ edge_tile_loop:
 	VXORPS Y5, Y5, Y5
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (SI), Y6
+	VMOVUPS      (R8), Y6
 	VMOVUPS      (CX), Y7
-	VMASKMOVPS   32(SI), Y7, Y7
-	VBROADCASTSS (DX), Y8
+	VMASKMOVPS   32(R8), Y7, Y7
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (DX)(AX*1), Y8
+	VBROADCASTSS (SI)(BX*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (DX)(AX*2), Y8
+	VBROADCASTSS (SI)(BX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   32(BX), Y6, Y6
+	VMASKMOVPS   32(SI), Y6, Y6
 	VADDPS       Y6, Y1, Y1
-	ADDQ         DX, BX
-	VADDPS       (BX), Y2, Y2
+	ADDQ         BX, SI
+	VADDPS       (SI), Y2, Y2
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   32(BX), Y6, Y6
+	VMASKMOVPS   32(SI), Y6, Y6
 	VADDPS       Y6, Y3, Y3
-	ADDQ         DX, BX
-	VADDPS       (BX), Y4, Y4
+	ADDQ         BX, SI
+	VADDPS       (SI), Y4, Y4
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   32(BX), Y6, Y6
+	VMASKMOVPS   32(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y6
+	VMOVUPS    (SI), Y6
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y6, Y2, Y2
 	VADDPS     Y6, Y4, Y4
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS 32(BX), Y6, Y6
+	VMASKMOVPS 32(SI), Y6, Y6
 	VADDPS     Y6, Y1, Y1
 	VADDPS     Y6, Y3, Y3
 	VADDPS     Y6, Y5, Y5
@@ -926,89 +918,88 @@ edge_relu:
 	VANDPS Y6, Y5, Y5
 
 edge_store:
-	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y2, (AX)
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y4, (AX)
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x3x8(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (BX), Y3
-	VBROADCASTSS (CX), Y4
+	VMOVUPS      (DI), Y3
+	VBROADCASTSS (BX), Y4
 	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (CX)(AX*1), Y4
+	VBROADCASTSS (BX)(DX*1), Y4
 	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (CX)(AX*2), Y4
+	VBROADCASTSS (BX)(DX*2), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         DX, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	ADDQ         CX, DX
-	VADDPS       (DX), Y1, Y1
-	ADDQ         CX, DX
-	VADDPS       (DX), Y2, Y2
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y3
+	VMOVUPS (BX), Y3
 	VADDPS  Y3, Y0, Y0
 	VADDPS  Y3, Y1, Y1
 	VADDPS  Y3, Y2, Y2
@@ -1025,23 +1016,21 @@ relu:
 	VANDPS Y3, Y2, Y2
 
 store:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1052,62 +1041,63 @@ edge:
 	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   (SI), Y3, Y3
-	VBROADCASTSS (DX), Y4
+	VMASKMOVPS   (R8), Y3, Y3
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (DX)(AX*1), Y4
+	VBROADCASTSS (SI)(BX*1), Y4
 	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (DX)(AX*2), Y4
+	VBROADCASTSS (SI)(BX*2), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         BX, DX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   (BX), Y3, Y3
+	VMASKMOVPS   (SI), Y3, Y3
 	VADDPS       Y3, Y0, Y0
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   (BX), Y3, Y3
+	VMASKMOVPS   (SI), Y3, Y3
 	VADDPS       Y3, Y1, Y1
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   (BX), Y3, Y3
+	VMASKMOVPS   (SI), Y3, Y3
 	VADDPS       Y3, Y2, Y2
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
 	VMOVUPS    (CX), Y3
-	VMASKMOVPS (BX), Y3, Y3
+	VMASKMOVPS (SI), Y3, Y3
 	VADDPS     Y3, Y0, Y0
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y3, Y2, Y2
@@ -1125,47 +1115,47 @@ edge_relu:
 
 edge_store:
 	VMOVUPS    (CX), Y3
-	VMASKMOVPS Y0, Y3, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y3, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x4x16(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1176,61 +1166,60 @@ tile_loop:
 	VXORPS Y7, Y7, Y7
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y8
-	VMOVUPS      32(SI), Y9
-	VBROADCASTSS (CX), Y10
+	VMOVUPS      (R8), Y8
+	VMOVUPS      32(R8), Y9
+	VBROADCASTSS (BX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (CX)(AX*1), Y10
+	VBROADCASTSS (BX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (CX)(AX*2), Y10
+	VBROADCASTSS (BX)(DX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (DX), Y10
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	ADDQ         CX, DX
-	VADDPS       (DX), Y2, Y2
-	VADDPS       32(DX), Y3, Y3
-	ADDQ         CX, DX
-	VADDPS       (DX), Y4, Y4
-	VADDPS       32(DX), Y5, Y5
-	ADDQ         CX, DX
-	VADDPS       (DX), Y6, Y6
-	VADDPS       32(DX), Y7, Y7
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	VADDPS       32(BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	VADDPS       32(BX), Y5, Y5
+	ADDQ         DX, BX
+	VADDPS       (BX), Y6, Y6
+	VADDPS       32(BX), Y7, Y7
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y8
+	VMOVUPS (BX), Y8
 	VADDPS  Y8, Y0, Y0
 	VADDPS  Y8, Y2, Y2
 	VADDPS  Y8, Y4, Y4
 	VADDPS  Y8, Y6, Y6
-	VMOVUPS 32(DX), Y8
+	VMOVUPS 32(BX), Y8
 	VADDPS  Y8, Y1, Y1
 	VADDPS  Y8, Y3, Y3
 	VADDPS  Y8, Y5, Y5
@@ -1258,29 +1247,27 @@ relu:
 	VANDPS Y8, Y7, Y7
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1291,16 +1278,18 @@ edge:
 	LEAQ ones<>+64(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1311,71 +1300,70 @@ edge_tile_loop:
 	VXORPS Y7, Y7, Y7
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS      (DI), Y8
+	VMOVUPS      (R9), Y8
 	VMOVUPS      (CX), Y9
-	VMASKMOVPS   32(DI), Y9, Y9
-	VBROADCASTSS (DX), Y10
+	VMASKMOVPS   32(R9), Y9, Y9
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DX)(AX*1), Y10
+	VBROADCASTSS (SI)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (DX)(AX*2), Y10
+	VBROADCASTSS (SI)(BX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (BX), Y10
+	VBROADCASTSS (DI), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+96(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
 	VMOVUPS      (CX), Y8
-	VMASKMOVPS   32(BX), Y8, Y8
+	VMASKMOVPS   32(SI), Y8, Y8
 	VADDPS       Y8, Y1, Y1
-	ADDQ         DX, BX
-	VADDPS       (BX), Y2, Y2
+	ADDQ         BX, SI
+	VADDPS       (SI), Y2, Y2
 	VMOVUPS      (CX), Y8
-	VMASKMOVPS   32(BX), Y8, Y8
+	VMASKMOVPS   32(SI), Y8, Y8
 	VADDPS       Y8, Y3, Y3
-	ADDQ         DX, BX
-	VADDPS       (BX), Y4, Y4
+	ADDQ         BX, SI
+	VADDPS       (SI), Y4, Y4
 	VMOVUPS      (CX), Y8
-	VMASKMOVPS   32(BX), Y8, Y8
+	VMASKMOVPS   32(SI), Y8, Y8
 	VADDPS       Y8, Y5, Y5
-	ADDQ         DX, BX
-	VADDPS       (BX), Y6, Y6
+	ADDQ         BX, SI
+	VADDPS       (SI), Y6, Y6
 	VMOVUPS      (CX), Y8
-	VMASKMOVPS   32(BX), Y8, Y8
+	VMASKMOVPS   32(SI), Y8, Y8
 	VADDPS       Y8, Y7, Y7
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y8
+	VMOVUPS    (SI), Y8
 	VADDPS     Y8, Y0, Y0
 	VADDPS     Y8, Y2, Y2
 	VADDPS     Y8, Y4, Y4
 	VADDPS     Y8, Y6, Y6
 	VMOVUPS    (CX), Y8
-	VMASKMOVPS 32(BX), Y8, Y8
+	VMASKMOVPS 32(SI), Y8, Y8
 	VADDPS     Y8, Y1, Y1
 	VADDPS     Y8, Y3, Y3
 	VADDPS     Y8, Y5, Y5
@@ -1403,102 +1391,101 @@ edge_relu:
 	VANDPS Y8, Y7, Y7
 
 edge_store:
-	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y2, (AX)
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y4, (AX)
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y6, (AX)
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x4x8(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y4
-	VBROADCASTSS (CX), Y5
+	VMOVUPS      (R8), Y4
+	VBROADCASTSS (BX), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (CX)(AX*1), Y5
+	VBROADCASTSS (BX)(DX*1), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (CX)(AX*2), Y5
+	VBROADCASTSS (BX)(DX*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (DX), Y5
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	ADDQ         CX, DX
-	VADDPS       (DX), Y1, Y1
-	ADDQ         CX, DX
-	VADDPS       (DX), Y2, Y2
-	ADDQ         CX, DX
-	VADDPS       (DX), Y3, Y3
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
+	VADDPS       (BX), Y3, Y3
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y4
+	VMOVUPS (BX), Y4
 	VADDPS  Y4, Y0, Y0
 	VADDPS  Y4, Y1, Y1
 	VADDPS  Y4, Y2, Y2
@@ -1518,25 +1505,23 @@ relu:
 	VANDPS Y4, Y3, Y3
 
 store:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1547,73 +1532,74 @@ edge:
 	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (DI), Y4, Y4
-	VBROADCASTSS (DX), Y5
+	VMASKMOVPS   (R9), Y4, Y4
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (DX)(AX*1), Y5
+	VBROADCASTSS (SI)(BX*1), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (DX)(AX*2), Y5
+	VBROADCASTSS (SI)(BX*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (BX), Y5
+	VBROADCASTSS (DI), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+96(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (BX), Y4, Y4
+	VMASKMOVPS   (SI), Y4, Y4
 	VADDPS       Y4, Y0, Y0
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (BX), Y4, Y4
+	VMASKMOVPS   (SI), Y4, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (BX), Y4, Y4
+	VMASKMOVPS   (SI), Y4, Y4
 	VADDPS       Y4, Y2, Y2
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   (BX), Y4, Y4
+	VMASKMOVPS   (SI), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS (BX), Y4, Y4
+	VMASKMOVPS (SI), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y4, Y1, Y1
 	VADDPS     Y4, Y2, Y2
@@ -1634,52 +1620,57 @@ edge_relu:
 
 edge_store:
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS Y0, Y4, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y4, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x5x16(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), AX
-	MOVQ       a+24(FP), CX
-	LEAQ       (CX)(AX*2), DX
-	ADDQ       AX, DX
-	MOVQ       aStep+48(FP), BX
-	MOVQ       b+72(FP), SI
-	MOVQ       CX, DI
-	ADDQ       aTile+32(FP), DI
-	MOVQ       bStep+88(FP), R8
-	MOVQ       runs+16(FP), R9
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	MOVQ  aStep+48(FP), DI
+	MOVQ  b+72(FP), R8
+	MOVQ  aAhead+64(FP), R9
+	TESTQ R9, R9
+	JEQ   near
+	MOVQ  AX, R9
+	ADDQ  aTile+32(FP), R9
+
+near:
+	MOVQ       bStep+88(FP), R10
+	MOVQ       runs+16(FP), R11
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -1690,102 +1681,91 @@ tile_loop:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+280
 	JGE        run_loop
-	MOVQ       c+104(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
+	MOVQ       CX, R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS    (SI), Y10
-	VMOVUPS    32(SI), Y11
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (DI)
-	ADDQ       aAhead+64(FP), DI
+	VMOVUPS (R8), Y10
+	VMOVUPS 32(R8), Y11
+	TESTQ   R9, R9
+	JNE     ahead
 
-near:
-	VBROADCASTSS (CX), Y12
+aheaded:
+	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (CX)(AX*1), Y12
+	VBROADCASTSS (BX)(DX*1), Y12
 	VFMADD231PS  Y10, Y12, Y2
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (CX)(AX*2), Y12
+	VBROADCASTSS (BX)(DX*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (DX), Y12
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (DX)(AX*1), Y12
+	VBROADCASTSS (SI)(DX*1), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         BX, CX
-	ADDQ         BX, DX
-	ADDQ         R8, SI
-	CMPQ         R10, $+280
-	JNE          next
-	MOVQ         c+104(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R10, R8
+	CMPQ         R12, $+280
+	JEQ          fetch
 
-next:
-	DECQ   R10
+fetched:
+	DECQ   R12
 	JNZ    depth_loop
-	ADDQ   aJump+56(FP), CX
-	ADDQ   aJump+56(FP), DX
-	ADDQ   bJump+96(FP), SI
-	DECQ   R9
+	ADDQ   aJump+56(FP), BX
+	ADDQ   aJump+56(FP), SI
+	ADDQ   bJump+96(FP), R8
+	DECQ   R11
 	JNZ    run_loop
-	MOVQ   c+104(FP), AX
-	MOVQ   cRow+112(FP), CX
+	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   AX, DX
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	ADDQ   CX, DX
-	VADDPS (DX), Y2, Y2
-	VADDPS 32(DX), Y3, Y3
-	ADDQ   CX, DX
-	VADDPS (DX), Y4, Y4
-	VADDPS 32(DX), Y5, Y5
-	ADDQ   CX, DX
-	VADDPS (DX), Y6, Y6
-	VADDPS 32(DX), Y7, Y7
-	ADDQ   CX, DX
-	VADDPS (DX), Y8, Y8
-	VADDPS 32(DX), Y9, Y9
-	ADDQ   CX, DX
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, Y2
+	VADDPS 32(BX), Y3, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, Y4
+	VADDPS 32(BX), Y5, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, Y6
+	VADDPS 32(BX), Y7, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, Y8
+	VADDPS 32(BX), Y9, Y9
+	ADDQ   DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y10
+	VMOVUPS (BX), Y10
 	VADDPS  Y10, Y0, Y0
 	VADDPS  Y10, Y2, Y2
 	VADDPS  Y10, Y4, Y4
 	VADDPS  Y10, Y6, Y6
 	VADDPS  Y10, Y8, Y8
-	VMOVUPS 32(DX), Y10
+	VMOVUPS 32(BX), Y10
 	VADDPS  Y10, Y1, Y1
 	VADDPS  Y10, Y3, Y3
 	VADDPS  Y10, Y5, Y5
@@ -1818,54 +1798,80 @@ relu:
 	VANDPS Y10, Y9, Y9
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
 
+ahead:
+	PREFETCHT0 (R9)
+	ADDQ       aAhead+64(FP), R9
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), R13
+	ORB        fetch+161(FP), R13
+	JEQ        fetched
+	MOVQ       CX, R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	JMP        fetched
+
 edge:
 	LEAQ ones<>+64(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ       aRow+40(FP), AX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(AX*2), BX
-	ADDQ       AX, BX
-	MOVQ       aStep+48(FP), SI
-	MOVQ       b+72(FP), DI
-	MOVQ       DX, R8
-	ADDQ       aTile+32(FP), R8
-	MOVQ       bStep+88(FP), R9
-	MOVQ       runs+16(FP), R10
+	MOVQ  aRow+40(FP), BX
+	MOVQ  AX, SI
+	LEAQ  (SI)(BX*2), DI
+	ADDQ  BX, DI
+	MOVQ  aStep+48(FP), R8
+	MOVQ  b+72(FP), R9
+	MOVQ  aAhead+64(FP), R10
+	TESTQ R10, R10
+	JEQ   edge_near
+	MOVQ  AX, R10
+	ADDQ  aTile+32(FP), R10
+
+edge_near:
+	MOVQ       bStep+88(FP), R11
+	MOVQ       runs+16(FP), R12
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -1876,114 +1882,103 @@ edge_tile_loop:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
+	CMPB       fetch+161(FP), $0x00
+	JEQ        edge_run_loop
 	CMPQ       depth+8(FP), $+280
 	JGE        edge_run_loop
-	MOVQ       c+104(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
+	MOVQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS    (DI), Y10
+	VMOVUPS    (R9), Y10
 	VMOVUPS    (CX), Y11
-	VMASKMOVPS 32(DI), Y11, Y11
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R8)
-	ADDQ       aAhead+64(FP), R8
+	VMASKMOVPS 32(R9), Y11, Y11
+	TESTQ      R10, R10
+	JNE        edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Y12
+edge_aheaded:
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (DX)(AX*1), Y12
+	VBROADCASTSS (SI)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y2
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (DX)(AX*2), Y12
+	VBROADCASTSS (SI)(BX*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (BX), Y12
+	VBROADCASTSS (DI), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (BX)(AX*1), Y12
+	VBROADCASTSS (DI)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R9, DI
-	CMPQ         R11, $+280
-	JNE          edge_next
-	MOVQ         c+104(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+280
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ       R11
+edge_fetched:
+	DECQ       R13
 	JNZ        edge_depth_loop
-	ADDQ       aJump+56(FP), DX
-	ADDQ       aJump+56(FP), BX
-	ADDQ       bJump+96(FP), DI
-	DECQ       R10
+	ADDQ       aJump+56(FP), SI
+	ADDQ       aJump+56(FP), DI
+	ADDQ       bJump+96(FP), R9
+	DECQ       R12
 	JNZ        edge_run_loop
-	MOVQ       c+104(FP), AX
-	MOVQ       cRow+112(FP), DX
+	MOVQ       cRow+112(FP), BX
 	CMPB       accumulate+136(FP), $0x00
 	JEQ        edge_bias
-	MOVQ       AX, BX
-	VADDPS     (BX), Y0, Y0
+	MOVQ       DX, SI
+	VADDPS     (SI), Y0, Y0
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS 32(BX), Y10, Y10
+	VMASKMOVPS 32(SI), Y10, Y10
 	VADDPS     Y10, Y1, Y1
-	ADDQ       DX, BX
-	VADDPS     (BX), Y2, Y2
+	ADDQ       BX, SI
+	VADDPS     (SI), Y2, Y2
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS 32(BX), Y10, Y10
+	VMASKMOVPS 32(SI), Y10, Y10
 	VADDPS     Y10, Y3, Y3
-	ADDQ       DX, BX
-	VADDPS     (BX), Y4, Y4
+	ADDQ       BX, SI
+	VADDPS     (SI), Y4, Y4
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS 32(BX), Y10, Y10
+	VMASKMOVPS 32(SI), Y10, Y10
 	VADDPS     Y10, Y5, Y5
-	ADDQ       DX, BX
-	VADDPS     (BX), Y6, Y6
+	ADDQ       BX, SI
+	VADDPS     (SI), Y6, Y6
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS 32(BX), Y10, Y10
+	VMASKMOVPS 32(SI), Y10, Y10
 	VADDPS     Y10, Y7, Y7
-	ADDQ       DX, BX
-	VADDPS     (BX), Y8, Y8
+	ADDQ       BX, SI
+	VADDPS     (SI), Y8, Y8
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS 32(BX), Y10, Y10
+	VMASKMOVPS 32(SI), Y10, Y10
 	VADDPS     Y10, Y9, Y9
-	ADDQ       DX, BX
+	ADDQ       BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y10
+	VMOVUPS    (SI), Y10
 	VADDPS     Y10, Y0, Y0
 	VADDPS     Y10, Y2, Y2
 	VADDPS     Y10, Y4, Y4
 	VADDPS     Y10, Y6, Y6
 	VADDPS     Y10, Y8, Y8
 	VMOVUPS    (CX), Y10
-	VMASKMOVPS 32(BX), Y10, Y10
+	VMASKMOVPS 32(SI), Y10, Y10
 	VADDPS     Y10, Y1, Y1
 	VADDPS     Y10, Y3, Y3
 	VADDPS     Y10, Y5, Y5
@@ -2016,59 +2011,80 @@ edge_relu:
 	VANDPS Y10, Y9, Y9
 
 edge_store:
-	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y2, (AX)
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y4, (AX)
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y6, (AX)
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y8, (AX)
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y8, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y9, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y9, Y0, 32(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+edge_ahead:
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), R14
+	ORB        fetch+161(FP), R14
+	JEQ        edge_fetched
+	MOVQ       DX, R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	JMP        edge_fetched
+
+// func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x5x8(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2076,51 +2092,50 @@ tile_loop:
 	VXORPS Y4, Y4, Y4
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y5
-	VBROADCASTSS (CX), Y6
+	VMOVUPS      (R8), Y5
+	VBROADCASTSS (BX), Y6
 	VFMADD231PS  Y5, Y6, Y0
-	VBROADCASTSS (CX)(AX*1), Y6
+	VBROADCASTSS (BX)(DX*1), Y6
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (CX)(AX*2), Y6
+	VBROADCASTSS (BX)(DX*2), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (DX), Y6
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y5, Y6, Y3
-	VBROADCASTSS (DX)(AX*1), Y6
+	VBROADCASTSS (SI)(DX*1), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	ADDQ         CX, DX
-	VADDPS       (DX), Y1, Y1
-	ADDQ         CX, DX
-	VADDPS       (DX), Y2, Y2
-	ADDQ         CX, DX
-	VADDPS       (DX), Y3, Y3
-	ADDQ         CX, DX
-	VADDPS       (DX), Y4, Y4
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
+	VADDPS       (BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y5
+	VMOVUPS (BX), Y5
 	VADDPS  Y5, Y0, Y0
 	VADDPS  Y5, Y1, Y1
 	VADDPS  Y5, Y2, Y2
@@ -2143,27 +2158,25 @@ relu:
 	VANDPS Y5, Y4, Y4
 
 store:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2174,16 +2187,18 @@ edge:
 	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2191,63 +2206,62 @@ edge_tile_loop:
 	VXORPS Y4, Y4, Y4
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   (DI), Y5, Y5
-	VBROADCASTSS (DX), Y6
+	VMASKMOVPS   (R9), Y5, Y5
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y5, Y6, Y0
-	VBROADCASTSS (DX)(AX*1), Y6
+	VBROADCASTSS (SI)(BX*1), Y6
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (DX)(AX*2), Y6
+	VBROADCASTSS (SI)(BX*2), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (BX), Y6
+	VBROADCASTSS (DI), Y6
 	VFMADD231PS  Y5, Y6, Y3
-	VBROADCASTSS (BX)(AX*1), Y6
+	VBROADCASTSS (DI)(BX*1), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+96(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   (BX), Y5, Y5
+	VMASKMOVPS   (SI), Y5, Y5
 	VADDPS       Y5, Y0, Y0
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   (BX), Y5, Y5
+	VMASKMOVPS   (SI), Y5, Y5
 	VADDPS       Y5, Y1, Y1
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   (BX), Y5, Y5
+	VMASKMOVPS   (SI), Y5, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   (BX), Y5, Y5
+	VMASKMOVPS   (SI), Y5, Y5
 	VADDPS       Y5, Y3, Y3
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   (BX), Y5, Y5
+	VMASKMOVPS   (SI), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
 	VMOVUPS    (CX), Y5
-	VMASKMOVPS (BX), Y5, Y5
+	VMASKMOVPS (SI), Y5, Y5
 	VADDPS     Y5, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y5, Y2, Y2
@@ -2271,55 +2285,60 @@ edge_relu:
 
 edge_store:
 	VMOVUPS    (CX), Y5
-	VMASKMOVPS Y0, Y5, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y5, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y4, Y0, (DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3, MMX+
-TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x6x16(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+16
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), AX
-	MOVQ       a+24(FP), CX
-	LEAQ       (CX)(AX*2), DX
-	ADDQ       AX, DX
-	MOVQ       aStep+48(FP), BX
-	MOVQ       b+72(FP), SI
-	MOVQ       CX, DI
-	ADDQ       aTile+32(FP), DI
-	MOVQ       bStep+88(FP), R8
-	MOVQ       runs+16(FP), R9
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	MOVQ  aStep+48(FP), DI
+	MOVQ  b+72(FP), R8
+	MOVQ  aAhead+64(FP), R9
+	TESTQ R9, R9
+	JEQ   near
+	MOVQ  AX, R9
+	ADDQ  aTile+32(FP), R9
+
+near:
+	MOVQ       bStep+88(FP), R10
+	MOVQ       runs+16(FP), R11
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -2332,113 +2351,100 @@ tile_loop:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+233
 	JGE        run_loop
-	MOVQ       c+104(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
-	ADDQ       cRow+112(FP), R10
-	PREFETCHT0 (R10)
+	MOVQ       CX, R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
+	ADDQ       cRow+112(FP), R12
+	PREFETCHT0 (R12)
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS    (SI), Y12
-	VMOVUPS    32(SI), Y13
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (DI)
-	ADDQ       aAhead+64(FP), DI
+	VMOVUPS (R8), Y12
+	VMOVUPS 32(R8), Y13
+	TESTQ   R9, R9
+	JNE     ahead
 
-near:
-	VBROADCASTSS (CX), Y14
+aheaded:
+	VBROADCASTSS (BX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (CX)(AX*1), Y14
+	VBROADCASTSS (BX)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (CX)(AX*2), Y14
+	VBROADCASTSS (BX)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (DX), Y14
+	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (DX)(AX*1), Y14
+	VBROADCASTSS (SI)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (DX)(AX*2), Y14
+	VBROADCASTSS (SI)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         BX, CX
-	ADDQ         BX, DX
-	ADDQ         R8, SI
-	CMPQ         R10, $+233
-	JNE          next
-	MOVQ         c+104(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
-	ADDQ         cRow+112(FP), R11
-	PREFETCHT0   (R11)
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R10, R8
+	CMPQ         R12, $+233
+	JEQ          fetch
 
-next:
-	DECQ   R10
+fetched:
+	DECQ   R12
 	JNZ    depth_loop
-	ADDQ   aJump+56(FP), CX
-	ADDQ   aJump+56(FP), DX
-	ADDQ   bJump+96(FP), SI
-	DECQ   R9
+	ADDQ   aJump+56(FP), BX
+	ADDQ   aJump+56(FP), SI
+	ADDQ   bJump+96(FP), R8
+	DECQ   R11
 	JNZ    run_loop
-	MOVQ   c+104(FP), AX
-	MOVQ   cRow+112(FP), CX
+	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
-	MOVQ   AX, DX
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	ADDQ   CX, DX
-	VADDPS (DX), Y2, Y2
-	VADDPS 32(DX), Y3, Y3
-	ADDQ   CX, DX
-	VADDPS (DX), Y4, Y4
-	VADDPS 32(DX), Y5, Y5
-	ADDQ   CX, DX
-	VADDPS (DX), Y6, Y6
-	VADDPS 32(DX), Y7, Y7
-	ADDQ   CX, DX
-	VADDPS (DX), Y8, Y8
-	VADDPS 32(DX), Y9, Y9
-	ADDQ   CX, DX
-	VADDPS (DX), Y10, Y10
-	VADDPS 32(DX), Y11, Y11
-	ADDQ   CX, DX
+	MOVQ   CX, BX
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	ADDQ   DX, BX
+	VADDPS (BX), Y2, Y2
+	VADDPS 32(BX), Y3, Y3
+	ADDQ   DX, BX
+	VADDPS (BX), Y4, Y4
+	VADDPS 32(BX), Y5, Y5
+	ADDQ   DX, BX
+	VADDPS (BX), Y6, Y6
+	VADDPS 32(BX), Y7, Y7
+	ADDQ   DX, BX
+	VADDPS (BX), Y8, Y8
+	VADDPS 32(BX), Y9, Y9
+	ADDQ   DX, BX
+	VADDPS (BX), Y10, Y10
+	VADDPS 32(BX), Y11, Y11
+	ADDQ   DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y12
+	VMOVUPS (BX), Y12
 	VADDPS  Y12, Y0, Y0
 	VADDPS  Y12, Y2, Y2
 	VADDPS  Y12, Y4, Y4
 	VADDPS  Y12, Y6, Y6
 	VADDPS  Y12, Y8, Y8
 	VADDPS  Y12, Y10, Y10
-	VMOVUPS 32(DX), Y12
+	VMOVUPS 32(BX), Y12
 	VADDPS  Y12, Y1, Y1
 	VADDPS  Y12, Y3, Y3
 	VADDPS  Y12, Y5, Y5
@@ -2476,57 +2482,85 @@ relu:
 	VANDPS Y12, Y11, Y11
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y10, (AX)
-	VMOVUPS Y11, 32(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS Y10, (CX)
+	VMOVUPS Y11, 32(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
 	VZEROUPPER
 	RET
 
+ahead:
+	PREFETCHT0 (R9)
+	ADDQ       aAhead+64(FP), R9
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), R13
+	ORB        fetch+161(FP), R13
+	JEQ        fetched
+	MOVQ       CX, R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	JMP        fetched
+
 edge:
 	LEAQ ones<>+64(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ       aRow+40(FP), AX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(AX*2), BX
-	ADDQ       AX, BX
-	MOVQ       aStep+48(FP), SI
-	MOVQ       b+72(FP), DI
-	MOVQ       DX, R8
-	ADDQ       aTile+32(FP), R8
-	MOVQ       bStep+88(FP), R9
-	MOVQ       runs+16(FP), R10
+	MOVQ  aRow+40(FP), BX
+	MOVQ  AX, SI
+	LEAQ  (SI)(BX*2), DI
+	ADDQ  BX, DI
+	MOVQ  aStep+48(FP), R8
+	MOVQ  b+72(FP), R9
+	MOVQ  aAhead+64(FP), R10
+	TESTQ R10, R10
+	JEQ   edge_near
+	MOVQ  AX, R10
+	ADDQ  aTile+32(FP), R10
+
+edge_near:
+	MOVQ       bStep+88(FP), R11
+	MOVQ       runs+16(FP), R12
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -2539,119 +2573,106 @@ edge_tile_loop:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
+	CMPB       fetch+161(FP), $0x00
+	JEQ        edge_run_loop
 	CMPQ       depth+8(FP), $+233
 	JGE        edge_run_loop
-	MOVQ       c+104(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
-	ADDQ       cRow+112(FP), R11
-	PREFETCHT0 (R11)
+	MOVQ       DX, R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS    (DI), Y12
+	VMOVUPS    (R9), Y12
 	VMOVUPS    (CX), Y13
-	VMASKMOVPS 32(DI), Y13, Y13
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R8)
-	ADDQ       aAhead+64(FP), R8
+	VMASKMOVPS 32(R9), Y13, Y13
+	TESTQ      R10, R10
+	JNE        edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Y14
+edge_aheaded:
+	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(AX*1), Y14
+	VBROADCASTSS (SI)(BX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (DX)(AX*2), Y14
+	VBROADCASTSS (SI)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (BX), Y14
+	VBROADCASTSS (DI), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (BX)(AX*1), Y14
+	VBROADCASTSS (DI)(BX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (BX)(AX*2), Y14
+	VBROADCASTSS (DI)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R9, DI
-	CMPQ         R11, $+233
-	JNE          edge_next
-	MOVQ         c+104(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
-	ADDQ         cRow+112(FP), R12
-	PREFETCHT0   (R12)
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+233
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ       R11
+edge_fetched:
+	DECQ       R13
 	JNZ        edge_depth_loop
-	ADDQ       aJump+56(FP), DX
-	ADDQ       aJump+56(FP), BX
-	ADDQ       bJump+96(FP), DI
-	DECQ       R10
+	ADDQ       aJump+56(FP), SI
+	ADDQ       aJump+56(FP), DI
+	ADDQ       bJump+96(FP), R9
+	DECQ       R12
 	JNZ        edge_run_loop
-	MOVQ       c+104(FP), AX
-	MOVQ       cRow+112(FP), DX
+	MOVQ       cRow+112(FP), BX
 	CMPB       accumulate+136(FP), $0x00
 	JEQ        edge_bias
-	MOVQ       AX, BX
-	VADDPS     (BX), Y0, Y0
+	MOVQ       DX, SI
+	VADDPS     (SI), Y0, Y0
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS 32(BX), Y12, Y12
+	VMASKMOVPS 32(SI), Y12, Y12
 	VADDPS     Y12, Y1, Y1
-	ADDQ       DX, BX
-	VADDPS     (BX), Y2, Y2
+	ADDQ       BX, SI
+	VADDPS     (SI), Y2, Y2
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS 32(BX), Y12, Y12
+	VMASKMOVPS 32(SI), Y12, Y12
 	VADDPS     Y12, Y3, Y3
-	ADDQ       DX, BX
-	VADDPS     (BX), Y4, Y4
+	ADDQ       BX, SI
+	VADDPS     (SI), Y4, Y4
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS 32(BX), Y12, Y12
+	VMASKMOVPS 32(SI), Y12, Y12
 	VADDPS     Y12, Y5, Y5
-	ADDQ       DX, BX
-	VADDPS     (BX), Y6, Y6
+	ADDQ       BX, SI
+	VADDPS     (SI), Y6, Y6
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS 32(BX), Y12, Y12
+	VMASKMOVPS 32(SI), Y12, Y12
 	VADDPS     Y12, Y7, Y7
-	ADDQ       DX, BX
-	VADDPS     (BX), Y8, Y8
+	ADDQ       BX, SI
+	VADDPS     (SI), Y8, Y8
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS 32(BX), Y12, Y12
+	VMASKMOVPS 32(SI), Y12, Y12
 	VADDPS     Y12, Y9, Y9
-	ADDQ       DX, BX
-	VADDPS     (BX), Y10, Y10
+	ADDQ       BX, SI
+	VADDPS     (SI), Y10, Y10
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS 32(BX), Y12, Y12
+	VMASKMOVPS 32(SI), Y12, Y12
 	VADDPS     Y12, Y11, Y11
-	ADDQ       DX, BX
+	ADDQ       BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y12
+	VMOVUPS    (SI), Y12
 	VADDPS     Y12, Y0, Y0
 	VADDPS     Y12, Y2, Y2
 	VADDPS     Y12, Y4, Y4
@@ -2659,7 +2680,7 @@ edge_bias:
 	VADDPS     Y12, Y8, Y8
 	VADDPS     Y12, Y10, Y10
 	VMOVUPS    (CX), Y12
-	VMASKMOVPS 32(BX), Y12, Y12
+	VMASKMOVPS 32(SI), Y12, Y12
 	VADDPS     Y12, Y1, Y1
 	VADDPS     Y12, Y3, Y3
 	VADDPS     Y12, Y5, Y5
@@ -2697,63 +2718,86 @@ edge_relu:
 	VANDPS Y12, Y11, Y11
 
 edge_store:
-	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y0, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y2, (AX)
+	VMASKMOVPS Y1, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y2, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y4, (AX)
+	VMASKMOVPS Y3, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y4, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y6, (AX)
+	VMASKMOVPS Y5, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y6, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y8, (AX)
+	VMASKMOVPS Y7, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y8, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y9, Y0, 32(AX)
-	ADDQ       DX, AX
-	VMOVUPS    Y10, (AX)
+	VMASKMOVPS Y9, Y0, 32(DX)
+	ADDQ       BX, DX
+	VMOVUPS    Y10, (DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y11, Y0, 32(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y11, Y0, 32(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+edge_ahead:
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), R14
+	ORB        fetch+161(FP), R14
+	JEQ        edge_fetched
+	MOVQ       DX, R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	JMP        edge_fetched
+
+// func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x6x8(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+8
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), CX
-	LEAQ   (CX)(AX*2), DX
-	ADDQ   AX, DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2762,55 +2806,54 @@ tile_loop:
 	VXORPS Y5, Y5, Y5
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (SI), Y6
-	VBROADCASTSS (CX), Y7
+	VMOVUPS      (R8), Y6
+	VBROADCASTSS (BX), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (CX)(AX*1), Y7
+	VBROADCASTSS (BX)(DX*1), Y7
 	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (CX)(AX*2), Y7
+	VBROADCASTSS (BX)(DX*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (DX), Y7
+	VBROADCASTSS (SI), Y7
 	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (DX)(AX*1), Y7
+	VBROADCASTSS (SI)(DX*1), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (DX)(AX*2), Y7
+	VBROADCASTSS (SI)(DX*2), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         BX, CX
-	ADDQ         BX, DX
+	ADDQ         DI, BX
 	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	ADDQ         CX, DX
-	VADDPS       (DX), Y1, Y1
-	ADDQ         CX, DX
-	VADDPS       (DX), Y2, Y2
-	ADDQ         CX, DX
-	VADDPS       (DX), Y3, Y3
-	ADDQ         CX, DX
-	VADDPS       (DX), Y4, Y4
-	ADDQ         CX, DX
-	VADDPS       (DX), Y5, Y5
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	ADDQ         DX, BX
+	VADDPS       (BX), Y1, Y1
+	ADDQ         DX, BX
+	VADDPS       (BX), Y2, Y2
+	ADDQ         DX, BX
+	VADDPS       (BX), Y3, Y3
+	ADDQ         DX, BX
+	VADDPS       (BX), Y4, Y4
+	ADDQ         DX, BX
+	VADDPS       (BX), Y5, Y5
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y6
+	VMOVUPS (BX), Y6
 	VADDPS  Y6, Y0, Y0
 	VADDPS  Y6, Y1, Y1
 	VADDPS  Y6, Y2, Y2
@@ -2836,29 +2879,27 @@ relu:
 	VANDPS Y6, Y5, Y5
 
 store:
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, (AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y1, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    DX, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2869,16 +2910,18 @@ edge:
 	LEAQ ones<>+32(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(AX*2), BX
-	ADDQ   AX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2887,69 +2930,68 @@ edge_tile_loop:
 	VXORPS Y5, Y5, Y5
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (DI), Y6, Y6
-	VBROADCASTSS (DX), Y7
+	VMASKMOVPS   (R9), Y6, Y6
+	VBROADCASTSS (SI), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (DX)(AX*1), Y7
+	VBROADCASTSS (SI)(BX*1), Y7
 	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (DX)(AX*2), Y7
+	VBROADCASTSS (SI)(BX*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (BX), Y7
+	VBROADCASTSS (DI), Y7
 	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (BX)(AX*1), Y7
+	VBROADCASTSS (DI)(BX*1), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (BX)(AX*2), Y7
+	VBROADCASTSS (DI)(BX*2), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         SI, DX
-	ADDQ         SI, BX
+	ADDQ         R8, SI
 	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+96(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
+	MOVQ         DX, SI
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (BX), Y6, Y6
+	VMASKMOVPS   (SI), Y6, Y6
 	VADDPS       Y6, Y0, Y0
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (BX), Y6, Y6
+	VMASKMOVPS   (SI), Y6, Y6
 	VADDPS       Y6, Y1, Y1
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (BX), Y6, Y6
+	VMASKMOVPS   (SI), Y6, Y6
 	VADDPS       Y6, Y2, Y2
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (BX), Y6, Y6
+	VMASKMOVPS   (SI), Y6, Y6
 	VADDPS       Y6, Y3, Y3
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (BX), Y6, Y6
+	VMASKMOVPS   (SI), Y6, Y6
 	VADDPS       Y6, Y4, Y4
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   (BX), Y6, Y6
+	VMASKMOVPS   (SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS (BX), Y6, Y6
+	VMASKMOVPS (SI), Y6, Y6
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y6, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -2976,96 +3018,95 @@ edge_relu:
 
 edge_store:
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS Y0, Y6, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y0, Y6, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y1, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y4, Y0, (DX)
+	ADDQ       BX, DX
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, (AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y5, Y0, (DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x24(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x24(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+24
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y3
-	VMOVUPS      32(DX), Y4
-	VMOVUPS      64(DX), Y5
-	VBROADCASTSS (AX), Y6
+	VMOVUPS      (SI), Y3
+	VMOVUPS      32(SI), Y4
+	VMOVUPS      64(SI), Y5
+	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y3, Y6, Y0
 	VFMADD231PS  Y4, Y6, Y1
 	VFMADD231PS  Y5, Y6, Y2
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	VADDPS       64(DX), Y2, Y2
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y3
+	VMOVUPS (BX), Y3
 	VADDPS  Y3, Y0, Y0
-	VMOVUPS 32(DX), Y3
+	VMOVUPS 32(BX), Y3
 	VADDPS  Y3, Y1, Y1
-	VMOVUPS 64(DX), Y3
+	VMOVUPS 64(BX), Y3
 	VADDPS  Y3, Y2, Y2
 
 relu:
@@ -3080,21 +3121,19 @@ relu:
 	VANDPS Y3, Y2, Y2
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3105,60 +3144,61 @@ edge:
 	LEAQ ones<>+96(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (BX), Y3
-	VMOVUPS      32(BX), Y4
+	VMOVUPS      (DI), Y3
+	VMOVUPS      32(DI), Y4
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   64(BX), Y5, Y5
-	VBROADCASTSS (AX), Y6
+	VMASKMOVPS   64(DI), Y5, Y5
+	VBROADCASTSS (BX), Y6
 	VFMADD231PS  Y3, Y6, Y0
 	VFMADD231PS  Y4, Y6, Y1
 	VFMADD231PS  Y5, Y6, Y2
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
-	VADDPS       32(BX), Y1, Y1
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
 	VMOVUPS      (CX), Y3
-	VMASKMOVPS   64(BX), Y3, Y3
+	VMASKMOVPS   64(SI), Y3, Y3
 	VADDPS       Y3, Y2, Y2
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y3
+	VMOVUPS    (SI), Y3
 	VADDPS     Y3, Y0, Y0
-	VMOVUPS    32(BX), Y3
+	VMOVUPS    32(SI), Y3
 	VADDPS     Y3, Y1, Y1
 	VMOVUPS    (CX), Y3
-	VMASKMOVPS 64(BX), Y3, Y3
+	VMASKMOVPS 64(SI), Y3, Y3
 	VADDPS     Y3, Y2, Y2
 
 edge_relu:
@@ -3173,90 +3213,89 @@ edge_relu:
 	VANDPS Y3, Y2, Y2
 
 edge_store:
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y2, Y0, 64(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y2, Y0, 64(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x32(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+32
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	VMOVUPS      64(DX), Y6
-	VMOVUPS      96(DX), Y7
-	VBROADCASTSS (AX), Y8
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	VMOVUPS      64(SI), Y6
+	VMOVUPS      96(SI), Y7
+	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y4, Y8, Y0
 	VFMADD231PS  Y5, Y8, Y1
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	VADDPS       64(DX), Y2, Y2
-	VADDPS       96(DX), Y3, Y3
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y4
+	VMOVUPS (BX), Y4
 	VADDPS  Y4, Y0, Y0
-	VMOVUPS 32(DX), Y4
+	VMOVUPS 32(BX), Y4
 	VADDPS  Y4, Y1, Y1
-	VMOVUPS 64(DX), Y4
+	VMOVUPS 64(BX), Y4
 	VADDPS  Y4, Y2, Y2
-	VMOVUPS 96(DX), Y4
+	VMOVUPS 96(BX), Y4
 	VADDPS  Y4, Y3, Y3
 
 relu:
@@ -3273,22 +3312,20 @@ relu:
 	VANDPS Y4, Y3, Y3
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3299,66 +3336,67 @@ edge:
 	LEAQ ones<>+128(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (BX), Y4
-	VMOVUPS      32(BX), Y5
-	VMOVUPS      64(BX), Y6
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
 	VMOVUPS      (CX), Y7
-	VMASKMOVPS   96(BX), Y7, Y7
-	VBROADCASTSS (AX), Y8
+	VMASKMOVPS   96(DI), Y7, Y7
+	VBROADCASTSS (BX), Y8
 	VFMADD231PS  Y4, Y8, Y0
 	VFMADD231PS  Y5, Y8, Y1
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
-	VADDPS       32(BX), Y1, Y1
-	VADDPS       64(BX), Y2, Y2
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
 	VMOVUPS      (CX), Y4
-	VMASKMOVPS   96(BX), Y4, Y4
+	VMASKMOVPS   96(SI), Y4, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y4
+	VMOVUPS    (SI), Y4
 	VADDPS     Y4, Y0, Y0
-	VMOVUPS    32(BX), Y4
+	VMOVUPS    32(SI), Y4
 	VADDPS     Y4, Y1, Y1
-	VMOVUPS    64(BX), Y4
+	VMOVUPS    64(SI), Y4
 	VADDPS     Y4, Y2, Y2
 	VMOVUPS    (CX), Y4
-	VMASKMOVPS 96(BX), Y4, Y4
+	VMASKMOVPS 96(SI), Y4, Y4
 	VADDPS     Y4, Y3, Y3
 
 edge_relu:
@@ -3375,43 +3413,43 @@ edge_relu:
 	VANDPS Y4, Y3, Y3
 
 edge_store:
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y3, Y0, 96(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y3, Y0, 96(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x40(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x40(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+40
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3419,53 +3457,52 @@ tile_loop:
 	VXORPS Y4, Y4, Y4
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y5
-	VMOVUPS      32(DX), Y6
-	VMOVUPS      64(DX), Y7
-	VMOVUPS      96(DX), Y8
-	VMOVUPS      128(DX), Y9
-	VBROADCASTSS (AX), Y10
+	VMOVUPS      (SI), Y5
+	VMOVUPS      32(SI), Y6
+	VMOVUPS      64(SI), Y7
+	VMOVUPS      96(SI), Y8
+	VMOVUPS      128(SI), Y9
+	VBROADCASTSS (DX), Y10
 	VFMADD231PS  Y5, Y10, Y0
 	VFMADD231PS  Y6, Y10, Y1
 	VFMADD231PS  Y7, Y10, Y2
 	VFMADD231PS  Y8, Y10, Y3
 	VFMADD231PS  Y9, Y10, Y4
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	VADDPS       64(DX), Y2, Y2
-	VADDPS       96(DX), Y3, Y3
-	VADDPS       128(DX), Y4, Y4
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y5
+	VMOVUPS (BX), Y5
 	VADDPS  Y5, Y0, Y0
-	VMOVUPS 32(DX), Y5
+	VMOVUPS 32(BX), Y5
 	VADDPS  Y5, Y1, Y1
-	VMOVUPS 64(DX), Y5
+	VMOVUPS 64(BX), Y5
 	VADDPS  Y5, Y2, Y2
-	VMOVUPS 96(DX), Y5
+	VMOVUPS 96(BX), Y5
 	VADDPS  Y5, Y3, Y3
-	VMOVUPS 128(DX), Y5
+	VMOVUPS 128(BX), Y5
 	VADDPS  Y5, Y4, Y4
 
 relu:
@@ -3484,23 +3521,21 @@ relu:
 	VANDPS Y5, Y4, Y4
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	VMOVUPS Y4, 128(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3511,14 +3546,16 @@ edge:
 	LEAQ ones<>+160(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3526,57 +3563,56 @@ edge_tile_loop:
 	VXORPS Y4, Y4, Y4
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (BX), Y5
-	VMOVUPS      32(BX), Y6
-	VMOVUPS      64(BX), Y7
-	VMOVUPS      96(BX), Y8
+	VMOVUPS      (DI), Y5
+	VMOVUPS      32(DI), Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      96(DI), Y8
 	VMOVUPS      (CX), Y9
-	VMASKMOVPS   128(BX), Y9, Y9
-	VBROADCASTSS (AX), Y10
+	VMASKMOVPS   128(DI), Y9, Y9
+	VBROADCASTSS (BX), Y10
 	VFMADD231PS  Y5, Y10, Y0
 	VFMADD231PS  Y6, Y10, Y1
 	VFMADD231PS  Y7, Y10, Y2
 	VFMADD231PS  Y8, Y10, Y3
 	VFMADD231PS  Y9, Y10, Y4
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
-	VADDPS       32(BX), Y1, Y1
-	VADDPS       64(BX), Y2, Y2
-	VADDPS       96(BX), Y3, Y3
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
 	VMOVUPS      (CX), Y5
-	VMASKMOVPS   128(BX), Y5, Y5
+	VMASKMOVPS   128(SI), Y5, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y5
+	VMOVUPS    (SI), Y5
 	VADDPS     Y5, Y0, Y0
-	VMOVUPS    32(BX), Y5
+	VMOVUPS    32(SI), Y5
 	VADDPS     Y5, Y1, Y1
-	VMOVUPS    64(BX), Y5
+	VMOVUPS    64(SI), Y5
 	VADDPS     Y5, Y2, Y2
-	VMOVUPS    96(BX), Y5
+	VMOVUPS    96(SI), Y5
 	VADDPS     Y5, Y3, Y3
 	VMOVUPS    (CX), Y5
-	VMASKMOVPS 128(BX), Y5, Y5
+	VMASKMOVPS 128(SI), Y5, Y5
 	VADDPS     Y5, Y4, Y4
 
 edge_relu:
@@ -3595,44 +3631,44 @@ edge_relu:
 	VANDPS Y5, Y4, Y4
 
 edge_store:
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    Y2, 64(AX)
-	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y4, Y0, 128(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y4, Y0, 128(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x48(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x48(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+48
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3641,58 +3677,57 @@ tile_loop:
 	VXORPS Y5, Y5, Y5
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y6
-	VMOVUPS      32(DX), Y7
-	VMOVUPS      64(DX), Y8
-	VMOVUPS      96(DX), Y9
-	VMOVUPS      128(DX), Y10
-	VMOVUPS      160(DX), Y11
-	VBROADCASTSS (AX), Y12
+	VMOVUPS      (SI), Y6
+	VMOVUPS      32(SI), Y7
+	VMOVUPS      64(SI), Y8
+	VMOVUPS      96(SI), Y9
+	VMOVUPS      128(SI), Y10
+	VMOVUPS      160(SI), Y11
+	VBROADCASTSS (DX), Y12
 	VFMADD231PS  Y6, Y12, Y0
 	VFMADD231PS  Y7, Y12, Y1
 	VFMADD231PS  Y8, Y12, Y2
 	VFMADD231PS  Y9, Y12, Y3
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	VADDPS       64(DX), Y2, Y2
-	VADDPS       96(DX), Y3, Y3
-	VADDPS       128(DX), Y4, Y4
-	VADDPS       160(DX), Y5, Y5
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	VADDPS       160(BX), Y5, Y5
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y6
+	VMOVUPS (BX), Y6
 	VADDPS  Y6, Y0, Y0
-	VMOVUPS 32(DX), Y6
+	VMOVUPS 32(BX), Y6
 	VADDPS  Y6, Y1, Y1
-	VMOVUPS 64(DX), Y6
+	VMOVUPS 64(BX), Y6
 	VADDPS  Y6, Y2, Y2
-	VMOVUPS 96(DX), Y6
+	VMOVUPS 96(BX), Y6
 	VADDPS  Y6, Y3, Y3
-	VMOVUPS 128(DX), Y6
+	VMOVUPS 128(BX), Y6
 	VADDPS  Y6, Y4, Y4
-	VMOVUPS 160(DX), Y6
+	VMOVUPS 160(BX), Y6
 	VADDPS  Y6, Y5, Y5
 
 relu:
@@ -3713,24 +3748,22 @@ relu:
 	VANDPS Y6, Y5, Y5
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	VMOVUPS Y4, 128(AX)
-	VMOVUPS Y5, 160(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	VMOVUPS Y5, 160(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3741,14 +3774,16 @@ edge:
 	LEAQ ones<>+192(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3757,62 +3792,61 @@ edge_tile_loop:
 	VXORPS Y5, Y5, Y5
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	VMOVUPS      64(BX), Y8
-	VMOVUPS      96(BX), Y9
-	VMOVUPS      128(BX), Y10
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      96(DI), Y9
+	VMOVUPS      128(DI), Y10
 	VMOVUPS      (CX), Y11
-	VMASKMOVPS   160(BX), Y11, Y11
-	VBROADCASTSS (AX), Y12
+	VMASKMOVPS   160(DI), Y11, Y11
+	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y6, Y12, Y0
 	VFMADD231PS  Y7, Y12, Y1
 	VFMADD231PS  Y8, Y12, Y2
 	VFMADD231PS  Y9, Y12, Y3
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
-	VADDPS       32(BX), Y1, Y1
-	VADDPS       64(BX), Y2, Y2
-	VADDPS       96(BX), Y3, Y3
-	VADDPS       128(BX), Y4, Y4
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
+	VADDPS       128(SI), Y4, Y4
 	VMOVUPS      (CX), Y6
-	VMASKMOVPS   160(BX), Y6, Y6
+	VMASKMOVPS   160(SI), Y6, Y6
 	VADDPS       Y6, Y5, Y5
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y6
+	VMOVUPS    (SI), Y6
 	VADDPS     Y6, Y0, Y0
-	VMOVUPS    32(BX), Y6
+	VMOVUPS    32(SI), Y6
 	VADDPS     Y6, Y1, Y1
-	VMOVUPS    64(BX), Y6
+	VMOVUPS    64(SI), Y6
 	VADDPS     Y6, Y2, Y2
-	VMOVUPS    96(BX), Y6
+	VMOVUPS    96(SI), Y6
 	VADDPS     Y6, Y3, Y3
-	VMOVUPS    128(BX), Y6
+	VMOVUPS    128(SI), Y6
 	VADDPS     Y6, Y4, Y4
 	VMOVUPS    (CX), Y6
-	VMASKMOVPS 160(BX), Y6, Y6
+	VMASKMOVPS 160(SI), Y6, Y6
 	VADDPS     Y6, Y5, Y5
 
 edge_relu:
@@ -3833,45 +3867,45 @@ edge_relu:
 	VANDPS Y6, Y5, Y5
 
 edge_store:
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    Y2, 64(AX)
-	VMOVUPS    Y3, 96(AX)
-	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    Y4, 128(DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y5, Y0, 160(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y5, Y0, 160(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x56(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x56(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+56
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3881,17 +3915,17 @@ tile_loop:
 	VXORPS Y6, Y6, Y6
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y7
-	VMOVUPS      32(DX), Y8
-	VMOVUPS      64(DX), Y9
-	VMOVUPS      96(DX), Y10
-	VMOVUPS      128(DX), Y11
-	VMOVUPS      160(DX), Y12
-	VMOVUPS      192(DX), Y13
-	VBROADCASTSS (AX), Y14
+	VMOVUPS      (SI), Y7
+	VMOVUPS      32(SI), Y8
+	VMOVUPS      64(SI), Y9
+	VMOVUPS      96(SI), Y10
+	VMOVUPS      128(SI), Y11
+	VMOVUPS      160(SI), Y12
+	VMOVUPS      192(SI), Y13
+	VBROADCASTSS (DX), Y14
 	VFMADD231PS  Y7, Y14, Y0
 	VFMADD231PS  Y8, Y14, Y1
 	VFMADD231PS  Y9, Y14, Y2
@@ -3899,45 +3933,44 @@ depth_loop:
 	VFMADD231PS  Y11, Y14, Y4
 	VFMADD231PS  Y12, Y14, Y5
 	VFMADD231PS  Y13, Y14, Y6
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	VADDPS       64(DX), Y2, Y2
-	VADDPS       96(DX), Y3, Y3
-	VADDPS       128(DX), Y4, Y4
-	VADDPS       160(DX), Y5, Y5
-	VADDPS       192(DX), Y6, Y6
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	VADDPS       160(BX), Y5, Y5
+	VADDPS       192(BX), Y6, Y6
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y7
+	VMOVUPS (BX), Y7
 	VADDPS  Y7, Y0, Y0
-	VMOVUPS 32(DX), Y7
+	VMOVUPS 32(BX), Y7
 	VADDPS  Y7, Y1, Y1
-	VMOVUPS 64(DX), Y7
+	VMOVUPS 64(BX), Y7
 	VADDPS  Y7, Y2, Y2
-	VMOVUPS 96(DX), Y7
+	VMOVUPS 96(BX), Y7
 	VADDPS  Y7, Y3, Y3
-	VMOVUPS 128(DX), Y7
+	VMOVUPS 128(BX), Y7
 	VADDPS  Y7, Y4, Y4
-	VMOVUPS 160(DX), Y7
+	VMOVUPS 160(BX), Y7
 	VADDPS  Y7, Y5, Y5
-	VMOVUPS 192(DX), Y7
+	VMOVUPS 192(BX), Y7
 	VADDPS  Y7, Y6, Y6
 
 relu:
@@ -3960,25 +3993,23 @@ relu:
 	VANDPS Y7, Y6, Y6
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	VMOVUPS Y4, 128(AX)
-	VMOVUPS Y5, 160(AX)
-	VMOVUPS Y6, 192(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	VMOVUPS Y5, 160(CX)
+	VMOVUPS Y6, 192(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3989,14 +4020,16 @@ edge:
 	LEAQ ones<>+224(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4006,18 +4039,18 @@ edge_tile_loop:
 	VXORPS Y6, Y6, Y6
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (BX), Y7
-	VMOVUPS      32(BX), Y8
-	VMOVUPS      64(BX), Y9
-	VMOVUPS      96(BX), Y10
-	VMOVUPS      128(BX), Y11
-	VMOVUPS      160(BX), Y12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      64(DI), Y9
+	VMOVUPS      96(DI), Y10
+	VMOVUPS      128(DI), Y11
+	VMOVUPS      160(DI), Y12
 	VMOVUPS      (CX), Y13
-	VMASKMOVPS   192(BX), Y13, Y13
-	VBROADCASTSS (AX), Y14
+	VMASKMOVPS   192(DI), Y13, Y13
+	VBROADCASTSS (BX), Y14
 	VFMADD231PS  Y7, Y14, Y0
 	VFMADD231PS  Y8, Y14, Y1
 	VFMADD231PS  Y9, Y14, Y2
@@ -4025,48 +4058,47 @@ edge_depth_loop:
 	VFMADD231PS  Y11, Y14, Y4
 	VFMADD231PS  Y12, Y14, Y5
 	VFMADD231PS  Y13, Y14, Y6
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
-	VADDPS       32(BX), Y1, Y1
-	VADDPS       64(BX), Y2, Y2
-	VADDPS       96(BX), Y3, Y3
-	VADDPS       128(BX), Y4, Y4
-	VADDPS       160(BX), Y5, Y5
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
+	VADDPS       128(SI), Y4, Y4
+	VADDPS       160(SI), Y5, Y5
 	VMOVUPS      (CX), Y7
-	VMASKMOVPS   192(BX), Y7, Y7
+	VMASKMOVPS   192(SI), Y7, Y7
 	VADDPS       Y7, Y6, Y6
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y7
+	VMOVUPS    (SI), Y7
 	VADDPS     Y7, Y0, Y0
-	VMOVUPS    32(BX), Y7
+	VMOVUPS    32(SI), Y7
 	VADDPS     Y7, Y1, Y1
-	VMOVUPS    64(BX), Y7
+	VMOVUPS    64(SI), Y7
 	VADDPS     Y7, Y2, Y2
-	VMOVUPS    96(BX), Y7
+	VMOVUPS    96(SI), Y7
 	VADDPS     Y7, Y3, Y3
-	VMOVUPS    128(BX), Y7
+	VMOVUPS    128(SI), Y7
 	VADDPS     Y7, Y4, Y4
-	VMOVUPS    160(BX), Y7
+	VMOVUPS    160(SI), Y7
 	VADDPS     Y7, Y5, Y5
 	VMOVUPS    (CX), Y7
-	VMASKMOVPS 192(BX), Y7, Y7
+	VMASKMOVPS 192(SI), Y7, Y7
 	VADDPS     Y7, Y6, Y6
 
 edge_relu:
@@ -4089,46 +4121,46 @@ edge_relu:
 	VANDPS Y7, Y6, Y6
 
 edge_store:
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    Y2, 64(AX)
-	VMOVUPS    Y3, 96(AX)
-	VMOVUPS    Y4, 128(AX)
-	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    Y4, 128(DX)
+	VMOVUPS    Y5, 160(DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y6, Y0, 192(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y6, Y0, 192(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:
 	VZEROUPPER
 	RET
 
-// func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, FMA3
-TEXT ·microAVX2x1x64(SB), NOSPLIT, $0-161
+TEXT ·microAVX2x1x64(SB), NOSPLIT, $0-162
 	MOVQ cols+128(FP), AX
 	CMPQ AX, $+64
 	JNE  edge
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), CX
-	MOVQ   b+72(FP), DX
-	MOVQ   bStep+88(FP), BX
-	MOVQ   runs+16(FP), SI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4139,18 +4171,18 @@ tile_loop:
 	VXORPS Y7, Y7, Y7
 
 run_loop:
-	MOVQ depth+8(FP), DI
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	VMOVUPS      64(DX), Y10
-	VMOVUPS      96(DX), Y11
-	VMOVUPS      128(DX), Y12
-	VMOVUPS      160(DX), Y13
-	VMOVUPS      192(DX), Y14
-	VMOVUPS      224(DX), Y15
-	VBROADCASTSS (AX), Y16
+	VMOVUPS      (SI), Y8
+	VMOVUPS      32(SI), Y9
+	VMOVUPS      64(SI), Y10
+	VMOVUPS      96(SI), Y11
+	VMOVUPS      128(SI), Y12
+	VMOVUPS      160(SI), Y13
+	VMOVUPS      192(SI), Y14
+	VMOVUPS      224(SI), Y15
+	VBROADCASTSS (DX), Y16
 	VFMADD231PS  Y8, Y16, Y0
 	VFMADD231PS  Y9, Y16, Y1
 	VFMADD231PS  Y10, Y16, Y2
@@ -4159,48 +4191,47 @@ depth_loop:
 	VFMADD231PS  Y13, Y16, Y5
 	VFMADD231PS  Y14, Y16, Y6
 	VFMADD231PS  Y15, Y16, Y7
-	ADDQ         CX, AX
 	ADDQ         BX, DX
-	DECQ         DI
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), DX
-	DECQ         SI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), CX
+	MOVQ         cRow+112(FP), DX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          bias
-	MOVQ         AX, DX
-	VADDPS       (DX), Y0, Y0
-	VADDPS       32(DX), Y1, Y1
-	VADDPS       64(DX), Y2, Y2
-	VADDPS       96(DX), Y3, Y3
-	VADDPS       128(DX), Y4, Y4
-	VADDPS       160(DX), Y5, Y5
-	VADDPS       192(DX), Y6, Y6
-	VADDPS       224(DX), Y7, Y7
-	ADDQ         CX, DX
+	MOVQ         CX, BX
+	VADDPS       (BX), Y0, Y0
+	VADDPS       32(BX), Y1, Y1
+	VADDPS       64(BX), Y2, Y2
+	VADDPS       96(BX), Y3, Y3
+	VADDPS       128(BX), Y4, Y4
+	VADDPS       160(BX), Y5, Y5
+	VADDPS       192(BX), Y6, Y6
+	VADDPS       224(BX), Y7, Y7
+	ADDQ         DX, BX
 
 bias:
-	MOVQ    bias+144(FP), DX
-	TESTQ   DX, DX
+	MOVQ    bias+144(FP), BX
+	TESTQ   BX, BX
 	JZ      relu
-	VMOVUPS (DX), Y8
+	VMOVUPS (BX), Y8
 	VADDPS  Y8, Y0, Y0
-	VMOVUPS 32(DX), Y8
+	VMOVUPS 32(BX), Y8
 	VADDPS  Y8, Y1, Y1
-	VMOVUPS 64(DX), Y8
+	VMOVUPS 64(BX), Y8
 	VADDPS  Y8, Y2, Y2
-	VMOVUPS 96(DX), Y8
+	VMOVUPS 96(BX), Y8
 	VADDPS  Y8, Y3, Y3
-	VMOVUPS 128(DX), Y8
+	VMOVUPS 128(BX), Y8
 	VADDPS  Y8, Y4, Y4
-	VMOVUPS 160(DX), Y8
+	VMOVUPS 160(BX), Y8
 	VADDPS  Y8, Y5, Y5
-	VMOVUPS 192(DX), Y8
+	VMOVUPS 192(BX), Y8
 	VADDPS  Y8, Y6, Y6
-	VMOVUPS 224(DX), Y8
+	VMOVUPS 224(BX), Y8
 	VADDPS  Y8, Y7, Y7
 
 relu:
@@ -4225,26 +4256,24 @@ relu:
 	VANDPS Y8, Y7, Y7
 
 store:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	VMOVUPS Y4, 128(AX)
-	VMOVUPS Y5, 160(AX)
-	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, 224(AX)
-	ADDQ    CX, AX
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, 128(CX)
+	VMOVUPS Y5, 160(CX)
+	VMOVUPS Y6, 192(CX)
+	VMOVUPS Y7, 224(CX)
+	ADDQ    DX, CX
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
-	ADDQ    cJump+120(FP), AX
-	MOVQ    AX, c+104(FP)
-	MOVQ    aTile+32(FP), AX
-	ADDQ    AX, a+24(FP)
-	MOVQ    bTile+80(FP), AX
-	ADDQ    AX, b+72(FP)
-	MOVQ    biasTile+152(FP), AX
-	ADDQ    AX, bias+144(FP)
+	ADDQ    aTile+32(FP), AX
+	ADDQ    cJump+120(FP), CX
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4255,14 +4284,16 @@ edge:
 	LEAQ ones<>+256(SB), CX
 	SHLQ $0x02, AX
 	SUBQ AX, CX
+	MOVQ a+24(FP), AX
+	MOVQ c+104(FP), DX
 
 edge_tile_loop:
-	MOVQ   aRow+40(FP), AX
-	MOVQ   a+24(FP), AX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), BX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4273,19 +4304,19 @@ edge_tile_loop:
 	VXORPS Y7, Y7, Y7
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	VMOVUPS      64(BX), Y10
-	VMOVUPS      96(BX), Y11
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VMOVUPS      192(BX), Y14
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	VMOVUPS      64(DI), Y10
+	VMOVUPS      96(DI), Y11
+	VMOVUPS      128(DI), Y12
+	VMOVUPS      160(DI), Y13
+	VMOVUPS      192(DI), Y14
 	VMOVUPS      (CX), Y15
-	VMASKMOVPS   224(BX), Y15, Y15
-	VBROADCASTSS (AX), Y16
+	VMASKMOVPS   224(DI), Y15, Y15
+	VBROADCASTSS (BX), Y16
 	VFMADD231PS  Y8, Y16, Y0
 	VFMADD231PS  Y9, Y16, Y1
 	VFMADD231PS  Y10, Y16, Y2
@@ -4294,51 +4325,50 @@ edge_depth_loop:
 	VFMADD231PS  Y13, Y16, Y5
 	VFMADD231PS  Y14, Y16, Y6
 	VFMADD231PS  Y15, Y16, Y7
-	ADDQ         DX, AX
 	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), AX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
-	MOVQ         c+104(FP), AX
-	MOVQ         cRow+112(FP), DX
+	MOVQ         cRow+112(FP), BX
 	CMPB         accumulate+136(FP), $0x00
 	JEQ          edge_bias
-	MOVQ         AX, BX
-	VADDPS       (BX), Y0, Y0
-	VADDPS       32(BX), Y1, Y1
-	VADDPS       64(BX), Y2, Y2
-	VADDPS       96(BX), Y3, Y3
-	VADDPS       128(BX), Y4, Y4
-	VADDPS       160(BX), Y5, Y5
-	VADDPS       192(BX), Y6, Y6
+	MOVQ         DX, SI
+	VADDPS       (SI), Y0, Y0
+	VADDPS       32(SI), Y1, Y1
+	VADDPS       64(SI), Y2, Y2
+	VADDPS       96(SI), Y3, Y3
+	VADDPS       128(SI), Y4, Y4
+	VADDPS       160(SI), Y5, Y5
+	VADDPS       192(SI), Y6, Y6
 	VMOVUPS      (CX), Y8
-	VMASKMOVPS   224(BX), Y8, Y8
+	VMASKMOVPS   224(SI), Y8, Y8
 	VADDPS       Y8, Y7, Y7
-	ADDQ         DX, BX
+	ADDQ         BX, SI
 
 edge_bias:
-	MOVQ       bias+144(FP), BX
-	TESTQ      BX, BX
+	MOVQ       bias+144(FP), SI
+	TESTQ      SI, SI
 	JZ         edge_relu
-	VMOVUPS    (BX), Y8
+	VMOVUPS    (SI), Y8
 	VADDPS     Y8, Y0, Y0
-	VMOVUPS    32(BX), Y8
+	VMOVUPS    32(SI), Y8
 	VADDPS     Y8, Y1, Y1
-	VMOVUPS    64(BX), Y8
+	VMOVUPS    64(SI), Y8
 	VADDPS     Y8, Y2, Y2
-	VMOVUPS    96(BX), Y8
+	VMOVUPS    96(SI), Y8
 	VADDPS     Y8, Y3, Y3
-	VMOVUPS    128(BX), Y8
+	VMOVUPS    128(SI), Y8
 	VADDPS     Y8, Y4, Y4
-	VMOVUPS    160(BX), Y8
+	VMOVUPS    160(SI), Y8
 	VADDPS     Y8, Y5, Y5
-	VMOVUPS    192(BX), Y8
+	VMOVUPS    192(SI), Y8
 	VADDPS     Y8, Y6, Y6
 	VMOVUPS    (CX), Y8
-	VMASKMOVPS 224(BX), Y8, Y8
+	VMASKMOVPS 224(SI), Y8, Y8
 	VADDPS     Y8, Y7, Y7
 
 edge_relu:
@@ -4363,27 +4393,25 @@ edge_relu:
 	VANDPS Y8, Y7, Y7
 
 edge_store:
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    Y2, 64(AX)
-	VMOVUPS    Y3, 96(AX)
-	VMOVUPS    Y4, 128(AX)
-	VMOVUPS    Y5, 160(AX)
-	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y0, (DX)
+	VMOVUPS    Y1, 32(DX)
+	VMOVUPS    Y2, 64(DX)
+	VMOVUPS    Y3, 96(DX)
+	VMOVUPS    Y4, 128(DX)
+	VMOVUPS    Y5, 160(DX)
+	VMOVUPS    Y6, 192(DX)
 	VMOVUPS    (CX), Y0
-	VMASKMOVPS Y7, Y0, 224(AX)
-	ADDQ       DX, AX
+	VMASKMOVPS Y7, Y0, 224(DX)
+	ADDQ       BX, DX
 	CMPQ       tiles+0(FP), $0x01
 	JEQ        edge_done
 	DECQ       tiles+0(FP)
-	ADDQ       cJump+120(FP), AX
-	MOVQ       AX, c+104(FP)
-	MOVQ       aTile+32(FP), AX
-	ADDQ       AX, a+24(FP)
-	MOVQ       bTile+80(FP), AX
-	ADDQ       AX, b+72(FP)
-	MOVQ       biasTile+152(FP), AX
-	ADDQ       AX, bias+144(FP)
+	ADDQ       aTile+32(FP), AX
+	ADDQ       cJump+120(FP), DX
+	MOVQ       bTile+80(FP), BX
+	ADDQ       BX, b+72(FP)
+	MOVQ       biasTile+152(FP), BX
+	ADDQ       BX, bias+144(FP)
 	JMP        edge_tile_loop
 
 edge_done:

@@ -7,92 +7,92 @@ package gemm
 // microAVX2x1x16 is the microKernel for 1×16 tiles.
 //
 //go:noescape
-func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x1x8 is the microKernel for 1×8 tiles.
 //
 //go:noescape
-func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x2x16 is the microKernel for 2×16 tiles.
 //
 //go:noescape
-func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x2x8 is the microKernel for 2×8 tiles.
 //
 //go:noescape
-func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x3x16 is the microKernel for 3×16 tiles.
 //
 //go:noescape
-func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x3x8 is the microKernel for 3×8 tiles.
 //
 //go:noescape
-func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x4x16 is the microKernel for 4×16 tiles.
 //
 //go:noescape
-func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x4x8 is the microKernel for 4×8 tiles.
 //
 //go:noescape
-func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x5x16 is the microKernel for 5×16 tiles.
 //
 //go:noescape
-func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x5x8 is the microKernel for 5×8 tiles.
 //
 //go:noescape
-func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x6x16 is the microKernel for 6×16 tiles.
 //
 //go:noescape
-func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x6x8 is the microKernel for 6×8 tiles.
 //
 //go:noescape
-func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x1x24 is the microKernel for 1×24 tiles.
 //
 //go:noescape
-func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x1x32 is the microKernel for 1×32 tiles.
 //
 //go:noescape
-func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x1x40 is the microKernel for 1×40 tiles.
 //
 //go:noescape
-func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x1x48 is the microKernel for 1×48 tiles.
 //
 //go:noescape
-func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x1x56 is the microKernel for 1×56 tiles.
 //
 //go:noescape
-func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microAVX2x1x64 is the microKernel for 1×64 tiles.
 //
 //go:noescape
-func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microAVX2x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // peakAVX2 does 12 independent multiply-adds of whole registers, iterations times.
 func peakAVX2(iterations int)

@@ -4,47 +4,48 @@
 
 #include "textflag.h"
 
-// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	CMPQ   AX, $0x20
+	CMPQ   cols+128(FP), $+32
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (BX), Z2
-	VMOVUPS      64(BX), Z3
-	VBROADCASTSS (CX), Z4
+	VMOVUPS      (SI), Z2
+	VMOVUPS      64(SI), Z3
+	VBROADCASTSS (DX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -77,14 +78,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -92,61 +91,62 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (BX), Z2
-	VMOVUPS.Z    64(BX), K1, Z3
-	VBROADCASTSS (CX), Z4
+	VMOVUPS      (SI), Z2
+	VMOVUPS.Z    64(SI), K1, Z3
+	VBROADCASTSS (DX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS          (BX), Z1
-	VFMADD231PS.BCST (CX), Z1, Z0
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS          (SI), Z1
+	VFMADD231PS.BCST (DX), Z1, Z0
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), CX
-	ADDQ             bJump+96(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -174,14 +174,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -189,58 +187,59 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS.Z        (BX), K1, Z1
-	VFMADD231PS.BCST (CX), Z1, Z0
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS.Z        (SI), K1, Z1
+	VFMADD231PS.BCST (DX), Z1, Z0
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), CX
-	ADDQ             bJump+96(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Y0, Y0, Y0
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS          (BX), Y1
-	VFMADD231PS.BCST (CX), Y1, Y0
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS          (SI), Y1
+	VFMADD231PS.BCST (DX), Y1, Y0
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), CX
-	ADDQ             bJump+96(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -268,14 +267,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -283,67 +280,68 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS.Z        (BX), K1, Y1
-	VFMADD231PS.BCST (CX), Y1, Y0
-	ADDQ             DX, CX
-	ADDQ             SI, BX
-	DECQ             R8
+	VMOVUPS.Z        (SI), K1, Y1
+	VFMADD231PS.BCST (DX), Y1, Y0
+	ADDQ             BX, DX
+	ADDQ             DI, SI
+	DECQ             R9
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), CX
-	ADDQ             bJump+96(FP), BX
-	DECQ             DI
+	ADDQ             aJump+56(FP), DX
+	ADDQ             bJump+96(FP), SI
+	DECQ             R8
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x2x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x2x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	CMPQ   AX, $0x20
+	CMPQ   cols+128(FP), $+32
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z5
-	VBROADCASTSS (DX), Z6
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VBROADCASTSS (BX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (DX)(CX*1), Z6
+	VBROADCASTSS (BX)(DX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -386,14 +384,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -401,66 +397,67 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (SI), Z4
-	VMOVUPS.Z    64(SI), K1, Z5
-	VBROADCASTSS (DX), Z6
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	VBROADCASTSS (BX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (DX)(CX*1), Z6
+	VBROADCASTSS (BX)(DX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x2x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x2x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (SI), Z2
-	VFMADD231PS.BCST (DX), Z2, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Z2
+	VFMADD231PS.BCST (BX), Z2, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z2, Z1
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -494,14 +491,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -509,61 +504,62 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Z2
-	VFMADD231PS.BCST (DX), Z2, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z2, Z1
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS.Z        (DI), K1, Z2
+	VFMADD231PS.BCST (BX), Z2, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z2, Z1
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x2x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (SI), Y2
-	VFMADD231PS.BCST (DX), Y2, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Y2
+	VFMADD231PS.BCST (BX), Y2, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y2, Y1
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -597,14 +593,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -612,73 +606,74 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Y2
-	VFMADD231PS.BCST (DX), Y2, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y2, Y1
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS.Z        (DI), K1, Y2
+	VFMADD231PS.BCST (BX), Y2, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y2, Y1
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x3x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x3x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	CMPQ   AX, $0x20
+	CMPQ   cols+128(FP), $+32
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS      (SI), Z6
-	VMOVUPS      64(SI), Z7
-	VBROADCASTSS (DX), Z8
+	VMOVUPS      (DI), Z6
+	VMOVUPS      64(DI), Z7
+	VBROADCASTSS (BX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (DX)(CX*1), Z8
+	VBROADCASTSS (BX)(DX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (DX)(CX*2), Z8
+	VBROADCASTSS (BX)(DX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -731,14 +726,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -746,71 +739,72 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS      (SI), Z6
-	VMOVUPS.Z    64(SI), K1, Z7
-	VBROADCASTSS (DX), Z8
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	VBROADCASTSS (BX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (DX)(CX*1), Z8
+	VBROADCASTSS (BX)(DX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (DX)(CX*2), Z8
+	VBROADCASTSS (BX)(DX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         R9
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         R10
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
-	ADDQ         bJump+96(FP), SI
-	DECQ         R8
+	ADDQ         aJump+56(FP), BX
+	ADDQ         bJump+96(FP), DI
+	DECQ         R9
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x3x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x3x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (SI), Z3
-	VFMADD231PS.BCST (DX), Z3, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Z3
+	VFMADD231PS.BCST (BX), Z3, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z3, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z3, Z2
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -850,14 +844,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -865,64 +857,65 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Z3
-	VFMADD231PS.BCST (DX), Z3, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z3, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z3, Z2
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS.Z        (DI), K1, Z3
+	VFMADD231PS.BCST (BX), Z3, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z3, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z3, Z2
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x3x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	MOVQ   aStep+48(FP), BX
-	MOVQ   b+72(FP), SI
-	MOVQ   bStep+88(FP), DI
-	MOVQ   runs+16(FP), R8
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	MOVQ   aStep+48(FP), SI
+	MOVQ   b+72(FP), DI
+	MOVQ   bStep+88(FP), R8
+	MOVQ   runs+16(FP), R9
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 depth_loop:
-	VMOVUPS          (SI), Y3
-	VFMADD231PS.BCST (DX), Y3, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS          (DI), Y3
+	VFMADD231PS.BCST (BX), Y3, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y3, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y3, Y2
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -962,14 +955,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -977,41 +968,43 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R9
+	MOVQ depth+8(FP), R10
 
 edge_depth_loop:
-	VMOVUPS.Z        (SI), K1, Y3
-	VFMADD231PS.BCST (DX), Y3, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y3, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y3, Y2
-	ADDQ             BX, DX
-	ADDQ             DI, SI
-	DECQ             R9
+	VMOVUPS.Z        (DI), K1, Y3
+	VFMADD231PS.BCST (BX), Y3, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y3, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y3, Y2
+	ADDQ             SI, BX
+	ADDQ             R8, DI
+	DECQ             R10
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
-	ADDQ             bJump+96(FP), SI
-	DECQ             R8
+	ADDQ             aJump+56(FP), BX
+	ADDQ             bJump+96(FP), DI
+	DECQ             R9
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x4x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x4x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1020,40 +1013,39 @@ tile_loop:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	CMPQ   AX, $0x20
+	CMPQ   cols+128(FP), $+32
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VBROADCASTSS (DX), Z10
+	VMOVUPS      (R8), Z8
+	VMOVUPS      64(R8), Z9
+	VBROADCASTSS (BX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (DX)(CX*1), Z10
+	VBROADCASTSS (BX)(DX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (DX)(CX*2), Z10
+	VBROADCASTSS (BX)(DX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (BX), Z10
+	VBROADCASTSS (SI), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -1116,14 +1108,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1131,82 +1121,83 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	VBROADCASTSS (DX), Z10
+	VMOVUPS      (R8), Z8
+	VMOVUPS.Z    64(R8), K1, Z9
+	VBROADCASTSS (BX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (DX)(CX*1), Z10
+	VBROADCASTSS (BX)(DX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (DX)(CX*2), Z10
+	VBROADCASTSS (BX)(DX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (BX), Z10
+	VBROADCASTSS (SI), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x4x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x4x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (DI), Z4
-	VFMADD231PS.BCST (DX), Z4, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
-	VFMADD231PS.BCST (BX), Z4, Z3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Z4
+	VFMADD231PS.BCST (BX), Z4, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z4, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z4, Z2
+	VFMADD231PS.BCST (SI), Z4, Z3
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -1252,14 +1243,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1267,73 +1256,74 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Z4
-	VFMADD231PS.BCST (DX), Z4, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z4, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z4, Z2
-	VFMADD231PS.BCST (BX), Z4, Z3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS.Z        (R8), K1, Z4
+	VFMADD231PS.BCST (BX), Z4, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z4, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z4, Z2
+	VFMADD231PS.BCST (SI), Z4, Z3
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x4x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (DI), Y4
-	VFMADD231PS.BCST (DX), Y4, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
-	VFMADD231PS.BCST (BX), Y4, Y3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Y4
+	VFMADD231PS.BCST (BX), Y4, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y4, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y4, Y2
+	VFMADD231PS.BCST (SI), Y4, Y3
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -1379,14 +1369,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1394,44 +1382,46 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Y4
-	VFMADD231PS.BCST (DX), Y4, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y4, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y4, Y2
-	VFMADD231PS.BCST (BX), Y4, Y3
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS.Z        (R8), K1, Y4
+	VFMADD231PS.BCST (BX), Y4, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y4, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y4, Y2
+	VFMADD231PS.BCST (SI), Y4, Y3
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x5x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x5x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1442,43 +1432,42 @@ tile_loop:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	CMPQ   AX, $0x20
+	CMPQ   cols+128(FP), $+32
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (DI), Z10
-	VMOVUPS      64(DI), Z11
-	VBROADCASTSS (DX), Z12
+	VMOVUPS      (R8), Z10
+	VMOVUPS      64(R8), Z11
+	VBROADCASTSS (BX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (DX)(CX*1), Z12
+	VBROADCASTSS (BX)(DX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (DX)(CX*2), Z12
+	VBROADCASTSS (BX)(DX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (BX), Z12
+	VBROADCASTSS (SI), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (BX)(CX*1), Z12
+	VBROADCASTSS (SI)(DX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -1551,14 +1540,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1566,87 +1553,88 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
-	VBROADCASTSS (DX), Z12
+	VMOVUPS      (R8), Z10
+	VMOVUPS.Z    64(R8), K1, Z11
+	VBROADCASTSS (BX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (DX)(CX*1), Z12
+	VBROADCASTSS (BX)(DX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (DX)(CX*2), Z12
+	VBROADCASTSS (BX)(DX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (BX), Z12
+	VBROADCASTSS (SI), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (BX)(CX*1), Z12
+	VBROADCASTSS (SI)(DX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x5x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x5x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (DI), Z5
-	VFMADD231PS.BCST (DX), Z5, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
-	VFMADD231PS.BCST (BX), Z5, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Z5
+	VFMADD231PS.BCST (BX), Z5, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z5, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z5, Z2
+	VFMADD231PS.BCST (SI), Z5, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z5, Z4
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -1698,14 +1686,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1713,76 +1699,77 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Z5
-	VFMADD231PS.BCST (DX), Z5, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z5, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z5, Z2
-	VFMADD231PS.BCST (BX), Z5, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z5, Z4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS.Z        (R8), K1, Z5
+	VFMADD231PS.BCST (BX), Z5, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z5, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z5, Z2
+	VFMADD231PS.BCST (SI), Z5, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z5, Z4
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x5x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (DI), Y5
-	VFMADD231PS.BCST (DX), Y5, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
-	VFMADD231PS.BCST (BX), Y5, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Y5
+	VFMADD231PS.BCST (BX), Y5, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y5, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y5, Y2
+	VFMADD231PS.BCST (SI), Y5, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y5, Y4
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -1834,14 +1821,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -1849,45 +1834,47 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Y5
-	VFMADD231PS.BCST (DX), Y5, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y5, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y5, Y2
-	VFMADD231PS.BCST (BX), Y5, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y5, Y4
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS.Z        (R8), K1, Y5
+	VFMADD231PS.BCST (BX), Y5, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y5, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y5, Y2
+	VFMADD231PS.BCST (SI), Y5, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y5, Y4
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x6x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x6x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1900,46 +1887,45 @@ tile_loop:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	CMPQ   AX, $0x20
+	CMPQ   cols+128(FP), $+32
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VBROADCASTSS (DX), Z14
+	VMOVUPS      (R8), Z12
+	VMOVUPS      64(R8), Z13
+	VBROADCASTSS (BX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (DX)(CX*1), Z14
+	VBROADCASTSS (BX)(DX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (DX)(CX*2), Z14
+	VBROADCASTSS (BX)(DX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (BX), Z14
+	VBROADCASTSS (SI), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (BX)(CX*1), Z14
+	VBROADCASTSS (SI)(DX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (BX)(CX*2), Z14
+	VBROADCASTSS (SI)(DX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -2022,14 +2008,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2037,92 +2021,93 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS      (DI), Z12
-	VMOVUPS.Z    64(DI), K1, Z13
-	VBROADCASTSS (DX), Z14
+	VMOVUPS      (R8), Z12
+	VMOVUPS.Z    64(R8), K1, Z13
+	VBROADCASTSS (BX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (DX)(CX*1), Z14
+	VBROADCASTSS (BX)(DX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (DX)(CX*2), Z14
+	VBROADCASTSS (BX)(DX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (BX), Z14
+	VBROADCASTSS (SI), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (BX)(CX*1), Z14
+	VBROADCASTSS (SI)(DX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (BX)(CX*2), Z14
+	VBROADCASTSS (SI)(DX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         SI, DX
-	ADDQ         SI, BX
-	ADDQ         R8, DI
-	DECQ         R10
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         R9, R8
+	DECQ         R11
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
-	ADDQ         bJump+96(FP), DI
-	DECQ         R9
+	ADDQ         aJump+56(FP), SI
+	ADDQ         bJump+96(FP), R8
+	DECQ         R10
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x6x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x6x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (DI), Z6
-	VFMADD231PS.BCST (DX), Z6, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
-	VFMADD231PS.BCST (BX), Z6, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Z6
+	VFMADD231PS.BCST (BX), Z6, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z6, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z6, Z2
+	VFMADD231PS.BCST (SI), Z6, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z6, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z6, Z5
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -2180,14 +2165,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2195,79 +2178,80 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Z6
-	VFMADD231PS.BCST (DX), Z6, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z6, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z6, Z2
-	VFMADD231PS.BCST (BX), Z6, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z6, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z6, Z5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS.Z        (R8), K1, Z6
+	VFMADD231PS.BCST (BX), Z6, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z6, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z6, Z2
+	VFMADD231PS.BCST (SI), Z6, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z6, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z6, Z5
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x6x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	MOVQ   aStep+48(FP), SI
-	MOVQ   b+72(FP), DI
-	MOVQ   bStep+88(FP), R8
-	MOVQ   runs+16(FP), R9
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	MOVQ   aStep+48(FP), DI
+	MOVQ   b+72(FP), R8
+	MOVQ   bStep+88(FP), R9
+	MOVQ   runs+16(FP), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 depth_loop:
-	VMOVUPS          (DI), Y6
-	VFMADD231PS.BCST (DX), Y6, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
-	VFMADD231PS.BCST (BX), Y6, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS          (R8), Y6
+	VFMADD231PS.BCST (BX), Y6, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y6, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y6, Y2
+	VFMADD231PS.BCST (SI), Y6, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y6, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y6, Y5
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -2325,14 +2309,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2340,48 +2322,50 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R10
+	MOVQ depth+8(FP), R11
 
 edge_depth_loop:
-	VMOVUPS.Z        (DI), K1, Y6
-	VFMADD231PS.BCST (DX), Y6, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y6, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y6, Y2
-	VFMADD231PS.BCST (BX), Y6, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y6, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y6, Y5
-	ADDQ             SI, DX
-	ADDQ             SI, BX
-	ADDQ             R8, DI
-	DECQ             R10
+	VMOVUPS.Z        (R8), K1, Y6
+	VFMADD231PS.BCST (BX), Y6, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y6, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y6, Y2
+	VFMADD231PS.BCST (SI), Y6, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y6, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y6, Y5
+	ADDQ             DI, BX
+	ADDQ             DI, SI
+	ADDQ             R9, R8
+	DECQ             R11
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
-	ADDQ             bJump+96(FP), DI
-	DECQ             R9
+	ADDQ             aJump+56(FP), SI
+	ADDQ             bJump+96(FP), R8
+	DECQ             R10
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x7x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x7x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+72(FP), R8
-	MOVQ   bStep+88(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2396,51 +2380,50 @@ tile_loop:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	CMPQ   AX, $0x20
+	CMPQ   cols+128(FP), $+32
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS      (R8), Z14
-	VMOVUPS      64(R8), Z15
-	VBROADCASTSS (DX), Z16
+	VMOVUPS      (R9), Z14
+	VMOVUPS      64(R9), Z15
+	VBROADCASTSS (BX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (DX)(CX*1), Z16
+	VBROADCASTSS (BX)(DX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (DX)(CX*2), Z16
+	VBROADCASTSS (BX)(DX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (BX), Z16
+	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (BX)(CX*1), Z16
+	VBROADCASTSS (SI)(DX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (BX)(CX*2), Z16
+	VBROADCASTSS (SI)(DX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (SI), Z16
+	VBROADCASTSS (DI), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+96(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+96(FP), R9
+	DECQ         R11
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -2533,14 +2516,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2548,66 +2529,68 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS      (R8), Z14
-	VMOVUPS.Z    64(R8), K1, Z15
-	VBROADCASTSS (DX), Z16
+	VMOVUPS      (R9), Z14
+	VMOVUPS.Z    64(R9), K1, Z15
+	VBROADCASTSS (BX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (DX)(CX*1), Z16
+	VBROADCASTSS (BX)(DX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (DX)(CX*2), Z16
+	VBROADCASTSS (BX)(DX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (BX), Z16
+	VBROADCASTSS (SI), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (BX)(CX*1), Z16
+	VBROADCASTSS (SI)(DX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (BX)(CX*2), Z16
+	VBROADCASTSS (SI)(DX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (SI), Z16
+	VBROADCASTSS (DI), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R9, R8
-	DECQ         R11
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	DECQ         R12
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), DX
 	ADDQ         aJump+56(FP), BX
 	ADDQ         aJump+56(FP), SI
-	ADDQ         bJump+96(FP), R8
-	DECQ         R10
+	ADDQ         aJump+56(FP), DI
+	ADDQ         bJump+96(FP), R9
+	DECQ         R11
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x7x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x7x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+72(FP), R8
-	MOVQ   bStep+88(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2615,36 +2598,35 @@ tile_loop:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R8), Z7
-	VFMADD231PS.BCST (DX), Z7, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
-	VFMADD231PS.BCST (BX), Z7, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
-	VFMADD231PS.BCST (SI), Z7, Z6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Z7
+	VFMADD231PS.BCST (BX), Z7, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z7, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z7, Z2
+	VFMADD231PS.BCST (SI), Z7, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z7, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z7, Z5
+	VFMADD231PS.BCST (DI), Z7, Z6
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -2708,14 +2690,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2723,51 +2703,53 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z7
-	VFMADD231PS.BCST (DX), Z7, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z7, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z7, Z2
-	VFMADD231PS.BCST (BX), Z7, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z7, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z7, Z5
-	VFMADD231PS.BCST (SI), Z7, Z6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS.Z        (R9), K1, Z7
+	VFMADD231PS.BCST (BX), Z7, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z7, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z7, Z2
+	VFMADD231PS.BCST (SI), Z7, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z7, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z7, Z5
+	VFMADD231PS.BCST (DI), Z7, Z6
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x7x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+72(FP), R8
-	MOVQ   bStep+88(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2775,36 +2757,35 @@ tile_loop:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R8), Y7
-	VFMADD231PS.BCST (DX), Y7, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
-	VFMADD231PS.BCST (BX), Y7, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
-	VFMADD231PS.BCST (SI), Y7, Y6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Y7
+	VFMADD231PS.BCST (BX), Y7, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y7, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y7, Y2
+	VFMADD231PS.BCST (SI), Y7, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y7, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y7, Y5
+	VFMADD231PS.BCST (DI), Y7, Y6
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -2868,14 +2849,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -2883,53 +2862,60 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y7
-	VFMADD231PS.BCST (DX), Y7, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y7, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y7, Y2
-	VFMADD231PS.BCST (BX), Y7, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y7, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y7, Y5
-	VFMADD231PS.BCST (SI), Y7, Y6
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS.Z        (R9), K1, Y7
+	VFMADD231PS.BCST (BX), Y7, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y7, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y7, Y2
+	VFMADD231PS.BCST (SI), Y7, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y7, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y7, Y5
+	VFMADD231PS.BCST (DI), Y7, Y6
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x8x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x8x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), CX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(CX*2), BX
-	ADDQ       CX, BX
-	LEAQ       (BX)(CX*2), SI
-	ADDQ       CX, SI
-	MOVQ       aStep+48(FP), DI
-	MOVQ       b+72(FP), R8
-	MOVQ       DX, R9
-	ADDQ       aTile+32(FP), R9
-	MOVQ       bStep+88(FP), R10
-	MOVQ       runs+16(FP), R11
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	LEAQ  (SI)(DX*2), DI
+	ADDQ  DX, DI
+	MOVQ  aStep+48(FP), R8
+	MOVQ  b+72(FP), R9
+	MOVQ  aAhead+64(FP), R10
+	TESTQ R10, R10
+	JEQ   near
+	MOVQ  AX, R10
+	ADDQ  aTile+32(FP), R10
+
+near:
+	MOVQ       bStep+88(FP), R11
+	MOVQ       runs+16(FP), R12
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
@@ -2946,114 +2932,89 @@ tile_loop:
 	VXORPS     Z13, Z13, Z13
 	VXORPS     Z14, Z14, Z14
 	VXORPS     Z15, Z15, Z15
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+87
 	JGE        run_loop
-	MOVQ       c+104(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	CMPQ       AX, $0x20
+	MOVQ       CX, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	CMPQ       cols+128(FP), $+32
 	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS    (R8), Z16
-	VMOVUPS    64(R8), Z17
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (R9)
-	ADDQ       aAhead+64(FP), R9
+	VMOVUPS (R9), Z16
+	VMOVUPS 64(R9), Z17
+	TESTQ   R10, R10
+	JNE     ahead
 
-near:
-	VBROADCASTSS (DX), Z18
+aheaded:
+	VBROADCASTSS (BX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DX)(CX*1), Z18
+	VBROADCASTSS (BX)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (DX)(CX*2), Z18
+	VBROADCASTSS (BX)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (BX), Z18
+	VBROADCASTSS (SI), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (BX)(CX*1), Z18
+	VBROADCASTSS (SI)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (BX)(CX*2), Z18
+	VBROADCASTSS (SI)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (SI), Z18
+	VBROADCASTSS (DI), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (SI)(CX*1), Z18
+	VBROADCASTSS (DI)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R10, R8
-	CMPQ         R12, $+87
-	JNE          next
-	MOVQ         c+104(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+87
+	JEQ          fetch
 
-next:
-	DECQ R12
+fetched:
+	DECQ R13
 	JNZ  depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
-	ADDQ bJump+96(FP), R8
-	DECQ R11
+	ADDQ aJump+56(FP), DI
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -3156,14 +3117,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3171,103 +3130,149 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS    (R8), Z16
-	VMOVUPS.Z  64(R8), K1, Z17
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R9)
-	ADDQ       aAhead+64(FP), R9
+	VMOVUPS   (R9), Z16
+	VMOVUPS.Z 64(R9), K1, Z17
+	TESTQ     R10, R10
+	JNE       edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Z18
+edge_aheaded:
+	VBROADCASTSS (BX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DX)(CX*1), Z18
+	VBROADCASTSS (BX)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (DX)(CX*2), Z18
+	VBROADCASTSS (BX)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (BX), Z18
+	VBROADCASTSS (SI), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (BX)(CX*1), Z18
+	VBROADCASTSS (SI)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (BX)(CX*2), Z18
+	VBROADCASTSS (SI)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (SI), Z18
+	VBROADCASTSS (DI), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (SI)(CX*1), Z18
+	VBROADCASTSS (DI)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R10, R8
-	CMPQ         R12, $+87
-	JNE          edge_next
-	MOVQ         c+104(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+87
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ R12
+edge_fetched:
+	DECQ R13
 	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
-	ADDQ bJump+96(FP), R8
-	DECQ R11
+	ADDQ aJump+56(FP), DI
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+ahead:
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), R14
+	ORB        fetch+161(FP), R14
+	JEQ        fetched
+	MOVQ       CX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        fetched
+
+edge_ahead:
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), R14
+	ORB        fetch+161(FP), R14
+	JEQ        edge_fetched
+	MOVQ       CX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        edge_fetched
+
+// func microAVX512x8x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x8x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+72(FP), R8
-	MOVQ   bStep+88(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3276,37 +3281,36 @@ tile_loop:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R8), Z8
-	VFMADD231PS.BCST (DX), Z8, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
-	VFMADD231PS.BCST (BX), Z8, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
-	VFMADD231PS.BCST (SI), Z8, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Z8
+	VFMADD231PS.BCST (BX), Z8, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z8, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z8, Z2
+	VFMADD231PS.BCST (SI), Z8, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z8, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z8, Z5
+	VFMADD231PS.BCST (DI), Z8, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z8, Z7
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -3376,14 +3380,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3391,52 +3393,54 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z8
-	VFMADD231PS.BCST (DX), Z8, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z8, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z8, Z2
-	VFMADD231PS.BCST (BX), Z8, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z8, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z8, Z5
-	VFMADD231PS.BCST (SI), Z8, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z8, Z7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS.Z        (R9), K1, Z8
+	VFMADD231PS.BCST (BX), Z8, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z8, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z8, Z2
+	VFMADD231PS.BCST (SI), Z8, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z8, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z8, Z5
+	VFMADD231PS.BCST (DI), Z8, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z8, Z7
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x8x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+72(FP), R8
-	MOVQ   bStep+88(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3445,37 +3449,36 @@ tile_loop:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R8), Y8
-	VFMADD231PS.BCST (DX), Y8, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
-	VFMADD231PS.BCST (BX), Y8, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
-	VFMADD231PS.BCST (SI), Y8, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Y8
+	VFMADD231PS.BCST (BX), Y8, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y8, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y8, Y2
+	VFMADD231PS.BCST (SI), Y8, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y8, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y8, Y5
+	VFMADD231PS.BCST (DI), Y8, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y8, Y7
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -3545,14 +3548,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3560,54 +3561,61 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y8
-	VFMADD231PS.BCST (DX), Y8, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y8, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y8, Y2
-	VFMADD231PS.BCST (BX), Y8, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y8, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y8, Y5
-	VFMADD231PS.BCST (SI), Y8, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y8, Y7
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS.Z        (R9), K1, Y8
+	VFMADD231PS.BCST (BX), Y8, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y8, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y8, Y2
+	VFMADD231PS.BCST (SI), Y8, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y8, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y8, Y5
+	VFMADD231PS.BCST (DI), Y8, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y8, Y7
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x9x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x9x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), CX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(CX*2), BX
-	ADDQ       CX, BX
-	LEAQ       (BX)(CX*2), SI
-	ADDQ       CX, SI
-	MOVQ       aStep+48(FP), DI
-	MOVQ       b+72(FP), R8
-	MOVQ       DX, R9
-	ADDQ       aTile+32(FP), R9
-	MOVQ       bStep+88(FP), R10
-	MOVQ       runs+16(FP), R11
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	LEAQ  (SI)(DX*2), DI
+	ADDQ  DX, DI
+	MOVQ  aStep+48(FP), R8
+	MOVQ  b+72(FP), R9
+	MOVQ  aAhead+64(FP), R10
+	TESTQ R10, R10
+	JEQ   near
+	MOVQ  AX, R10
+	ADDQ  aTile+32(FP), R10
+
+near:
+	MOVQ       bStep+88(FP), R11
+	MOVQ       runs+16(FP), R12
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
@@ -3626,123 +3634,95 @@ tile_loop:
 	VXORPS     Z15, Z15, Z15
 	VXORPS     Z16, Z16, Z16
 	VXORPS     Z17, Z17, Z17
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+77
 	JGE        run_loop
-	MOVQ       c+104(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	ADDQ       cRow+112(FP), R12
-	PREFETCHT0 (R12)
-	PREFETCHT0 64(R12)
-	CMPQ       AX, $0x20
+	MOVQ       CX, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       cRow+112(FP), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	CMPQ       cols+128(FP), $+32
 	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS    (R8), Z18
-	VMOVUPS    64(R8), Z19
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (R9)
-	ADDQ       aAhead+64(FP), R9
+	VMOVUPS (R9), Z18
+	VMOVUPS 64(R9), Z19
+	TESTQ   R10, R10
+	JNE     ahead
 
-near:
-	VBROADCASTSS (DX), Z20
+aheaded:
+	VBROADCASTSS (BX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (DX)(CX*1), Z20
+	VBROADCASTSS (BX)(DX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (DX)(CX*2), Z20
+	VBROADCASTSS (BX)(DX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (BX), Z20
+	VBROADCASTSS (SI), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (BX)(CX*1), Z20
+	VBROADCASTSS (SI)(DX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (BX)(CX*2), Z20
+	VBROADCASTSS (SI)(DX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (SI), Z20
+	VBROADCASTSS (DI), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (SI)(CX*1), Z20
+	VBROADCASTSS (DI)(DX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (SI)(CX*2), Z20
+	VBROADCASTSS (DI)(DX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R10, R8
-	CMPQ         R12, $+77
-	JNE          next
-	MOVQ         c+104(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+77
+	JEQ          fetch
 
-next:
-	DECQ R12
+fetched:
+	DECQ R13
 	JNZ  depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
-	ADDQ bJump+96(FP), R8
-	DECQ R11
+	ADDQ aJump+56(FP), DI
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -3855,14 +3835,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -3870,109 +3848,158 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS    (R8), Z18
-	VMOVUPS.Z  64(R8), K1, Z19
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R9)
-	ADDQ       aAhead+64(FP), R9
+	VMOVUPS   (R9), Z18
+	VMOVUPS.Z 64(R9), K1, Z19
+	TESTQ     R10, R10
+	JNE       edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Z20
+edge_aheaded:
+	VBROADCASTSS (BX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (DX)(CX*1), Z20
+	VBROADCASTSS (BX)(DX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (DX)(CX*2), Z20
+	VBROADCASTSS (BX)(DX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (BX), Z20
+	VBROADCASTSS (SI), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (BX)(CX*1), Z20
+	VBROADCASTSS (SI)(DX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (BX)(CX*2), Z20
+	VBROADCASTSS (SI)(DX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (SI), Z20
+	VBROADCASTSS (DI), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (SI)(CX*1), Z20
+	VBROADCASTSS (DI)(DX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (SI)(CX*2), Z20
+	VBROADCASTSS (DI)(DX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         DI, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	ADDQ         R10, R8
-	CMPQ         R12, $+77
-	JNE          edge_next
-	MOVQ         c+104(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
-	ADDQ         cRow+112(FP), R13
-	PREFETCHT0   (R13)
-	PREFETCHT0   64(R13)
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R11, R9
+	CMPQ         R13, $+77
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ R12
+edge_fetched:
+	DECQ R13
 	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
-	ADDQ bJump+96(FP), R8
-	DECQ R11
+	ADDQ aJump+56(FP), DI
+	ADDQ bJump+96(FP), R9
+	DECQ R12
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+ahead:
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), R14
+	ORB        fetch+161(FP), R14
+	JEQ        fetched
+	MOVQ       CX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        fetched
+
+edge_ahead:
+	PREFETCHT0 (R10)
+	ADDQ       aAhead+64(FP), R10
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), R14
+	ORB        fetch+161(FP), R14
+	JEQ        edge_fetched
+	MOVQ       CX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        edge_fetched
+
+// func microAVX512x9x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x9x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+72(FP), R8
-	MOVQ   bStep+88(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3982,38 +4009,37 @@ tile_loop:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R8), Z9
-	VFMADD231PS.BCST (DX), Z9, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
-	VFMADD231PS.BCST (BX), Z9, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
-	VFMADD231PS.BCST (SI), Z9, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Z9
+	VFMADD231PS.BCST (BX), Z9, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z9, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z9, Z2
+	VFMADD231PS.BCST (SI), Z9, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z9, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z9, Z5
+	VFMADD231PS.BCST (DI), Z9, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z9, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z9, Z8
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -4089,14 +4115,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4104,53 +4128,55 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Z9
-	VFMADD231PS.BCST (DX), Z9, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z9, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z9, Z2
-	VFMADD231PS.BCST (BX), Z9, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z9, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z9, Z5
-	VFMADD231PS.BCST (SI), Z9, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z9, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z9, Z8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS.Z        (R9), K1, Z9
+	VFMADD231PS.BCST (BX), Z9, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z9, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z9, Z2
+	VFMADD231PS.BCST (SI), Z9, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z9, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z9, Z5
+	VFMADD231PS.BCST (DI), Z9, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z9, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z9, Z8
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x9x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	MOVQ   aStep+48(FP), DI
-	MOVQ   b+72(FP), R8
-	MOVQ   bStep+88(FP), R9
-	MOVQ   runs+16(FP), R10
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	MOVQ   aStep+48(FP), R8
+	MOVQ   b+72(FP), R9
+	MOVQ   bStep+88(FP), R10
+	MOVQ   runs+16(FP), R11
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4160,38 +4186,37 @@ tile_loop:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 depth_loop:
-	VMOVUPS          (R8), Y9
-	VFMADD231PS.BCST (DX), Y9, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
-	VFMADD231PS.BCST (BX), Y9, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
-	VFMADD231PS.BCST (SI), Y9, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS          (R9), Y9
+	VFMADD231PS.BCST (BX), Y9, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y9, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y9, Y2
+	VFMADD231PS.BCST (SI), Y9, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y9, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y9, Y5
+	VFMADD231PS.BCST (DI), Y9, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y9, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y9, Y8
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -4267,14 +4292,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4282,57 +4305,64 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R11
+	MOVQ depth+8(FP), R12
 
 edge_depth_loop:
-	VMOVUPS.Z        (R8), K1, Y9
-	VFMADD231PS.BCST (DX), Y9, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y9, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y9, Y2
-	VFMADD231PS.BCST (BX), Y9, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y9, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y9, Y5
-	VFMADD231PS.BCST (SI), Y9, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y9, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y9, Y8
-	ADDQ             DI, DX
-	ADDQ             DI, BX
-	ADDQ             DI, SI
-	ADDQ             R9, R8
-	DECQ             R11
+	VMOVUPS.Z        (R9), K1, Y9
+	VFMADD231PS.BCST (BX), Y9, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y9, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y9, Y2
+	VFMADD231PS.BCST (SI), Y9, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y9, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y9, Y5
+	VFMADD231PS.BCST (DI), Y9, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y9, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y9, Y8
+	ADDQ             R8, BX
+	ADDQ             R8, SI
+	ADDQ             R8, DI
+	ADDQ             R10, R9
+	DECQ             R12
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
-	ADDQ             bJump+96(FP), R8
-	DECQ             R10
+	ADDQ             aJump+56(FP), DI
+	ADDQ             bJump+96(FP), R9
+	DECQ             R11
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x10x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x10x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), CX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(CX*2), BX
-	ADDQ       CX, BX
-	LEAQ       (BX)(CX*2), SI
-	ADDQ       CX, SI
-	LEAQ       (SI)(CX*2), DI
-	ADDQ       CX, DI
-	MOVQ       aStep+48(FP), R8
-	MOVQ       b+72(FP), R9
-	MOVQ       DX, R10
-	ADDQ       aTile+32(FP), R10
-	MOVQ       bStep+88(FP), R11
-	MOVQ       runs+16(FP), R12
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	LEAQ  (SI)(DX*2), DI
+	ADDQ  DX, DI
+	LEAQ  (DI)(DX*2), R8
+	ADDQ  DX, R8
+	MOVQ  aStep+48(FP), R9
+	MOVQ  b+72(FP), R10
+	MOVQ  aAhead+64(FP), R11
+	TESTQ R11, R11
+	JEQ   near
+	MOVQ  AX, R11
+	ADDQ  aTile+32(FP), R11
+
+near:
+	MOVQ       bStep+88(FP), R12
+	MOVQ       runs+16(FP), R13
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
@@ -4353,134 +4383,103 @@ tile_loop:
 	VXORPS     Z17, Z17, Z17
 	VXORPS     Z18, Z18, Z18
 	VXORPS     Z19, Z19, Z19
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+70
 	JGE        run_loop
-	MOVQ       c+104(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	CMPQ       AX, $0x20
+	MOVQ       CX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	CMPQ       cols+128(FP), $+32
 	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS    (R9), Z20
-	VMOVUPS    64(R9), Z21
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (R10)
-	ADDQ       aAhead+64(FP), R10
+	VMOVUPS (R10), Z20
+	VMOVUPS 64(R10), Z21
+	TESTQ   R11, R11
+	JNE     ahead
 
-near:
-	VBROADCASTSS (DX), Z22
+aheaded:
+	VBROADCASTSS (BX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (DX)(CX*1), Z22
+	VBROADCASTSS (BX)(DX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (DX)(CX*2), Z22
+	VBROADCASTSS (BX)(DX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (BX), Z22
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (BX)(CX*1), Z22
+	VBROADCASTSS (SI)(DX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (BX)(CX*2), Z22
+	VBROADCASTSS (SI)(DX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (SI), Z22
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (SI)(CX*1), Z22
+	VBROADCASTSS (DI)(DX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (SI)(CX*2), Z22
+	VBROADCASTSS (DI)(DX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (DI), Z22
+	VBROADCASTSS (R8), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R11, R9
-	CMPQ         R13, $+70
-	JNE          next
-	MOVQ         c+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+70
+	JEQ          fetch
 
-next:
-	DECQ R13
+fetched:
+	DECQ R14
 	JNZ  depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ bJump+96(FP), R9
-	DECQ R12
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -4603,14 +4602,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4618,119 +4615,171 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS    (R9), Z20
-	VMOVUPS.Z  64(R9), K1, Z21
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R10)
-	ADDQ       aAhead+64(FP), R10
+	VMOVUPS   (R10), Z20
+	VMOVUPS.Z 64(R10), K1, Z21
+	TESTQ     R11, R11
+	JNE       edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Z22
+edge_aheaded:
+	VBROADCASTSS (BX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (DX)(CX*1), Z22
+	VBROADCASTSS (BX)(DX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (DX)(CX*2), Z22
+	VBROADCASTSS (BX)(DX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (BX), Z22
+	VBROADCASTSS (SI), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (BX)(CX*1), Z22
+	VBROADCASTSS (SI)(DX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (BX)(CX*2), Z22
+	VBROADCASTSS (SI)(DX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (SI), Z22
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (SI)(CX*1), Z22
+	VBROADCASTSS (DI)(DX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (SI)(CX*2), Z22
+	VBROADCASTSS (DI)(DX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (DI), Z22
+	VBROADCASTSS (R8), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R11, R9
-	CMPQ         R13, $+70
-	JNE          edge_next
-	MOVQ         c+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+70
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ R13
+edge_fetched:
+	DECQ R14
 	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ bJump+96(FP), R9
-	DECQ R12
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+ahead:
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), R15
+	ORB        fetch+161(FP), R15
+	JEQ        fetched
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        fetched
+
+edge_ahead:
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), R15
+	ORB        fetch+161(FP), R15
+	JEQ        edge_fetched
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        edge_fetched
+
+// func microAVX512x10x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x10x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+72(FP), R9
-	MOVQ   bStep+88(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -4741,41 +4790,40 @@ tile_loop:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R9), Z10
-	VFMADD231PS.BCST (DX), Z10, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
-	VFMADD231PS.BCST (BX), Z10, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
-	VFMADD231PS.BCST (SI), Z10, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
-	VFMADD231PS.BCST (DI), Z10, Z9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Z10
+	VFMADD231PS.BCST (BX), Z10, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z10, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z10, Z2
+	VFMADD231PS.BCST (SI), Z10, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z10, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z10, Z5
+	VFMADD231PS.BCST (DI), Z10, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z10, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z10, Z8
+	VFMADD231PS.BCST (R8), Z10, Z9
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -4857,14 +4905,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -4872,58 +4918,60 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z10
-	VFMADD231PS.BCST (DX), Z10, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z10, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z10, Z2
-	VFMADD231PS.BCST (BX), Z10, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z10, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z10, Z5
-	VFMADD231PS.BCST (SI), Z10, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z10, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z10, Z8
-	VFMADD231PS.BCST (DI), Z10, Z9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS.Z        (R10), K1, Z10
+	VFMADD231PS.BCST (BX), Z10, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z10, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z10, Z2
+	VFMADD231PS.BCST (SI), Z10, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z10, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z10, Z5
+	VFMADD231PS.BCST (DI), Z10, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z10, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z10, Z8
+	VFMADD231PS.BCST (R8), Z10, Z9
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x10x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+72(FP), R9
-	MOVQ   bStep+88(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4934,41 +4982,40 @@ tile_loop:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R9), Y10
-	VFMADD231PS.BCST (DX), Y10, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
-	VFMADD231PS.BCST (BX), Y10, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
-	VFMADD231PS.BCST (SI), Y10, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
-	VFMADD231PS.BCST (DI), Y10, Y9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Y10
+	VFMADD231PS.BCST (BX), Y10, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y10, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y10, Y2
+	VFMADD231PS.BCST (SI), Y10, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y10, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y10, Y5
+	VFMADD231PS.BCST (DI), Y10, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y10, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y10, Y8
+	VFMADD231PS.BCST (R8), Y10, Y9
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -5050,14 +5097,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5065,60 +5110,67 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y10
-	VFMADD231PS.BCST (DX), Y10, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y10, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y10, Y2
-	VFMADD231PS.BCST (BX), Y10, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y10, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y10, Y5
-	VFMADD231PS.BCST (SI), Y10, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y10, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y10, Y8
-	VFMADD231PS.BCST (DI), Y10, Y9
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS.Z        (R10), K1, Y10
+	VFMADD231PS.BCST (BX), Y10, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y10, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y10, Y2
+	VFMADD231PS.BCST (SI), Y10, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y10, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y10, Y5
+	VFMADD231PS.BCST (DI), Y10, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y10, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y10, Y8
+	VFMADD231PS.BCST (R8), Y10, Y9
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x11x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x11x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), CX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(CX*2), BX
-	ADDQ       CX, BX
-	LEAQ       (BX)(CX*2), SI
-	ADDQ       CX, SI
-	LEAQ       (SI)(CX*2), DI
-	ADDQ       CX, DI
-	MOVQ       aStep+48(FP), R8
-	MOVQ       b+72(FP), R9
-	MOVQ       DX, R10
-	ADDQ       aTile+32(FP), R10
-	MOVQ       bStep+88(FP), R11
-	MOVQ       runs+16(FP), R12
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	LEAQ  (SI)(DX*2), DI
+	ADDQ  DX, DI
+	LEAQ  (DI)(DX*2), R8
+	ADDQ  DX, R8
+	MOVQ  aStep+48(FP), R9
+	MOVQ  b+72(FP), R10
+	MOVQ  aAhead+64(FP), R11
+	TESTQ R11, R11
+	JEQ   near
+	MOVQ  AX, R11
+	ADDQ  aTile+32(FP), R11
+
+near:
+	MOVQ       bStep+88(FP), R12
+	MOVQ       runs+16(FP), R13
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
@@ -5141,143 +5193,109 @@ tile_loop:
 	VXORPS     Z19, Z19, Z19
 	VXORPS     Z20, Z20, Z20
 	VXORPS     Z21, Z21, Z21
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+63
 	JGE        run_loop
-	MOVQ       c+104(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	CMPQ       AX, $0x20
+	MOVQ       CX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	CMPQ       cols+128(FP), $+32
 	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS    (R9), Z22
-	VMOVUPS    64(R9), Z23
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (R10)
-	ADDQ       aAhead+64(FP), R10
+	VMOVUPS (R10), Z22
+	VMOVUPS 64(R10), Z23
+	TESTQ   R11, R11
+	JNE     ahead
 
-near:
-	VBROADCASTSS (DX), Z24
+aheaded:
+	VBROADCASTSS (BX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (DX)(CX*1), Z24
+	VBROADCASTSS (BX)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (DX)(CX*2), Z24
+	VBROADCASTSS (BX)(DX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (BX), Z24
+	VBROADCASTSS (SI), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (BX)(CX*1), Z24
+	VBROADCASTSS (SI)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (BX)(CX*2), Z24
+	VBROADCASTSS (SI)(DX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (SI), Z24
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (SI)(CX*1), Z24
+	VBROADCASTSS (DI)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (SI)(CX*2), Z24
+	VBROADCASTSS (DI)(DX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (DI), Z24
+	VBROADCASTSS (R8), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (DI)(CX*1), Z24
+	VBROADCASTSS (R8)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R11, R9
-	CMPQ         R13, $+63
-	JNE          next
-	MOVQ         c+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+63
+	JEQ          fetch
 
-next:
-	DECQ R13
+fetched:
+	DECQ R14
 	JNZ  depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ bJump+96(FP), R9
-	DECQ R12
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -5410,14 +5428,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5425,125 +5441,180 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS    (R9), Z22
-	VMOVUPS.Z  64(R9), K1, Z23
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R10)
-	ADDQ       aAhead+64(FP), R10
+	VMOVUPS   (R10), Z22
+	VMOVUPS.Z 64(R10), K1, Z23
+	TESTQ     R11, R11
+	JNE       edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Z24
+edge_aheaded:
+	VBROADCASTSS (BX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (DX)(CX*1), Z24
+	VBROADCASTSS (BX)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (DX)(CX*2), Z24
+	VBROADCASTSS (BX)(DX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (BX), Z24
+	VBROADCASTSS (SI), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (BX)(CX*1), Z24
+	VBROADCASTSS (SI)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (BX)(CX*2), Z24
+	VBROADCASTSS (SI)(DX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (SI), Z24
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (SI)(CX*1), Z24
+	VBROADCASTSS (DI)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (SI)(CX*2), Z24
+	VBROADCASTSS (DI)(DX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (DI), Z24
+	VBROADCASTSS (R8), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (DI)(CX*1), Z24
+	VBROADCASTSS (R8)(DX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R11, R9
-	CMPQ         R13, $+63
-	JNE          edge_next
-	MOVQ         c+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+63
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ R13
+edge_fetched:
+	DECQ R14
 	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ bJump+96(FP), R9
-	DECQ R12
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+ahead:
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), R15
+	ORB        fetch+161(FP), R15
+	JEQ        fetched
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        fetched
+
+edge_ahead:
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), R15
+	ORB        fetch+161(FP), R15
+	JEQ        edge_fetched
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        edge_fetched
+
+// func microAVX512x11x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x11x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+72(FP), R9
-	MOVQ   bStep+88(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -5555,42 +5626,41 @@ tile_loop:
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R9), Z11
-	VFMADD231PS.BCST (DX), Z11, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
-	VFMADD231PS.BCST (BX), Z11, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
-	VFMADD231PS.BCST (SI), Z11, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
-	VFMADD231PS.BCST (DI), Z11, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Z11
+	VFMADD231PS.BCST (BX), Z11, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z11, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z11, Z2
+	VFMADD231PS.BCST (SI), Z11, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z11, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z11, Z5
+	VFMADD231PS.BCST (DI), Z11, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z11, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z11, Z8
+	VFMADD231PS.BCST (R8), Z11, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z11, Z10
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -5678,14 +5748,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5693,59 +5761,61 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z11
-	VFMADD231PS.BCST (DX), Z11, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z11, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z11, Z2
-	VFMADD231PS.BCST (BX), Z11, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z11, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z11, Z5
-	VFMADD231PS.BCST (SI), Z11, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z11, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z11, Z8
-	VFMADD231PS.BCST (DI), Z11, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z11, Z10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS.Z        (R10), K1, Z11
+	VFMADD231PS.BCST (BX), Z11, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z11, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z11, Z2
+	VFMADD231PS.BCST (SI), Z11, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z11, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z11, Z5
+	VFMADD231PS.BCST (DI), Z11, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z11, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z11, Z8
+	VFMADD231PS.BCST (R8), Z11, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z11, Z10
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x11x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+72(FP), R9
-	MOVQ   bStep+88(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5757,42 +5827,41 @@ tile_loop:
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R9), Y11
-	VFMADD231PS.BCST (DX), Y11, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
-	VFMADD231PS.BCST (BX), Y11, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
-	VFMADD231PS.BCST (SI), Y11, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
-	VFMADD231PS.BCST (DI), Y11, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Y11
+	VFMADD231PS.BCST (BX), Y11, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y11, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y11, Y2
+	VFMADD231PS.BCST (SI), Y11, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y11, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y11, Y5
+	VFMADD231PS.BCST (DI), Y11, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y11, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y11, Y8
+	VFMADD231PS.BCST (R8), Y11, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y11, Y10
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -5880,14 +5949,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -5895,61 +5962,68 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y11
-	VFMADD231PS.BCST (DX), Y11, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y11, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y11, Y2
-	VFMADD231PS.BCST (BX), Y11, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y11, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y11, Y5
-	VFMADD231PS.BCST (SI), Y11, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y11, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y11, Y8
-	VFMADD231PS.BCST (DI), Y11, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y11, Y10
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS.Z        (R10), K1, Y11
+	VFMADD231PS.BCST (BX), Y11, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y11, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y11, Y2
+	VFMADD231PS.BCST (SI), Y11, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y11, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y11, Y5
+	VFMADD231PS.BCST (DI), Y11, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y11, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y11, Y8
+	VFMADD231PS.BCST (R8), Y11, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y11, Y10
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x12x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x12x32(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), CX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(CX*2), BX
-	ADDQ       CX, BX
-	LEAQ       (BX)(CX*2), SI
-	ADDQ       CX, SI
-	LEAQ       (SI)(CX*2), DI
-	ADDQ       CX, DI
-	MOVQ       aStep+48(FP), R8
-	MOVQ       b+72(FP), R9
-	MOVQ       DX, R10
-	ADDQ       aTile+32(FP), R10
-	MOVQ       bStep+88(FP), R11
-	MOVQ       runs+16(FP), R12
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	LEAQ  (SI)(DX*2), DI
+	ADDQ  DX, DI
+	LEAQ  (DI)(DX*2), R8
+	ADDQ  DX, R8
+	MOVQ  aStep+48(FP), R9
+	MOVQ  b+72(FP), R10
+	MOVQ  aAhead+64(FP), R11
+	TESTQ R11, R11
+	JEQ   near
+	MOVQ  AX, R11
+	ADDQ  aTile+32(FP), R11
+
+near:
+	MOVQ       bStep+88(FP), R12
+	MOVQ       runs+16(FP), R13
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
@@ -5974,152 +6048,115 @@ tile_loop:
 	VXORPS     Z21, Z21, Z21
 	VXORPS     Z22, Z22, Z22
 	VXORPS     Z23, Z23, Z23
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+58
 	JGE        run_loop
-	MOVQ       c+104(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	ADDQ       cRow+112(FP), R13
-	PREFETCHT0 (R13)
-	PREFETCHT0 64(R13)
-	CMPQ       AX, $0x20
+	MOVQ       CX, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       cRow+112(FP), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	CMPQ       cols+128(FP), $+32
 	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS    (R9), Z24
-	VMOVUPS    64(R9), Z25
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (R10)
-	ADDQ       aAhead+64(FP), R10
+	VMOVUPS (R10), Z24
+	VMOVUPS 64(R10), Z25
+	TESTQ   R11, R11
+	JNE     ahead
 
-near:
-	VBROADCASTSS (DX), Z26
+aheaded:
+	VBROADCASTSS (BX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(CX*1), Z26
+	VBROADCASTSS (BX)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (DX)(CX*2), Z26
+	VBROADCASTSS (BX)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (BX), Z26
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (BX)(CX*1), Z26
+	VBROADCASTSS (SI)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (BX)(CX*2), Z26
+	VBROADCASTSS (SI)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (SI), Z26
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (SI)(CX*1), Z26
+	VBROADCASTSS (DI)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (SI)(CX*2), Z26
+	VBROADCASTSS (DI)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (DI)(CX*1), Z26
+	VBROADCASTSS (R8)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (DI)(CX*2), Z26
+	VBROADCASTSS (R8)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R11, R9
-	CMPQ         R13, $+58
-	JNE          next
-	MOVQ         c+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+58
+	JEQ          fetch
 
-next:
-	DECQ R13
+fetched:
+	DECQ R14
 	JNZ  depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ bJump+96(FP), R9
-	DECQ R12
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -6262,14 +6299,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -6277,131 +6312,189 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS    (R9), Z24
-	VMOVUPS.Z  64(R9), K1, Z25
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R10)
-	ADDQ       aAhead+64(FP), R10
+	VMOVUPS   (R10), Z24
+	VMOVUPS.Z 64(R10), K1, Z25
+	TESTQ     R11, R11
+	JNE       edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Z26
+edge_aheaded:
+	VBROADCASTSS (BX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(CX*1), Z26
+	VBROADCASTSS (BX)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (DX)(CX*2), Z26
+	VBROADCASTSS (BX)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (BX), Z26
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (BX)(CX*1), Z26
+	VBROADCASTSS (SI)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (BX)(CX*2), Z26
+	VBROADCASTSS (SI)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (SI), Z26
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (SI)(CX*1), Z26
+	VBROADCASTSS (DI)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (SI)(CX*2), Z26
+	VBROADCASTSS (DI)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (DI)(CX*1), Z26
+	VBROADCASTSS (R8)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (DI)(CX*2), Z26
+	VBROADCASTSS (R8)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R8, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	ADDQ         R11, R9
-	CMPQ         R13, $+58
-	JNE          edge_next
-	MOVQ         c+104(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
-	ADDQ         cRow+112(FP), R14
-	PREFETCHT0   (R14)
-	PREFETCHT0   64(R14)
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	ADDQ         R12, R10
+	CMPQ         R14, $+58
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ R13
+edge_fetched:
+	DECQ R14
 	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
-	ADDQ bJump+96(FP), R9
-	DECQ R12
+	ADDQ aJump+56(FP), R8
+	ADDQ bJump+96(FP), R10
+	DECQ R13
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+ahead:
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), R15
+	ORB        fetch+161(FP), R15
+	JEQ        fetched
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        fetched
+
+edge_ahead:
+	PREFETCHT0 (R11)
+	ADDQ       aAhead+64(FP), R11
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), R15
+	ORB        fetch+161(FP), R15
+	JEQ        edge_fetched
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        edge_fetched
+
+// func microAVX512x12x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x12x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+72(FP), R9
-	MOVQ   bStep+88(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6414,43 +6507,42 @@ tile_loop:
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R9), Z12
-	VFMADD231PS.BCST (DX), Z12, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
-	VFMADD231PS.BCST (BX), Z12, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
-	VFMADD231PS.BCST (SI), Z12, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
-	VFMADD231PS.BCST (DI), Z12, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Z12
+	VFMADD231PS.BCST (BX), Z12, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z12, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z12, Z2
+	VFMADD231PS.BCST (SI), Z12, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z12, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z12, Z5
+	VFMADD231PS.BCST (DI), Z12, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z12, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z12, Z8
+	VFMADD231PS.BCST (R8), Z12, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z12, Z10
+	VFMADD231PS.BCST (R8)(DX*2), Z12, Z11
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -6544,14 +6636,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -6559,60 +6649,62 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Z12
-	VFMADD231PS.BCST (DX), Z12, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z12, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z12, Z2
-	VFMADD231PS.BCST (BX), Z12, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z12, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z12, Z5
-	VFMADD231PS.BCST (SI), Z12, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z12, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z12, Z8
-	VFMADD231PS.BCST (DI), Z12, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z12, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z12, Z11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS.Z        (R10), K1, Z12
+	VFMADD231PS.BCST (BX), Z12, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z12, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z12, Z2
+	VFMADD231PS.BCST (SI), Z12, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z12, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z12, Z5
+	VFMADD231PS.BCST (DI), Z12, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z12, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z12, Z8
+	VFMADD231PS.BCST (R8), Z12, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z12, Z10
+	VFMADD231PS.BCST (R8)(DX*2), Z12, Z11
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x12x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	MOVQ   aStep+48(FP), R8
-	MOVQ   b+72(FP), R9
-	MOVQ   bStep+88(FP), R10
-	MOVQ   runs+16(FP), R11
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	MOVQ   aStep+48(FP), R9
+	MOVQ   b+72(FP), R10
+	MOVQ   bStep+88(FP), R11
+	MOVQ   runs+16(FP), R12
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -6625,43 +6717,42 @@ tile_loop:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 depth_loop:
-	VMOVUPS          (R9), Y12
-	VFMADD231PS.BCST (DX), Y12, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
-	VFMADD231PS.BCST (BX), Y12, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
-	VFMADD231PS.BCST (SI), Y12, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
-	VFMADD231PS.BCST (DI), Y12, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS          (R10), Y12
+	VFMADD231PS.BCST (BX), Y12, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y12, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y12, Y2
+	VFMADD231PS.BCST (SI), Y12, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y12, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y12, Y5
+	VFMADD231PS.BCST (DI), Y12, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y12, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y12, Y8
+	VFMADD231PS.BCST (R8), Y12, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y12, Y10
+	VFMADD231PS.BCST (R8)(DX*2), Y12, Y11
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -6755,14 +6846,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -6770,64 +6859,71 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R12
+	MOVQ depth+8(FP), R13
 
 edge_depth_loop:
-	VMOVUPS.Z        (R9), K1, Y12
-	VFMADD231PS.BCST (DX), Y12, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y12, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y12, Y2
-	VFMADD231PS.BCST (BX), Y12, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y12, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y12, Y5
-	VFMADD231PS.BCST (SI), Y12, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y12, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y12, Y8
-	VFMADD231PS.BCST (DI), Y12, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y12, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y12, Y11
-	ADDQ             R8, DX
-	ADDQ             R8, BX
-	ADDQ             R8, SI
-	ADDQ             R8, DI
-	ADDQ             R10, R9
-	DECQ             R12
+	VMOVUPS.Z        (R10), K1, Y12
+	VFMADD231PS.BCST (BX), Y12, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y12, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y12, Y2
+	VFMADD231PS.BCST (SI), Y12, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y12, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y12, Y5
+	VFMADD231PS.BCST (DI), Y12, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y12, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y12, Y8
+	VFMADD231PS.BCST (R8), Y12, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y12, Y10
+	VFMADD231PS.BCST (R8)(DX*2), Y12, Y11
+	ADDQ             R9, BX
+	ADDQ             R9, SI
+	ADDQ             R9, DI
+	ADDQ             R9, R8
+	ADDQ             R11, R10
+	DECQ             R13
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
-	ADDQ             bJump+96(FP), R9
-	DECQ             R11
+	ADDQ             aJump+56(FP), R8
+	ADDQ             bJump+96(FP), R10
+	DECQ             R12
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x13x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x13x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x13x32(SB), NOSPLIT, $8-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), CX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(CX*2), BX
-	ADDQ       CX, BX
-	LEAQ       (BX)(CX*2), SI
-	ADDQ       CX, SI
-	LEAQ       (SI)(CX*2), DI
-	ADDQ       CX, DI
-	LEAQ       (DI)(CX*2), R8
-	ADDQ       CX, R8
-	MOVQ       aStep+48(FP), R9
-	MOVQ       b+72(FP), R10
-	MOVQ       DX, R11
-	ADDQ       aTile+32(FP), R11
-	MOVQ       bStep+88(FP), R12
-	MOVQ       runs+16(FP), R13
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	LEAQ  (SI)(DX*2), DI
+	ADDQ  DX, DI
+	LEAQ  (DI)(DX*2), R8
+	ADDQ  DX, R8
+	LEAQ  (R8)(DX*2), R9
+	ADDQ  DX, R9
+	MOVQ  aStep+48(FP), R10
+	MOVQ  b+72(FP), R11
+	MOVQ  aAhead+64(FP), R12
+	TESTQ R12, R12
+	JEQ   near
+	MOVQ  AX, R12
+	ADDQ  aTile+32(FP), R12
+
+near:
+	MOVQ       bStep+88(FP), R13
+	MOVQ       runs+16(FP), R14
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
@@ -6854,163 +6950,123 @@ tile_loop:
 	VXORPS     Z23, Z23, Z23
 	VXORPS     Z24, Z24, Z24
 	VXORPS     Z25, Z25, Z25
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+53
 	JGE        run_loop
-	MOVQ       c+104(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	CMPQ       AX, $0x20
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	CMPQ       cols+128(FP), $+32
 	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS    (R10), Z26
-	VMOVUPS    64(R10), Z27
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (R11)
-	ADDQ       aAhead+64(FP), R11
+	VMOVUPS (R11), Z26
+	VMOVUPS 64(R11), Z27
+	TESTQ   R12, R12
+	JNE     ahead
 
-near:
-	VBROADCASTSS (DX), Z28
+aheaded:
+	VBROADCASTSS (BX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (DX)(CX*1), Z28
+	VBROADCASTSS (BX)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z2
 	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (DX)(CX*2), Z28
+	VBROADCASTSS (BX)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (BX), Z28
+	VBROADCASTSS (SI), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (BX)(CX*1), Z28
+	VBROADCASTSS (SI)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (BX)(CX*2), Z28
+	VBROADCASTSS (SI)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (SI), Z28
+	VBROADCASTSS (DI), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (SI)(CX*1), Z28
+	VBROADCASTSS (DI)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (SI)(CX*2), Z28
+	VBROADCASTSS (DI)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (DI), Z28
+	VBROADCASTSS (R8), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (DI)(CX*1), Z28
+	VBROADCASTSS (R8)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (DI)(CX*2), Z28
+	VBROADCASTSS (R8)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (R8), Z28
+	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R12, R10
-	CMPQ         R14, $+53
-	JNE          next
-	MOVQ         c+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	ADDQ         R13, R11
+	CMPQ         R15, $+53
+	JEQ          fetch
 
-next:
-	DECQ R14
+fetched:
+	DECQ R15
 	JNZ  depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+96(FP), R10
-	DECQ R13
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+96(FP), R11
+	DECQ R14
 	JNZ  run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -7163,14 +7219,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -7178,141 +7232,202 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS    (R10), Z26
-	VMOVUPS.Z  64(R10), K1, Z27
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R11)
-	ADDQ       aAhead+64(FP), R11
+	VMOVUPS   (R11), Z26
+	VMOVUPS.Z 64(R11), K1, Z27
+	TESTQ     R12, R12
+	JNE       edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Z28
+edge_aheaded:
+	VBROADCASTSS (BX), Z28
 	VFMADD231PS  Z26, Z28, Z0
 	VFMADD231PS  Z27, Z28, Z1
-	VBROADCASTSS (DX)(CX*1), Z28
+	VBROADCASTSS (BX)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z2
 	VFMADD231PS  Z27, Z28, Z3
-	VBROADCASTSS (DX)(CX*2), Z28
+	VBROADCASTSS (BX)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z4
 	VFMADD231PS  Z27, Z28, Z5
-	VBROADCASTSS (BX), Z28
+	VBROADCASTSS (SI), Z28
 	VFMADD231PS  Z26, Z28, Z6
 	VFMADD231PS  Z27, Z28, Z7
-	VBROADCASTSS (BX)(CX*1), Z28
+	VBROADCASTSS (SI)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z8
 	VFMADD231PS  Z27, Z28, Z9
-	VBROADCASTSS (BX)(CX*2), Z28
+	VBROADCASTSS (SI)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z10
 	VFMADD231PS  Z27, Z28, Z11
-	VBROADCASTSS (SI), Z28
+	VBROADCASTSS (DI), Z28
 	VFMADD231PS  Z26, Z28, Z12
 	VFMADD231PS  Z27, Z28, Z13
-	VBROADCASTSS (SI)(CX*1), Z28
+	VBROADCASTSS (DI)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z14
 	VFMADD231PS  Z27, Z28, Z15
-	VBROADCASTSS (SI)(CX*2), Z28
+	VBROADCASTSS (DI)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z16
 	VFMADD231PS  Z27, Z28, Z17
-	VBROADCASTSS (DI), Z28
+	VBROADCASTSS (R8), Z28
 	VFMADD231PS  Z26, Z28, Z18
 	VFMADD231PS  Z27, Z28, Z19
-	VBROADCASTSS (DI)(CX*1), Z28
+	VBROADCASTSS (R8)(DX*1), Z28
 	VFMADD231PS  Z26, Z28, Z20
 	VFMADD231PS  Z27, Z28, Z21
-	VBROADCASTSS (DI)(CX*2), Z28
+	VBROADCASTSS (R8)(DX*2), Z28
 	VFMADD231PS  Z26, Z28, Z22
 	VFMADD231PS  Z27, Z28, Z23
-	VBROADCASTSS (R8), Z28
+	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R12, R10
-	CMPQ         R14, $+53
-	JNE          edge_next
-	MOVQ         c+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	ADDQ         R13, R11
+	CMPQ         R15, $+53
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ R14
+edge_fetched:
+	DECQ R15
 	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+96(FP), R10
-	DECQ R13
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+96(FP), R11
+	DECQ R14
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+ahead:
+	PREFETCHT0 (R12)
+	ADDQ       aAhead+64(FP), R12
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), BP
+	ORB        fetch+161(FP), BP
+	JEQ        fetched
+	MOVQ       CX, BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	JMP        fetched
+
+edge_ahead:
+	PREFETCHT0 (R12)
+	ADDQ       aAhead+64(FP), R12
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), BP
+	ORB        fetch+161(FP), BP
+	JEQ        edge_fetched
+	MOVQ       CX, BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	JMP        edge_fetched
+
+// func microAVX512x13x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x13x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+72(FP), R10
-	MOVQ   bStep+88(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	LEAQ   (R8)(DX*2), R9
+	ADDQ   DX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+72(FP), R11
+	MOVQ   bStep+88(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7326,46 +7441,45 @@ tile_loop:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R10), Z13
-	VFMADD231PS.BCST (DX), Z13, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
-	VFMADD231PS.BCST (BX), Z13, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
-	VFMADD231PS.BCST (SI), Z13, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
-	VFMADD231PS.BCST (DI), Z13, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
-	VFMADD231PS.BCST (R8), Z13, Z12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS          (R11), Z13
+	VFMADD231PS.BCST (BX), Z13, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z13, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z13, Z2
+	VFMADD231PS.BCST (SI), Z13, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z13, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z13, Z5
+	VFMADD231PS.BCST (DI), Z13, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z13, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z13, Z8
+	VFMADD231PS.BCST (R8), Z13, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z13, Z10
+	VFMADD231PS.BCST (R8)(DX*2), Z13, Z11
+	VFMADD231PS.BCST (R9), Z13, Z12
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -7465,14 +7579,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -7480,65 +7592,67 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Z13
-	VFMADD231PS.BCST (DX), Z13, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z13, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z13, Z2
-	VFMADD231PS.BCST (BX), Z13, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z13, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z13, Z5
-	VFMADD231PS.BCST (SI), Z13, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z13, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z13, Z8
-	VFMADD231PS.BCST (DI), Z13, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z13, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z13, Z11
-	VFMADD231PS.BCST (R8), Z13, Z12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS.Z        (R11), K1, Z13
+	VFMADD231PS.BCST (BX), Z13, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z13, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z13, Z2
+	VFMADD231PS.BCST (SI), Z13, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z13, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z13, Z5
+	VFMADD231PS.BCST (DI), Z13, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z13, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z13, Z8
+	VFMADD231PS.BCST (R8), Z13, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z13, Z10
+	VFMADD231PS.BCST (R8)(DX*2), Z13, Z11
+	VFMADD231PS.BCST (R9), Z13, Z12
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x13x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x13x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+72(FP), R10
-	MOVQ   bStep+88(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	LEAQ   (R8)(DX*2), R9
+	ADDQ   DX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+72(FP), R11
+	MOVQ   bStep+88(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -7552,46 +7666,45 @@ tile_loop:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R10), Y13
-	VFMADD231PS.BCST (DX), Y13, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
-	VFMADD231PS.BCST (BX), Y13, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
-	VFMADD231PS.BCST (SI), Y13, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
-	VFMADD231PS.BCST (DI), Y13, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
-	VFMADD231PS.BCST (R8), Y13, Y12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS          (R11), Y13
+	VFMADD231PS.BCST (BX), Y13, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y13, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y13, Y2
+	VFMADD231PS.BCST (SI), Y13, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y13, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y13, Y5
+	VFMADD231PS.BCST (DI), Y13, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y13, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y13, Y8
+	VFMADD231PS.BCST (R8), Y13, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y13, Y10
+	VFMADD231PS.BCST (R8)(DX*2), Y13, Y11
+	VFMADD231PS.BCST (R9), Y13, Y12
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -7691,14 +7804,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -7706,67 +7817,74 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Y13
-	VFMADD231PS.BCST (DX), Y13, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y13, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y13, Y2
-	VFMADD231PS.BCST (BX), Y13, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y13, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y13, Y5
-	VFMADD231PS.BCST (SI), Y13, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y13, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y13, Y8
-	VFMADD231PS.BCST (DI), Y13, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y13, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y13, Y11
-	VFMADD231PS.BCST (R8), Y13, Y12
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS.Z        (R11), K1, Y13
+	VFMADD231PS.BCST (BX), Y13, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y13, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y13, Y2
+	VFMADD231PS.BCST (SI), Y13, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y13, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y13, Y5
+	VFMADD231PS.BCST (DI), Y13, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y13, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y13, Y8
+	VFMADD231PS.BCST (R8), Y13, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y13, Y10
+	VFMADD231PS.BCST (R8)(DX*2), Y13, Y11
+	VFMADD231PS.BCST (R9), Y13, Y12
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x14x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
-TEXT ·microAVX512x14x32(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x14x32(SB), NOSPLIT, $8-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -16(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -16(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ       aRow+40(FP), CX
-	MOVQ       a+24(FP), DX
-	LEAQ       (DX)(CX*2), BX
-	ADDQ       CX, BX
-	LEAQ       (BX)(CX*2), SI
-	ADDQ       CX, SI
-	LEAQ       (SI)(CX*2), DI
-	ADDQ       CX, DI
-	LEAQ       (DI)(CX*2), R8
-	ADDQ       CX, R8
-	MOVQ       aStep+48(FP), R9
-	MOVQ       b+72(FP), R10
-	MOVQ       DX, R11
-	ADDQ       aTile+32(FP), R11
-	MOVQ       bStep+88(FP), R12
-	MOVQ       runs+16(FP), R13
+	MOVQ  aRow+40(FP), DX
+	MOVQ  AX, BX
+	LEAQ  (BX)(DX*2), SI
+	ADDQ  DX, SI
+	LEAQ  (SI)(DX*2), DI
+	ADDQ  DX, DI
+	LEAQ  (DI)(DX*2), R8
+	ADDQ  DX, R8
+	LEAQ  (R8)(DX*2), R9
+	ADDQ  DX, R9
+	MOVQ  aStep+48(FP), R10
+	MOVQ  b+72(FP), R11
+	MOVQ  aAhead+64(FP), R12
+	TESTQ R12, R12
+	JEQ   near
+	MOVQ  AX, R12
+	ADDQ  aTile+32(FP), R12
+
+near:
+	MOVQ       bStep+88(FP), R13
+	MOVQ       runs+16(FP), R14
 	VXORPS     Z0, Z0, Z0
 	VXORPS     Z1, Z1, Z1
 	VXORPS     Z2, Z2, Z2
@@ -7795,172 +7913,129 @@ tile_loop:
 	VXORPS     Z25, Z25, Z25
 	VXORPS     Z26, Z26, Z26
 	VXORPS     Z27, Z27, Z27
+	CMPB       fetch+161(FP), $0x00
+	JEQ        run_loop
 	CMPQ       depth+8(FP), $+50
 	JGE        run_loop
-	MOVQ       c+104(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ       cRow+112(FP), R14
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	CMPQ       AX, $0x20
+	MOVQ       CX, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       cRow+112(FP), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	CMPQ       cols+128(FP), $+32
 	JNE        edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R15
 
 depth_loop:
-	VMOVUPS    (R10), Z28
-	VMOVUPS    64(R10), Z29
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        near
-	PREFETCHT0 (R11)
-	ADDQ       aAhead+64(FP), R11
+	VMOVUPS (R11), Z28
+	VMOVUPS 64(R11), Z29
+	TESTQ   R12, R12
+	JNE     ahead
 
-near:
-	VBROADCASTSS (DX), Z30
+aheaded:
+	VBROADCASTSS (BX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (DX)(CX*1), Z30
+	VBROADCASTSS (BX)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (DX)(CX*2), Z30
+	VBROADCASTSS (BX)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (BX), Z30
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (BX)(CX*1), Z30
+	VBROADCASTSS (SI)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (BX)(CX*2), Z30
+	VBROADCASTSS (SI)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (SI), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (SI)(CX*1), Z30
+	VBROADCASTSS (DI)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (SI)(CX*2), Z30
+	VBROADCASTSS (DI)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (DI), Z30
+	VBROADCASTSS (R8), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (DI)(CX*1), Z30
+	VBROADCASTSS (R8)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (DI)(CX*2), Z30
+	VBROADCASTSS (R8)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (R8), Z30
+	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R8)(CX*1), Z30
+	VBROADCASTSS (R9)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R12, R10
-	CMPQ         R14, $+50
-	JNE          next
-	MOVQ         c+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	ADDQ         R13, R11
+	CMPQ         R15, $+50
+	JEQ          fetch
 
-next:
-	DECQ R14
+fetched:
+	DECQ R15
 	JNZ  depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+96(FP), R10
-	DECQ R13
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+96(FP), R11
+	DECQ R14
 	JNZ  run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -8123,14 +8198,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8138,147 +8211,211 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R14
+	MOVQ depth+8(FP), R15
 
 edge_depth_loop:
-	VMOVUPS    (R10), Z28
-	VMOVUPS.Z  64(R10), K1, Z29
-	CMPQ       aAhead+64(FP), $0x00
-	JEQ        edge_near
-	PREFETCHT0 (R11)
-	ADDQ       aAhead+64(FP), R11
+	VMOVUPS   (R11), Z28
+	VMOVUPS.Z 64(R11), K1, Z29
+	TESTQ     R12, R12
+	JNE       edge_ahead
 
-edge_near:
-	VBROADCASTSS (DX), Z30
+edge_aheaded:
+	VBROADCASTSS (BX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
-	VBROADCASTSS (DX)(CX*1), Z30
+	VBROADCASTSS (BX)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
-	VBROADCASTSS (DX)(CX*2), Z30
+	VBROADCASTSS (BX)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
-	VBROADCASTSS (BX), Z30
+	VBROADCASTSS (SI), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
-	VBROADCASTSS (BX)(CX*1), Z30
+	VBROADCASTSS (SI)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
-	VBROADCASTSS (BX)(CX*2), Z30
+	VBROADCASTSS (SI)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
-	VBROADCASTSS (SI), Z30
+	VBROADCASTSS (DI), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
-	VBROADCASTSS (SI)(CX*1), Z30
+	VBROADCASTSS (DI)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
-	VBROADCASTSS (SI)(CX*2), Z30
+	VBROADCASTSS (DI)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
-	VBROADCASTSS (DI), Z30
+	VBROADCASTSS (R8), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
-	VBROADCASTSS (DI)(CX*1), Z30
+	VBROADCASTSS (R8)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
-	VBROADCASTSS (DI)(CX*2), Z30
+	VBROADCASTSS (R8)(DX*2), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
-	VBROADCASTSS (R8), Z30
+	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
-	VBROADCASTSS (R8)(CX*1), Z30
+	VBROADCASTSS (R9)(DX*1), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
-	ADDQ         R9, DX
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	ADDQ         R12, R10
-	CMPQ         R14, $+50
-	JNE          edge_next
-	MOVQ         c+104(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
-	ADDQ         cRow+112(FP), R15
-	PREFETCHT0   (R15)
-	PREFETCHT0   64(R15)
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	ADDQ         R13, R11
+	CMPQ         R15, $+50
+	JEQ          edge_fetch
 
-edge_next:
-	DECQ R14
+edge_fetched:
+	DECQ R15
 	JNZ  edge_depth_loop
-	ADDQ aJump+56(FP), DX
 	ADDQ aJump+56(FP), BX
 	ADDQ aJump+56(FP), SI
 	ADDQ aJump+56(FP), DI
 	ADDQ aJump+56(FP), R8
-	ADDQ bJump+96(FP), R10
-	DECQ R13
+	ADDQ aJump+56(FP), R9
+	ADDQ bJump+96(FP), R11
+	DECQ R14
 	JNZ  edge_run_loop
 	JMP  finish
 
-// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+ahead:
+	PREFETCHT0 (R12)
+	ADDQ       aAhead+64(FP), R12
+	JMP        aheaded
+
+fetch:
+	MOVB       accumulate+136(FP), BP
+	ORB        fetch+161(FP), BP
+	JEQ        fetched
+	MOVQ       CX, BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	JMP        fetched
+
+edge_ahead:
+	PREFETCHT0 (R12)
+	ADDQ       aAhead+64(FP), R12
+	JMP        edge_aheaded
+
+edge_fetch:
+	MOVB       accumulate+136(FP), BP
+	ORB        fetch+161(FP), BP
+	JEQ        edge_fetched
+	MOVQ       CX, BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	ADDQ       cRow+112(FP), BP
+	PREFETCHT0 (BP)
+	PREFETCHT0 64(BP)
+	JMP        edge_fetched
+
+// func microAVX512x14x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x14x16(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+72(FP), R10
-	MOVQ   bStep+88(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	LEAQ   (R8)(DX*2), R9
+	ADDQ   DX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+72(FP), R11
+	MOVQ   bStep+88(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8293,47 +8430,46 @@ tile_loop:
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	CMPQ   AX, $0x10
+	CMPQ   cols+128(FP), $+16
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R10), Z14
-	VFMADD231PS.BCST (DX), Z14, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
-	VFMADD231PS.BCST (BX), Z14, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
-	VFMADD231PS.BCST (SI), Z14, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
-	VFMADD231PS.BCST (DI), Z14, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
-	VFMADD231PS.BCST (R8), Z14, Z12
-	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS          (R11), Z14
+	VFMADD231PS.BCST (BX), Z14, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z14, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z14, Z2
+	VFMADD231PS.BCST (SI), Z14, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z14, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z14, Z5
+	VFMADD231PS.BCST (DI), Z14, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z14, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z14, Z8
+	VFMADD231PS.BCST (R8), Z14, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z14, Z10
+	VFMADD231PS.BCST (R8)(DX*2), Z14, Z11
+	VFMADD231PS.BCST (R9), Z14, Z12
+	VFMADD231PS.BCST (R9)(DX*1), Z14, Z13
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -8439,14 +8575,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8454,66 +8588,68 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Z14
-	VFMADD231PS.BCST (DX), Z14, Z0
-	VFMADD231PS.BCST (DX)(CX*1), Z14, Z1
-	VFMADD231PS.BCST (DX)(CX*2), Z14, Z2
-	VFMADD231PS.BCST (BX), Z14, Z3
-	VFMADD231PS.BCST (BX)(CX*1), Z14, Z4
-	VFMADD231PS.BCST (BX)(CX*2), Z14, Z5
-	VFMADD231PS.BCST (SI), Z14, Z6
-	VFMADD231PS.BCST (SI)(CX*1), Z14, Z7
-	VFMADD231PS.BCST (SI)(CX*2), Z14, Z8
-	VFMADD231PS.BCST (DI), Z14, Z9
-	VFMADD231PS.BCST (DI)(CX*1), Z14, Z10
-	VFMADD231PS.BCST (DI)(CX*2), Z14, Z11
-	VFMADD231PS.BCST (R8), Z14, Z12
-	VFMADD231PS.BCST (R8)(CX*1), Z14, Z13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS.Z        (R11), K1, Z14
+	VFMADD231PS.BCST (BX), Z14, Z0
+	VFMADD231PS.BCST (BX)(DX*1), Z14, Z1
+	VFMADD231PS.BCST (BX)(DX*2), Z14, Z2
+	VFMADD231PS.BCST (SI), Z14, Z3
+	VFMADD231PS.BCST (SI)(DX*1), Z14, Z4
+	VFMADD231PS.BCST (SI)(DX*2), Z14, Z5
+	VFMADD231PS.BCST (DI), Z14, Z6
+	VFMADD231PS.BCST (DI)(DX*1), Z14, Z7
+	VFMADD231PS.BCST (DI)(DX*2), Z14, Z8
+	VFMADD231PS.BCST (R8), Z14, Z9
+	VFMADD231PS.BCST (R8)(DX*1), Z14, Z10
+	VFMADD231PS.BCST (R8)(DX*2), Z14, Z11
+	VFMADD231PS.BCST (R9), Z14, Z12
+	VFMADD231PS.BCST (R9)(DX*1), Z14, Z13
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x14x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x14x8(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  (AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  (AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), DX
-	LEAQ   (DX)(CX*2), BX
-	ADDQ   CX, BX
-	LEAQ   (BX)(CX*2), SI
-	ADDQ   CX, SI
-	LEAQ   (SI)(CX*2), DI
-	ADDQ   CX, DI
-	LEAQ   (DI)(CX*2), R8
-	ADDQ   CX, R8
-	MOVQ   aStep+48(FP), R9
-	MOVQ   b+72(FP), R10
-	MOVQ   bStep+88(FP), R11
-	MOVQ   runs+16(FP), R12
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, BX
+	LEAQ   (BX)(DX*2), SI
+	ADDQ   DX, SI
+	LEAQ   (SI)(DX*2), DI
+	ADDQ   DX, DI
+	LEAQ   (DI)(DX*2), R8
+	ADDQ   DX, R8
+	LEAQ   (R8)(DX*2), R9
+	ADDQ   DX, R9
+	MOVQ   aStep+48(FP), R10
+	MOVQ   b+72(FP), R11
+	MOVQ   bStep+88(FP), R12
+	MOVQ   runs+16(FP), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -8528,47 +8664,46 @@ tile_loop:
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
-	CMPQ   AX, $0x08
+	CMPQ   cols+128(FP), $+8
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 depth_loop:
-	VMOVUPS          (R10), Y14
-	VFMADD231PS.BCST (DX), Y14, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
-	VFMADD231PS.BCST (BX), Y14, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
-	VFMADD231PS.BCST (SI), Y14, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
-	VFMADD231PS.BCST (DI), Y14, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
-	VFMADD231PS.BCST (R8), Y14, Y12
-	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS          (R11), Y14
+	VFMADD231PS.BCST (BX), Y14, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y14, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y14, Y2
+	VFMADD231PS.BCST (SI), Y14, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y14, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y14, Y5
+	VFMADD231PS.BCST (DI), Y14, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y14, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y14, Y8
+	VFMADD231PS.BCST (R8), Y14, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y14, Y10
+	VFMADD231PS.BCST (R8)(DX*2), Y14, Y11
+	VFMADD231PS.BCST (R9), Y14, Y12
+	VFMADD231PS.BCST (R9)(DX*1), Y14, Y13
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -8674,14 +8809,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8689,86 +8822,87 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R13
+	MOVQ depth+8(FP), R14
 
 edge_depth_loop:
-	VMOVUPS.Z        (R10), K1, Y14
-	VFMADD231PS.BCST (DX), Y14, Y0
-	VFMADD231PS.BCST (DX)(CX*1), Y14, Y1
-	VFMADD231PS.BCST (DX)(CX*2), Y14, Y2
-	VFMADD231PS.BCST (BX), Y14, Y3
-	VFMADD231PS.BCST (BX)(CX*1), Y14, Y4
-	VFMADD231PS.BCST (BX)(CX*2), Y14, Y5
-	VFMADD231PS.BCST (SI), Y14, Y6
-	VFMADD231PS.BCST (SI)(CX*1), Y14, Y7
-	VFMADD231PS.BCST (SI)(CX*2), Y14, Y8
-	VFMADD231PS.BCST (DI), Y14, Y9
-	VFMADD231PS.BCST (DI)(CX*1), Y14, Y10
-	VFMADD231PS.BCST (DI)(CX*2), Y14, Y11
-	VFMADD231PS.BCST (R8), Y14, Y12
-	VFMADD231PS.BCST (R8)(CX*1), Y14, Y13
-	ADDQ             R9, DX
-	ADDQ             R9, BX
-	ADDQ             R9, SI
-	ADDQ             R9, DI
-	ADDQ             R9, R8
-	ADDQ             R11, R10
-	DECQ             R13
+	VMOVUPS.Z        (R11), K1, Y14
+	VFMADD231PS.BCST (BX), Y14, Y0
+	VFMADD231PS.BCST (BX)(DX*1), Y14, Y1
+	VFMADD231PS.BCST (BX)(DX*2), Y14, Y2
+	VFMADD231PS.BCST (SI), Y14, Y3
+	VFMADD231PS.BCST (SI)(DX*1), Y14, Y4
+	VFMADD231PS.BCST (SI)(DX*2), Y14, Y5
+	VFMADD231PS.BCST (DI), Y14, Y6
+	VFMADD231PS.BCST (DI)(DX*1), Y14, Y7
+	VFMADD231PS.BCST (DI)(DX*2), Y14, Y8
+	VFMADD231PS.BCST (R8), Y14, Y9
+	VFMADD231PS.BCST (R8)(DX*1), Y14, Y10
+	VFMADD231PS.BCST (R8)(DX*2), Y14, Y11
+	VFMADD231PS.BCST (R9), Y14, Y12
+	VFMADD231PS.BCST (R9)(DX*1), Y14, Y13
+	ADDQ             R10, BX
+	ADDQ             R10, SI
+	ADDQ             R10, DI
+	ADDQ             R10, R8
+	ADDQ             R10, R9
+	ADDQ             R12, R11
+	DECQ             R14
 	JNZ              edge_depth_loop
-	ADDQ             aJump+56(FP), DX
 	ADDQ             aJump+56(FP), BX
 	ADDQ             aJump+56(FP), SI
 	ADDQ             aJump+56(FP), DI
 	ADDQ             aJump+56(FP), R8
-	ADDQ             bJump+96(FP), R10
-	DECQ             R12
+	ADDQ             aJump+56(FP), R9
+	ADDQ             bJump+96(FP), R11
+	DECQ             R13
 	JNZ              edge_run_loop
 	JMP              finish
 
-// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x48(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -32(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -32(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	CMPQ   AX, $0x30
+	CMPQ   cols+128(FP), $+48
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (BX), Z3
-	VMOVUPS      64(BX), Z4
-	VMOVUPS      128(BX), Z5
-	VBROADCASTSS (CX), Z6
+	VMOVUPS      (SI), Z3
+	VMOVUPS      64(SI), Z4
+	VMOVUPS      128(SI), Z5
+	VBROADCASTSS (DX), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
 	VFMADD231PS  Z5, Z6, Z2
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -8806,14 +8940,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8821,73 +8953,74 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (BX), Z3
-	VMOVUPS      64(BX), Z4
-	VMOVUPS.Z    128(BX), K1, Z5
-	VBROADCASTSS (CX), Z6
+	VMOVUPS      (SI), Z3
+	VMOVUPS      64(SI), Z4
+	VMOVUPS.Z    128(SI), K1, Z5
+	VBROADCASTSS (DX), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
 	VFMADD231PS  Z5, Z6, Z2
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x64(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -48(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -48(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	CMPQ   AX, $0x40
+	CMPQ   cols+128(FP), $+64
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (BX), Z4
-	VMOVUPS      64(BX), Z5
-	VMOVUPS      128(BX), Z6
-	VMOVUPS      192(BX), Z7
-	VBROADCASTSS (CX), Z8
+	VMOVUPS      (SI), Z4
+	VMOVUPS      64(SI), Z5
+	VMOVUPS      128(SI), Z6
+	VMOVUPS      192(SI), Z7
+	VBROADCASTSS (DX), Z8
 	VFMADD231PS  Z4, Z8, Z0
 	VFMADD231PS  Z5, Z8, Z1
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -8930,14 +9063,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -8945,78 +9076,79 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (BX), Z4
-	VMOVUPS      64(BX), Z5
-	VMOVUPS      128(BX), Z6
-	VMOVUPS.Z    192(BX), K1, Z7
-	VBROADCASTSS (CX), Z8
+	VMOVUPS      (SI), Z4
+	VMOVUPS      64(SI), Z5
+	VMOVUPS      128(SI), Z6
+	VMOVUPS.Z    192(SI), K1, Z7
+	VBROADCASTSS (DX), Z8
 	VFMADD231PS  Z4, Z8, Z0
 	VFMADD231PS  Z5, Z8, Z1
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x80(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x80(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -64(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -64(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	CMPQ   AX, $0x50
+	CMPQ   cols+128(FP), $+80
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (BX), Z5
-	VMOVUPS      64(BX), Z6
-	VMOVUPS      128(BX), Z7
-	VMOVUPS      192(BX), Z8
-	VMOVUPS      256(BX), Z9
-	VBROADCASTSS (CX), Z10
+	VMOVUPS      (SI), Z5
+	VMOVUPS      64(SI), Z6
+	VMOVUPS      128(SI), Z7
+	VMOVUPS      192(SI), Z8
+	VMOVUPS      256(SI), Z9
+	VBROADCASTSS (DX), Z10
 	VFMADD231PS  Z5, Z10, Z0
 	VFMADD231PS  Z6, Z10, Z1
 	VFMADD231PS  Z7, Z10, Z2
 	VFMADD231PS  Z8, Z10, Z3
 	VFMADD231PS  Z9, Z10, Z4
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -9064,14 +9196,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9079,83 +9209,84 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (BX), Z5
-	VMOVUPS      64(BX), Z6
-	VMOVUPS      128(BX), Z7
-	VMOVUPS      192(BX), Z8
-	VMOVUPS.Z    256(BX), K1, Z9
-	VBROADCASTSS (CX), Z10
+	VMOVUPS      (SI), Z5
+	VMOVUPS      64(SI), Z6
+	VMOVUPS      128(SI), Z7
+	VMOVUPS      192(SI), Z8
+	VMOVUPS.Z    256(SI), K1, Z9
+	VBROADCASTSS (DX), Z10
 	VFMADD231PS  Z5, Z10, Z0
 	VFMADD231PS  Z6, Z10, Z1
 	VFMADD231PS  Z7, Z10, Z2
 	VFMADD231PS  Z8, Z10, Z3
 	VFMADD231PS  Z9, Z10, Z4
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x96(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x96(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -80(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -80(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	CMPQ   AX, $0x60
+	CMPQ   cols+128(FP), $+96
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (BX), Z6
-	VMOVUPS      64(BX), Z7
-	VMOVUPS      128(BX), Z8
-	VMOVUPS      192(BX), Z9
-	VMOVUPS      256(BX), Z10
-	VMOVUPS      320(BX), Z11
-	VBROADCASTSS (CX), Z12
+	VMOVUPS      (SI), Z6
+	VMOVUPS      64(SI), Z7
+	VMOVUPS      128(SI), Z8
+	VMOVUPS      192(SI), Z9
+	VMOVUPS      256(SI), Z10
+	VMOVUPS      320(SI), Z11
+	VBROADCASTSS (DX), Z12
 	VFMADD231PS  Z6, Z12, Z0
 	VFMADD231PS  Z7, Z12, Z1
 	VFMADD231PS  Z8, Z12, Z2
 	VFMADD231PS  Z9, Z12, Z3
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -9208,14 +9339,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9223,48 +9352,50 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (BX), Z6
-	VMOVUPS      64(BX), Z7
-	VMOVUPS      128(BX), Z8
-	VMOVUPS      192(BX), Z9
-	VMOVUPS      256(BX), Z10
-	VMOVUPS.Z    320(BX), K1, Z11
-	VBROADCASTSS (CX), Z12
+	VMOVUPS      (SI), Z6
+	VMOVUPS      64(SI), Z7
+	VMOVUPS      128(SI), Z8
+	VMOVUPS      192(SI), Z9
+	VMOVUPS      256(SI), Z10
+	VMOVUPS.Z    320(SI), K1, Z11
+	VBROADCASTSS (DX), Z12
 	VFMADD231PS  Z6, Z12, Z0
 	VFMADD231PS  Z7, Z12, Z1
 	VFMADD231PS  Z8, Z12, Z2
 	VFMADD231PS  Z9, Z12, Z3
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x112(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x112(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -96(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -96(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9272,21 +9403,21 @@ tile_loop:
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	CMPQ   AX, $0x70
+	CMPQ   cols+128(FP), $+112
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (BX), Z7
-	VMOVUPS      64(BX), Z8
-	VMOVUPS      128(BX), Z9
-	VMOVUPS      192(BX), Z10
-	VMOVUPS      256(BX), Z11
-	VMOVUPS      320(BX), Z12
-	VMOVUPS      384(BX), Z13
-	VBROADCASTSS (CX), Z14
+	VMOVUPS      (SI), Z7
+	VMOVUPS      64(SI), Z8
+	VMOVUPS      128(SI), Z9
+	VMOVUPS      192(SI), Z10
+	VMOVUPS      256(SI), Z11
+	VMOVUPS      320(SI), Z12
+	VMOVUPS      384(SI), Z13
+	VBROADCASTSS (DX), Z14
 	VFMADD231PS  Z7, Z14, Z0
 	VFMADD231PS  Z8, Z14, Z1
 	VFMADD231PS  Z9, Z14, Z2
@@ -9294,17 +9425,16 @@ depth_loop:
 	VFMADD231PS  Z11, Z14, Z4
 	VFMADD231PS  Z12, Z14, Z5
 	VFMADD231PS  Z13, Z14, Z6
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -9362,14 +9492,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9377,17 +9505,17 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (BX), Z7
-	VMOVUPS      64(BX), Z8
-	VMOVUPS      128(BX), Z9
-	VMOVUPS      192(BX), Z10
-	VMOVUPS      256(BX), Z11
-	VMOVUPS      320(BX), Z12
-	VMOVUPS.Z    384(BX), K1, Z13
-	VBROADCASTSS (CX), Z14
+	VMOVUPS      (SI), Z7
+	VMOVUPS      64(SI), Z8
+	VMOVUPS      128(SI), Z9
+	VMOVUPS      192(SI), Z10
+	VMOVUPS      256(SI), Z11
+	VMOVUPS      320(SI), Z12
+	VMOVUPS.Z    384(SI), K1, Z13
+	VBROADCASTSS (DX), Z14
 	VFMADD231PS  Z7, Z14, Z0
 	VFMADD231PS  Z8, Z14, Z1
 	VFMADD231PS  Z9, Z14, Z2
@@ -9395,32 +9523,34 @@ edge_depth_loop:
 	VFMADD231PS  Z11, Z14, Z4
 	VFMADD231PS  Z12, Z14, Z5
 	VFMADD231PS  Z13, Z14, Z6
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 
-// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+// func microAVX512x1x128(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-161
+TEXT ·microAVX512x1x128(SB), NOSPLIT, $0-162
 	MOVQ  cols+128(FP), AX
-	LEAQ  -112(AX), CX
-	MOVQ  $-1, DX
-	BZHIQ CX, DX, DX
-	KMOVW DX, K1
+	LEAQ  -112(AX), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  a+24(FP), AX
+	MOVQ  c+104(FP), CX
 
 tile_loop:
-	MOVQ   aRow+40(FP), CX
-	MOVQ   a+24(FP), CX
-	MOVQ   aStep+48(FP), DX
-	MOVQ   b+72(FP), BX
-	MOVQ   bStep+88(FP), SI
-	MOVQ   runs+16(FP), DI
+	MOVQ   aRow+40(FP), DX
+	MOVQ   AX, DX
+	MOVQ   aStep+48(FP), BX
+	MOVQ   b+72(FP), SI
+	MOVQ   bStep+88(FP), DI
+	MOVQ   runs+16(FP), R8
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9429,22 +9559,22 @@ tile_loop:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	CMPQ   AX, $0x80
+	CMPQ   cols+128(FP), $+128
 	JNE    edge_run_loop
 
 run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 depth_loop:
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	VMOVUPS      128(BX), Z10
-	VMOVUPS      192(BX), Z11
-	VMOVUPS      256(BX), Z12
-	VMOVUPS      320(BX), Z13
-	VMOVUPS      384(BX), Z14
-	VMOVUPS      448(BX), Z15
-	VBROADCASTSS (CX), Z16
+	VMOVUPS      (SI), Z8
+	VMOVUPS      64(SI), Z9
+	VMOVUPS      128(SI), Z10
+	VMOVUPS      192(SI), Z11
+	VMOVUPS      256(SI), Z12
+	VMOVUPS      320(SI), Z13
+	VMOVUPS      384(SI), Z14
+	VMOVUPS      448(SI), Z15
+	VBROADCASTSS (DX), Z16
 	VFMADD231PS  Z8, Z16, Z0
 	VFMADD231PS  Z9, Z16, Z1
 	VFMADD231PS  Z10, Z16, Z2
@@ -9453,17 +9583,16 @@ depth_loop:
 	VFMADD231PS  Z13, Z16, Z5
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          run_loop
 
 finish:
-	MOVQ   c+104(FP), CX
 	MOVQ   cRow+112(FP), DX
 	CMPB   accumulate+136(FP), $0x00
 	JEQ    bias
@@ -9526,14 +9655,12 @@ store:
 	CMPQ    tiles+0(FP), $0x01
 	JEQ     done
 	DECQ    tiles+0(FP)
+	ADDQ    aTile+32(FP), AX
 	ADDQ    cJump+120(FP), CX
-	MOVQ    CX, c+104(FP)
-	MOVQ    aTile+32(FP), CX
-	ADDQ    CX, a+24(FP)
-	MOVQ    bTile+80(FP), CX
-	ADDQ    CX, b+72(FP)
-	MOVQ    biasTile+152(FP), CX
-	ADDQ    CX, bias+144(FP)
+	MOVQ    bTile+80(FP), DX
+	ADDQ    DX, b+72(FP)
+	MOVQ    biasTile+152(FP), DX
+	ADDQ    DX, bias+144(FP)
 	JMP     tile_loop
 
 done:
@@ -9541,18 +9668,18 @@ done:
 	RET
 
 edge_run_loop:
-	MOVQ depth+8(FP), R8
+	MOVQ depth+8(FP), R9
 
 edge_depth_loop:
-	VMOVUPS      (BX), Z8
-	VMOVUPS      64(BX), Z9
-	VMOVUPS      128(BX), Z10
-	VMOVUPS      192(BX), Z11
-	VMOVUPS      256(BX), Z12
-	VMOVUPS      320(BX), Z13
-	VMOVUPS      384(BX), Z14
-	VMOVUPS.Z    448(BX), K1, Z15
-	VBROADCASTSS (CX), Z16
+	VMOVUPS      (SI), Z8
+	VMOVUPS      64(SI), Z9
+	VMOVUPS      128(SI), Z10
+	VMOVUPS      192(SI), Z11
+	VMOVUPS      256(SI), Z12
+	VMOVUPS      320(SI), Z13
+	VMOVUPS      384(SI), Z14
+	VMOVUPS.Z    448(SI), K1, Z15
+	VBROADCASTSS (DX), Z16
 	VFMADD231PS  Z8, Z16, Z0
 	VFMADD231PS  Z9, Z16, Z1
 	VFMADD231PS  Z10, Z16, Z2
@@ -9561,13 +9688,13 @@ edge_depth_loop:
 	VFMADD231PS  Z13, Z16, Z5
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	ADDQ         DX, CX
-	ADDQ         SI, BX
-	DECQ         R8
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         R9
 	JNZ          edge_depth_loop
-	ADDQ         aJump+56(FP), CX
-	ADDQ         bJump+96(FP), BX
-	DECQ         DI
+	ADDQ         aJump+56(FP), DX
+	ADDQ         bJump+96(FP), SI
+	DECQ         R8
 	JNZ          edge_run_loop
 	JMP          finish
 

@@ -27,7 +27,8 @@ type Block struct {
 	CRow                    int
 	Accumulate              bool
 
-	// Fetch says that A comes from memory, and its rows follow each other there: those of a tile are fetched while the tile before is computed.
+	// Fetch says that C, and A if its rows follow each other without gaps, lie in memory rather than in caches. So a tile of C is fetched before it is written, and
+	// the rows of A of a tile while the one before is computed.
 	Fetch bool
 
 	// What follows, while C is in registers: C += Bias in every row, and C = ReLU(C), with NaN for NaN and +0 for −0.
@@ -41,7 +42,7 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 		return
 	}
 	f.check(k, len(a), len(b), len(c))
-	lines := stretch{max(f.Lines, 1), f.ALine, f.CLine}
+	lines := max(f.Lines, 1)
 	depth := f.Depth * f.Runs
 	aRow, aStep, aJump := 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep)
 	bStep, bJump := 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep)
@@ -54,8 +55,8 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 	if f.Rows == 1 && f.BStep != 0 && len(k.rows) > 0 {
 		for j := 0; j < f.Cols; {
 			w := min(f.Cols-j, len(k.rows)*k.rowUnit)
-			k.rows[(w-1)/k.rowUnit](lines.n, f.Depth, f.Runs, &a[0], 4*lines.a, aRow, aStep, aJump, 0, &b[j], 0, bStep, bJump,
-				&c[j], 4*f.CRow, 4*(lines.c-f.CRow), w, f.Accumulate, f.biasFrom(j), 0, f.ReLU)
+			k.rows[(w-1)/k.rowUnit](lines, f.Depth, f.Runs, &a[0], 4*f.ALine, aRow, aStep, aJump, 0, &b[j], 0, bStep, bJump,
+				&c[j], 4*f.CRow, 4*(f.CLine-f.CRow), w, f.Accumulate, f.biasFrom(j), 0, f.ReLU, f.Fetch)
 			j += w
 		}
 		return
@@ -72,9 +73,9 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 			if bias != nil {
 				biasTile = 4 * w
 			}
-			for l := range lines.n {
-				k.micro[f.Rows-1][width](across, f.Depth, f.Runs, &a[l*lines.a], 0, aRow, aStep, aJump, 0, &b[panelB], bTile, bStep, bJump,
-					&c[l*lines.c+j], 4*f.CRow, 4*(w-f.Rows*f.CRow), w, f.Accumulate, bias, biasTile, f.ReLU)
+			for l := range lines {
+				k.micro[f.Rows-1][width](across, f.Depth, f.Runs, &a[l*f.ALine], 0, aRow, aStep, aJump, 0, &b[panelB], bTile, bStep, bJump,
+					&c[l*f.CLine+j], 4*f.CRow, 4*(w-f.Rows*f.CRow), w, f.Accumulate, bias, biasTile, f.ReLU, f.Fetch)
 			}
 			j += across * w
 			continue
@@ -82,34 +83,31 @@ func (k *Kernel) Block(f *Block, a, b, c []float32) {
 		for i := 0; i < f.Rows; {
 			rest := f.Rows - i
 			h := k.PanelA(rest)
-			down := stretch{rest / h, h * f.ARow, h * f.CRow}
-			if down.n > 1 && down.n*h < rest {
-				down.n-- // what remains beyond that is cut evenly
+			tiles, aTile, cTile := rest/h, h*f.ARow, h*f.CRow
+			if tiles > 1 && tiles*h < rest {
+				tiles-- // what remains beyond that is cut evenly
 			}
-			panelA, next := i*f.ARow, i+down.n*h
+			panelA, next := i*f.ARow, i+tiles*h
 			if f.ARow == 0 {
-				panelA, down.a, aStep = i*depth, h*depth, 4*h
+				panelA, aTile, aStep = i*depth, h*depth, 4*h
 			}
 			aAhead := 0
-			if f.Fetch {
+			if f.Fetch && f.ARow == f.Depth && f.AStep == 1 && f.Runs == 1 {
 				aAhead = 4 * h // a tile holds h elements for each index
 			}
-			calls := lines
-			if calls.n > down.n {
-				calls, down = down, calls
+			calls, aCall, cCall := lines, f.ALine, f.CLine
+			if calls > tiles {
+				calls, aCall, cCall, tiles, aTile, cTile = tiles, aTile, cTile, calls, aCall, cCall
 			}
-			for l := range calls.n {
-				k.micro[h-1][width](down.n, f.Depth, f.Runs, &a[panelA+l*calls.a], 4*down.a, aRow, aStep, aJump, aAhead, &b[panelB], 0, bStep, bJump,
-					&c[i*f.CRow+j+l*calls.c], 4*f.CRow, 4*(down.c-h*f.CRow), min(w, f.Cols-j), f.Accumulate, f.biasFrom(j), 0, f.ReLU)
+			for l := range calls {
+				k.micro[h-1][width](tiles, f.Depth, f.Runs, &a[panelA+l*aCall], 4*aTile, aRow, aStep, aJump, aAhead, &b[panelB], 0, bStep, bJump,
+					&c[i*f.CRow+j+l*cCall], 4*f.CRow, 4*(cTile-h*f.CRow), min(w, f.Cols-j), f.Accumulate, f.biasFrom(j), 0, f.ReLU, f.Fetch)
 			}
 			i = next
 		}
 		j += w
 	}
 }
-
-// stretch is how many tiles lie side by side, and how far apart in A and C.
-type stretch struct{ n, a, c int }
 
 // biasFrom returns where the bias of column j lies.
 func (f *Block) biasFrom(j int) *float32 {
@@ -131,7 +129,7 @@ func (f *Block) check(k *Kernel, a, b, c int) {
 		needB = k.SizeB(f.Cols, f.Depth*f.Runs)
 	}
 	needC := lines*f.CLine + (f.Rows-1)*f.CRow + f.Cols
-	if min(f.ARow, f.AStep, f.ARun, f.BStep, f.BRun, f.ALine, f.CLine) < 0 || f.CRow < f.Cols || lines > 0 && f.ARow == 0 ||
+	if f.ARow|f.AStep|f.ARun|f.BStep|f.BRun|f.ALine|f.CLine < 0 || f.CRow < f.Cols || lines > 0 && f.ARow == 0 ||
 		f.Bias != nil && len(f.Bias) < f.Cols || a < needA || b < needB || c < needC {
 		panic(fmt.Sprintf("BUG: gemm: block %+v of %d, %d and %d elements", *f, a, b, c))
 	}

@@ -7,10 +7,11 @@ import "fmt"
 // the next, aRow from one row of A to the next, aStep and bStep from one index to the next, aJump and bJump from the end of a run to the beginning of the next, cRow
 // from one row of C to the next, cJump from the row below a tile to the first of the next. So aTile is the height of a tile for those that lie one below
 // the other, which share B, and bTile the width for those side by side, which share A.
-// Unless aAhead is 0, large tiles also fetch what lies aTile ahead of A, and aAhead further with every index, into the nearest cache.
+// Large tiles fetch C into the nearest cache before they add to it and, if fetch, before they write it; and unless aAhead is 0, what lies aTile ahead of A, and
+// aAhead further with every index.
 // Nothing outside the cols columns is read or written, and cols falls short of the width by less than the smallest width.
 type microKernel func(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, aAhead int, b *float32, bTile, bStep, bJump int,
-	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu, fetch bool)
 
 // Kernel is one implementation of the product for one instruction set. It is immutable and safe for concurrent use.
 type Kernel struct {

@@ -109,7 +109,7 @@ func requireTiles(t *testing.T, micro microKernel, tiles, height int, f Block, w
 			f.Bias[f.Cols/2] = -500 // no sum gets there
 		}
 		micro(tiles, f.Depth, f.Runs, &a[0], 4*aTile, 4*f.ARow, 4*f.AStep, 4*(f.ARun-f.Depth*f.AStep), 4*f.Depth, &b[0], 4*bTile, 4*f.BStep, 4*(f.BRun-f.Depth*f.BStep),
-			&c[0], 4*f.CRow, 4*cJump, f.Cols, f.Accumulate, f.biasFrom(0), 4*biasTile, f.ReLU)
+			&c[0], 4*f.CRow, 4*cJump, f.Cols, f.Accumulate, f.biasFrom(0), 4*biasTile, f.ReLU, across)
 		for at, got := range c {
 			i, j := at/f.CRow, at%f.CRow
 			want := guard

@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x8(SB), NOSPLIT, $0-161
+// func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -81,8 +81,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x4(SB), NOSPLIT, $0-161
+// func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -226,8 +226,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx2x8(SB), NOSPLIT, $0-161
+// func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx2x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -347,8 +347,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx2x4(SB), NOSPLIT, $0-161
+// func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx2x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -548,8 +548,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx3x8(SB), NOSPLIT, $0-161
+// func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx3x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -692,8 +692,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx3x4(SB), NOSPLIT, $0-161
+// func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx3x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -930,8 +930,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx4x8(SB), NOSPLIT, $0-161
+// func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx4x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1095,8 +1095,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx4x4(SB), NOSPLIT, $0-161
+// func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx4x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1368,8 +1368,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx5x8(SB), NOSPLIT, $0-161
+// func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx5x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1556,8 +1556,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx5x4(SB), NOSPLIT, $0-161
+// func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx5x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -1866,8 +1866,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx6x8(SB), NOSPLIT, $0-161
+// func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx6x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -2076,8 +2076,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx6x4(SB), NOSPLIT, $0-161
+// func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx6x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -2422,8 +2422,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx7x8(SB), NOSPLIT, $0-161
+// func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx7x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -2655,8 +2655,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx7x4(SB), NOSPLIT, $0-161
+// func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx7x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -3038,8 +3038,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx8x8(SB), NOSPLIT, $0-161
+// func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx8x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -3292,8 +3292,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx8x4(SB), NOSPLIT, $0-161
+// func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx8x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -3710,8 +3710,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx9x8(SB), NOSPLIT, $0-161
+// func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx9x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -3987,8 +3987,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx9x4(SB), NOSPLIT, $0-161
+// func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx9x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -4442,8 +4442,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx10x8(SB), NOSPLIT, $0-161
+// func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx10x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -4741,8 +4741,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx10x4(SB), NOSPLIT, $0-161
+// func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx10x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -5232,8 +5232,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx11x8(SB), NOSPLIT, $0-161
+// func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx11x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -5554,8 +5554,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx11x4(SB), NOSPLIT, $0-161
+// func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx11x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6082,8 +6082,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx12x8(SB), NOSPLIT, $0-161
+// func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx12x8(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6425,8 +6425,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx12x4(SB), NOSPLIT, $0-161
+// func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx12x4(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -6988,8 +6988,8 @@ narrow_store:
 	BNE     narrow_tile
 	RET
 
-// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x12(SB), NOSPLIT, $0-161
+// func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x12(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7074,8 +7074,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x16(SB), NOSPLIT, $0-161
+// func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x16(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7169,8 +7169,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x20(SB), NOSPLIT, $0-161
+// func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x20(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7273,8 +7273,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x24(SB), NOSPLIT, $0-161
+// func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x24(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7386,8 +7386,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x28(SB), NOSPLIT, $0-161
+// func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x28(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7508,8 +7508,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x32(SB), NOSPLIT, $0-161
+// func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x32(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7639,8 +7639,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x36(SB), NOSPLIT, $0-161
+// func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x36(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7779,8 +7779,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x40(SB), NOSPLIT, $0-161
+// func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x40(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -7928,8 +7928,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x44(SB), NOSPLIT, $0-161
+// func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x44(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -8086,8 +8086,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x48(SB), NOSPLIT, $0-161
+// func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x48(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -8253,8 +8253,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x52(SB), NOSPLIT, $0-161
+// func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x52(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -8429,8 +8429,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x56(SB), NOSPLIT, $0-161
+// func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x56(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -8614,8 +8614,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x60(SB), NOSPLIT, $0-161
+// func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x60(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2
@@ -8808,8 +8808,8 @@ store:
 	BNE     tile
 	RET
 
-// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
-TEXT ·microNEONx1x64(SB), NOSPLIT, $0-161
+// func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
+TEXT ·microNEONx1x64(SB), NOSPLIT, $0-162
 	MOVD    tiles+0(FP), R0
 	MOVD    a+24(FP), R1
 	MOVD    aStep+48(FP), R2

@@ -7,192 +7,192 @@ package gemm
 // microNEONx1x8 does what microKernel says, for 1×8 tiles.
 //
 //go:noescape
-func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x4 does what microKernel says, for 1×4 tiles.
 //
 //go:noescape
-func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx2x8 does what microKernel says, for 2×8 tiles.
 //
 //go:noescape
-func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx2x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx2x4 does what microKernel says, for 2×4 tiles.
 //
 //go:noescape
-func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx2x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx3x8 does what microKernel says, for 3×8 tiles.
 //
 //go:noescape
-func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx3x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx3x4 does what microKernel says, for 3×4 tiles.
 //
 //go:noescape
-func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx3x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx4x8 does what microKernel says, for 4×8 tiles.
 //
 //go:noescape
-func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx4x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx4x4 does what microKernel says, for 4×4 tiles.
 //
 //go:noescape
-func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx4x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx5x8 does what microKernel says, for 5×8 tiles.
 //
 //go:noescape
-func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx5x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx5x4 does what microKernel says, for 5×4 tiles.
 //
 //go:noescape
-func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx5x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx6x8 does what microKernel says, for 6×8 tiles.
 //
 //go:noescape
-func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx6x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx6x4 does what microKernel says, for 6×4 tiles.
 //
 //go:noescape
-func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx6x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx7x8 does what microKernel says, for 7×8 tiles.
 //
 //go:noescape
-func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx7x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx7x4 does what microKernel says, for 7×4 tiles.
 //
 //go:noescape
-func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx7x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx8x8 does what microKernel says, for 8×8 tiles.
 //
 //go:noescape
-func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx8x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx8x4 does what microKernel says, for 8×4 tiles.
 //
 //go:noescape
-func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx8x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx9x8 does what microKernel says, for 9×8 tiles.
 //
 //go:noescape
-func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx9x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx9x4 does what microKernel says, for 9×4 tiles.
 //
 //go:noescape
-func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx9x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx10x8 does what microKernel says, for 10×8 tiles.
 //
 //go:noescape
-func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx10x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx10x4 does what microKernel says, for 10×4 tiles.
 //
 //go:noescape
-func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx10x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx11x8 does what microKernel says, for 11×8 tiles.
 //
 //go:noescape
-func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx11x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx11x4 does what microKernel says, for 11×4 tiles.
 //
 //go:noescape
-func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx11x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx12x8 does what microKernel says, for 12×8 tiles.
 //
 //go:noescape
-func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx12x8(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx12x4 does what microKernel says, for 12×4 tiles.
 //
 //go:noescape
-func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx12x4(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x12 does what microKernel says, for 1×12 tiles.
 //
 //go:noescape
-func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x12(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x16 does what microKernel says, for 1×16 tiles.
 //
 //go:noescape
-func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x16(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x20 does what microKernel says, for 1×20 tiles.
 //
 //go:noescape
-func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x20(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x24 does what microKernel says, for 1×24 tiles.
 //
 //go:noescape
-func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x24(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x28 does what microKernel says, for 1×28 tiles.
 //
 //go:noescape
-func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x28(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x32 does what microKernel says, for 1×32 tiles.
 //
 //go:noescape
-func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x32(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x36 does what microKernel says, for 1×36 tiles.
 //
 //go:noescape
-func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x36(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x40 does what microKernel says, for 1×40 tiles.
 //
 //go:noescape
-func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x40(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x44 does what microKernel says, for 1×44 tiles.
 //
 //go:noescape
-func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x44(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x48 does what microKernel says, for 1×48 tiles.
 //
 //go:noescape
-func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x48(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x52 does what microKernel says, for 1×52 tiles.
 //
 //go:noescape
-func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x52(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x56 does what microKernel says, for 1×56 tiles.
 //
 //go:noescape
-func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x56(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x60 does what microKernel says, for 1×60 tiles.
 //
 //go:noescape
-func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x60(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // microNEONx1x64 does what microKernel says, for 1×64 tiles.
 //
 //go:noescape
-func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool)
+func microNEONx1x64(tiles int, depth int, runs int, a *float32, aTile int, aRow int, aStep int, aJump int, aAhead int, b *float32, bTile int, bStep int, bJump int, c *float32, cRow int, cJump int, cols int, accumulate bool, bias *float32, biasTile int, relu bool, fetch bool)
 
 // peakNEON does 24 independent multiply-adds of whole registers, iterations times.
 //

@@ -20,7 +20,7 @@ var portable = Kernel{
 
 // microPortable2 is the micro-kernel for 2×4 tiles, whose eight sums and six operands fit the sixteen registers of amd64.
 func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJump, _ int, b *float32, bTile, bStep, bJump int,
-	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool) {
+	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu, _ bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
 		atA, atB := t*aTile, t*bTile
@@ -43,7 +43,7 @@ func microPortable2(tiles, depth, runs int, a *float32, aTile, aRow, aStep, aJum
 
 // microPortable1 is the micro-kernel for 1×4 tiles.
 func microPortable1(tiles, depth, runs int, a *float32, aTile, _, aStep, aJump, _ int, b *float32, bTile, bStep, bJump int,
-	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu bool) {
+	c *float32, cRow, cJump, cols int, accumulate bool, bias *float32, biasTile int, relu, _ bool) {
 	for t := range tiles {
 		var sums [portableRows][portableCols]float32
 		atA, atB := t*aTile, t*bTile
