@@ -45,6 +45,14 @@ func (v *planeFrame) image(s *strip) int { return v.rowsUnder(s.rows) * v.channe
 // size is the size of the frame of a strip.
 func (v *planeFrame) size(s *strip) int { return s.images*v.image(s) + v.shared }
 
+// under is where the pixels under a strip lie.
+func (v *planeFrame) under(s *strip) (from, to int) {
+	first := s.row*v.stepH + v.top
+	from = s.image*v.height + min(max(first, 0), v.height)
+	to = (s.image+s.images-1)*v.height + min(max(first+v.rowsUnder(s.rows), 0), v.height)
+	return from * v.width * v.channels, max(from, to) * v.width * v.channels
+}
+
 // fill puts the pixels under a strip into the frame. What lies beside them must be zero.
 func (v *planeFrame) fill(frame, x []float32, s *strip) {
 	size, first := v.channels*v.pitch, s.row*v.stepH+v.top

@@ -162,7 +162,7 @@ func TestPoolingJoinsItsConvolutionInTraining(t *testing.T) {
 		}{
 			{5, 28, 28, 1, 6, 5, 2, backend.ReLU}, {1, 28, 28, 1, 6, 5, 2, backend.Tanh}, {3, 30, 20, 1, 3, 3, 1, backend.ReLU}, {2, 14, 18, 1, 4, 3, 0, backend.Identity},
 			{2, 15, 15, 1, 5, 3, 1, backend.ReLU}, {2, 14, 13, 1, 5, 3, 1, backend.ReLU}, {2, 28, 28, 3, 6, 5, 2, backend.ReLU}, {1, 150, 150, 1, 6, 5, 2, backend.ReLU},
-			{70, 2, 2, 1, 3, 1, 0, backend.ReLU}, {2, 16, 16, 3, 32, 3, 1, backend.ReLU}, {3, 22, 22, 2, 9, 3, 1, backend.LeakyReLU},
+			{70, 2, 2, 1, 3, 1, 0, backend.ReLU}, {100, 28, 28, 1, 6, 5, 2, backend.ReLU}, {2, 16, 16, 3, 32, 3, 1, backend.ReLU}, {3, 22, 22, 2, 9, 3, 1, backend.LeakyReLU},
 		} {
 			a := backend.Activation{Func: s.activation}
 			if s.activation == backend.LeakyReLU {
@@ -252,4 +252,38 @@ func TestJoinedInstructionsKeepTheirNumbers(t *testing.T) {
 	err := exe.Run(context.Background())
 	require.ErrorIs(t, err, backend.ErrRange)
 	require.ErrorContains(t, err, `instruction 5 (Gather "use")`)
+}
+
+// TestRowsUnderAStrip compares what is fetched for a strip with the pixels that its taps reach.
+func TestRowsUnderAStrip(t *testing.T) {
+	c := &compiler{device: closing(t, "cpu", 1), threads: 1}
+	for _, win := range []backend.Window{window(1, 1, 2), window(1, 1, 0), window(1, 3, 4), {StrideH: 3, StrideW: 1, DilationH: 1, DilationW: 1, PadTop: 9, PadBottom: 9}} {
+		for _, h := range []int{5, 28, 90} {
+			x, w := backend.Shape{11, h, 28, 2}, backend.Shape{6, 2, 5, 2}
+			y, err := backend.Conv2DShape(x, w, win, 1)
+			require.NoError(t, err)
+			q := forward(x, w, y, win)
+			v := newPlaneFrame(c, q)
+			require.NotNil(t, v)
+			for _, s := range q.strips(stripPixels) {
+				first, last := -1, -1 // pixel rows
+				for image := s.image; image < s.image+s.images; image++ {
+					for row := s.row*q.stepH + q.top; row < s.row*q.stepH+q.top+v.rowsUnder(s.rows); row++ {
+						if row >= 0 && row < h {
+							if first < 0 {
+								first = image*h + row
+							}
+							last = image*h + row
+						}
+					}
+				}
+				from, to := v.under(&s)
+				if first < 0 {
+					require.Equal(t, from, to, "%+v of %v", s, x)
+					continue
+				}
+				require.Equal(t, []int{first * 56, (last + 1) * 56}, []int{from, to}, "%+v of %v", s, x)
+			}
+		}
+	}
 }

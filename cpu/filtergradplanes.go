@@ -49,10 +49,10 @@ func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad, poo
 	frames, planes := p.reserve(c.threads, v.size(s), 4), p.reserve(c.threads, v.outputs*s.rows*v.cols, 4)
 	sums, folded := p.floats(v.slices*v.sums()), p.floats(o.DW.Shape.Elements())
 	biases := p.doubles(v.slices * v.outputs)
-	loader := v.loader(c, p, o, pool)
+	g := v.gradients(c, p, o, pool)
 	p.bind = func(work []byte) {
 		x, dw, db := c.floats(o.X), c.floats(o.DW), c.floats(o.DB)
-		load := loader(work)
+		g.bind(c, work)
 		frames, planes := each[float32](work, frames), each[float32](work, planes)
 		sums, folded := in[float32](work, sums), in[float32](work, folded)
 		biases := in[float64](work, biases)
@@ -62,12 +62,16 @@ func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad, poo
 			clear(frame) // once for all that lies beside the pixels
 			clear(sum)
 			clear(bias)
-			for i := slice * v.sliceSize; i < min((slice+1)*v.sliceSize, len(v.strips)); i++ {
-				s := &v.strips[i]
+			strips := v.strips[slice*v.sliceSize : min((slice+1)*v.sliceSize, len(v.strips))]
+			for i := range strips {
+				s := &strips[i]
 				v.fill(frame, x, s)
+				if g.far && i+1 < len(strips) {
+					g.fetch(x, &strips[i+1])
+				}
 				for n := range s.images {
 					pixels := s.rows * v.cols
-					load(plane, s, s.image+n, worker)
+					g.load(plane, s, n, worker)
 					for o := range bias {
 						bias[o] += vectorSum(v.vec, plane[o*pixels:(o+1)*pixels])
 					}
@@ -94,28 +98,71 @@ func (v *planesGrad) plan(c *compiler, p *plan, o *backend.Conv2DFilterGrad, poo
 	}
 }
 
-// loader makes planes of the gradients of a strip in one image.
-type loader func(planes []float32, s *strip, image, worker int)
+// gradients are those of the output pixels: DY or, where that is what a pooling's gradient
+// scatters, what it is made of.
+type gradients struct {
+	*planesGrad
+	filter  *backend.Conv2DFilterGrad
+	pool    *backend.MaxPool2DGrad
+	scratch region
 
-// loader plans one of DY or, if pool is not nil, of what that scatters.
-func (v *planesGrad) loader(c *compiler, p *plan, o *backend.Conv2DFilterGrad, pool *backend.MaxPool2DGrad) (bind func(work []byte) loader) {
-	if pool == nil {
-		return func([]byte) loader {
-			dy := c.floats(o.DY)
-			return func(planes []float32, s *strip, image, _ int) {
-				pixels := s.rows * v.cols
-				v.vec.Deinterleave(planes, dy[(image*v.rows+s.row)*v.cols*v.outputs:], pixels, v.outputs, pixels)
-			}
-		}
+	dy       []float32
+	argmax   []int32
+	places   []float32 // argmax again, its bits
+	pixels   [][]float32
+	far      bool // there is so much that it does not lie in the nearest caches
+	prefetch func(x []float32)
+}
+
+// gradients plans them.
+func (v *planesGrad) gradients(c *compiler, p *plan, o *backend.Conv2DFilterGrad, pool *backend.MaxPool2DGrad) *gradients {
+	g := &gradients{planesGrad: v, filter: o, pool: pool, prefetch: c.device.winograd.Fetch}
+	if pool != nil {
+		g.scratch = p.reserve(c.threads, v.outputs*v.strips[0].rows*v.cols, 4)
 	}
-	scratch := p.reserve(c.threads, v.outputs*v.strips[0].rows*v.cols, 4)
-	return func(work []byte) loader {
-		dy, argmax, scratch := c.floats(pool.DY), c.ints(pool.Argmax), each[float32](work, scratch)
-		return func(planes []float32, s *strip, image, worker int) {
-			n := s.rows * v.cols * v.outputs
-			at := (image*v.rows + s.row) * v.cols / 4 * v.outputs
-			v.vec.MaxPool2x2GradPlanes(planes[:n], dy[at:at+n/4], argmax[at:at+n/4], scratch[worker][:n], tiles(s.row, s.rows, v.cols, v.outputs))
-		}
+	return g
+}
+
+func (g *gradients) bind(c *compiler, work []byte) {
+	if g.pool == nil {
+		g.dy = c.floats(g.filter.DY)
+	} else {
+		g.dy, g.argmax, g.places = c.floats(g.pool.DY), c.ints(g.pool.Argmax), c.floats(g.pool.Argmax)
+		g.pixels = each[float32](work, g.scratch)
+	}
+	g.far = g.filter.X.Bytes()+4*(len(g.dy)+len(g.argmax)) > 1<<20
+}
+
+// at is where those of a strip lie, from its n-th image on, for so many images.
+func (g *gradients) at(s *strip, n, images int) (from, to int) {
+	from = ((s.image+n)*g.rows + s.row) * g.cols * g.outputs
+	to = from + images*s.rows*g.cols*g.outputs
+	if g.pool != nil {
+		return from / 4, to / 4
+	}
+	return from, to
+}
+
+// load makes planes of those of a strip in its n-th image.
+func (g *gradients) load(planes []float32, s *strip, n, worker int) {
+	from, to := g.at(s, n, 1)
+	pixels := s.rows * g.cols
+	if g.pool == nil {
+		g.vec.Deinterleave(planes, g.dy[from:to], pixels, g.outputs, pixels)
+		return
+	}
+	size := pixels * g.outputs
+	g.vec.MaxPool2x2GradPlanes(planes[:size], g.dy[from:to], g.argmax[from:to], g.pixels[worker][:size], tiles(s.row, s.rows, g.cols, g.outputs))
+}
+
+// fetch begins to bring near what the strip needs, while another one is computed.
+func (g *gradients) fetch(x []float32, s *strip) {
+	from, to := g.under(s)
+	g.prefetch(x[from:to])
+	from, to = g.at(s, 0, s.images)
+	g.prefetch(g.dy[from:to])
+	if g.pool != nil {
+		g.prefetch(g.places[from:to])
 	}
 }
 
