@@ -16,6 +16,7 @@ type inputScatter struct {
 	high, wide               int // taps
 	images, height, width, c int // of DX
 	rows, cols, outputs      int // of DY
+	together                 int // images, of which a row each is computed in one product
 }
 
 // newInputScatter returns the computation; nil if taps are not neighbours.
@@ -24,14 +25,26 @@ func (c *compiler) newInputScatter(o *backend.Conv2DInputGrad) *inputScatter {
 	if o.Groups > 1 || o.DilationH > 1 && w[1] > 1 || o.DilationW > 1 && w[2] > 1 {
 		return nil
 	}
-	return &inputScatter{
+	v := &inputScatter{
 		kernel: c.device.gemm, window: o.Window, high: w[1], wide: w[2],
 		images: dx[0], height: dx[1], width: dx[2], c: dx[3], rows: dy[1], cols: dy[2], outputs: dy[3],
 	}
+	v.together = max(min(v.images, maxTogether, productsTogether/(v.cols*v.pitch())), 1)
+	return v
 }
 
 // patch is the length of a row of taps.
 func (v *inputScatter) patch() int { return v.wide * v.c }
+
+// Rows of several images are computed in one product where they are short, so that products are not over before they are at full speed: of at most so many images,
+// and elements.
+const (
+	maxTogether      = 8
+	productsTogether = 1 << 12
+)
+
+// pitch is how far the products of two columns of DY are apart.
+func (v *inputScatter) pitch() int { return v.kernel.SizeB(v.patch(), 1) }
 
 // cost estimates the work in multiply-adds.
 func (v *inputScatter) cost() int {
@@ -47,29 +60,34 @@ func (v *inputScatter) plan(c *compiler, p *plan, o *backend.Conv2DInputGrad) {
 	k, line := v.kernel, v.width*v.c
 	p.executed = v.executed()
 	epilogue := c.gradEpilogue(p, o.GradEpilogue, o.DX)
-	packed := c.derive(p, o.W, v.high*v.outputs*k.SizeB(v.patch(), 1))
-	products := p.reserve(c.threads, v.cols*v.patch(), 4)
+	packed := c.derive(p, o.W, v.high*v.outputs*v.pitch())
+	products := p.reserve(c.threads, v.together*v.cols*v.pitch(), 4)
 	sums := p.reserve(c.threads, v.sums(), 4)
-	flop := 2 * v.cols * v.patch() * v.outputs * ceil(v.high, v.window.StrideH) // of a row of DX
+	flop := 2 * v.together * v.cols * v.patch() * v.outputs * ceil(v.high, v.window.StrideH) // of a row of some images of DX
+	// An item is a band of rows of some images.
+	band := min(max(finishedAtOnce/line, 1), ceil(flopGrain, flop), v.height)
+	bands := ceil(v.height, band)
 	p.bind = func(work []byte) {
 		epilogue.bind(c, work)
 		dx, dy, w := c.floats(o.DX), c.floats(o.DY), c.floats(o.W)
 		filters := packed.floats(work)
 		c.making(packed, func() {
 			for i := range v.phases() {
-				to, source := filters[v.before(i)*k.SizeB(v.patch(), v.outputs):], &scatteredFilters{v, w, v.first(i)}
+				to, source := filters[v.before(i)*v.outputs*v.pitch():], &scatteredFilters{v, w, v.first(i)}
 				c.once(func() { k.PackB(to, source, 0, v.patch(), 0, v.taps(i)*v.outputs) })
 			}
 		})
 		products, sums := each[float32](work, products), each[float32](work, sums)
-		c.split(v.images*v.height, ceil(flopGrain, flop), 1, func(lo, hi, worker int) {
-			for from := lo; lo < hi; {
-				lo++
-				row := dx[(lo-1)*line : lo*line]
-				v.row(row, dy, filters, (lo-1)/v.height, (lo-1)%v.height, products[worker], sums[worker], c)
-				if lo == hi || (lo-from)*line >= finishedAtOnce {
-					epilogue.apply(dx[from*line:lo*line], from*line)
-					from = lo
+		c.split(ceil(v.images, v.together)*bands, 1, 1, func(lo, hi, worker int) {
+			for i := lo; i < hi; i++ {
+				first, row := i/bands*v.together, i%bands*band
+				images, rows := min(v.together, v.images-first), min(band, v.height-row)
+				for h := row; h < row+rows; h++ {
+					v.row(dx, dy, filters, first, images, h, products[worker], sums[worker], c)
+				}
+				for n := range images {
+					at := ((first+n)*v.height + row) * line
+					epilogue.apply(dx[at:at+rows*line], at)
 				}
 			}
 		})
@@ -122,35 +140,45 @@ func (v *inputScatter) executed() int64 {
 	return 2 * products * int64(v.images*v.cols*v.outputs*v.patch())
 }
 
-// row computes row h of image n of DX.
-func (v *inputScatter) row(dx, dy, filters []float32, n, h int, products, sums []float32, c *compiler) {
-	clear(dx)
+// row computes row h of some images of DX.
+func (v *inputScatter) row(dx, dy, filters []float32, first, images, h int, products, sums []float32, c *compiler) {
 	lo, hi := v.reaching(h)
-	if lo > hi {
-		return
+	if lo <= hi {
+		v.multiply(dy, filters, first, images, h, lo, hi, products)
 	}
+	for n := range images {
+		row := dx[((first+n)*v.height+h)*v.width*v.c:][:v.width*v.c]
+		clear(row)
+		if lo > hi {
+			continue
+		}
+		to := row
+		if len(sums) > 0 {
+			clear(sums)
+			to = sums
+		}
+		c.device.vec.AddRows(to, products[n*v.cols*v.pitch():], v.cols, v.patch(), v.window.StrideW*v.c, v.pitch())
+		if len(sums) > 0 {
+			copy(row, sums[v.window.PadLeft*v.c:])
+		}
+	}
+}
+
+// multiply makes the products for row h of some images of DX: those of rows lo to hi of
+// DY, as whole vectors, whose lanes beyond the patch are zero.
+func (v *inputScatter) multiply(dy, filters []float32, first, images, h, lo, hi int, products []float32) {
 	at, stride := h+v.window.PadTop, v.window.StrideH
 	phase := at % stride
-	k, patch := v.kernel, v.patch()
 	skip := (v.first(phase) - (at - lo*stride)) / stride
-	filters = filters[v.before(phase)*k.SizeB(patch, v.outputs):]
-	from := (n*v.rows + lo) * v.cols * v.outputs
-	for j := 0; j < patch; {
-		width := k.PanelB(patch - j)
-		k.Block(&gemm.Block{
-			Rows: v.cols, Cols: min(width, patch-j), Depth: v.outputs, Runs: hi - lo + 1,
-			ARow: v.outputs, AStep: 1, ARun: v.cols * v.outputs, CRow: patch,
-		}, dy[from:], filters[(j*v.taps(phase)+skip*width)*v.outputs:], products[j:])
-		j += width
+	filters = filters[v.before(phase)*v.outputs*v.pitch():]
+	line := v.cols * v.outputs
+	f := gemm.Block{
+		Rows: v.cols, Depth: v.outputs, Runs: hi - lo + 1, ARow: v.outputs, AStep: 1, ARun: line, CRow: v.pitch(),
+		Lines: images, ALine: v.rows * line, CLine: v.cols * v.pitch(),
 	}
-	to := dx
-	if len(sums) > 0 {
-		clear(sums)
-		to = sums
-	}
-	c.device.vec.AddRows(to, products, v.cols, patch, v.window.StrideW*v.c, patch)
-	if len(sums) > 0 {
-		copy(dx, sums[v.window.PadLeft*v.c:])
+	for j := 0; j < v.patch(); j += f.Cols {
+		f.Cols = v.kernel.PanelB(v.patch() - j)
+		v.kernel.Block(&f, dy[(first*v.rows+lo)*line:], filters[(j*v.taps(phase)+skip*f.Cols)*v.outputs:], products[j:])
 	}
 }
 
