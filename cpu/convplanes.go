@@ -128,7 +128,7 @@ func (v *planes) reserve(c *compiler, p *plan, w backend.View) {
 	v.frames = p.reserve(c.threads, v.size(s), 4)
 	v.sums = p.reserve(c.threads, v.lanes*s.rows*max(v.cols, v.pitch), 4)
 	if v.pool != nil {
-		n := v.lanes * s.rows * v.cols
+		n := v.lanes * s.rows * max(v.cols, v.pitch)
 		if !v.pool.Argmax.Present() {
 			n = v.lanes * (s.rows / 2) * (v.cols / 2)
 		}
@@ -189,8 +189,14 @@ func (v *planes) flat() bool {
 func (v *planes) compute(frame, filters, sums, pooled []float32, s *strip, n int) {
 	pitch := v.multiply(frame, filters, sums, s)
 	if v.pool == nil {
-		at := ((s.image+n)*v.rows + s.row) * v.cols * v.lanes
-		v.join(v.y[at:at+s.rows*v.cols*v.lanes], at, sums, pitch, s)
+		at, rows, cols := ((s.image+n)*v.rows+s.row)*v.cols*v.lanes, 1, s.rows*v.cols
+		if pitch > v.cols {
+			rows, cols = s.rows, v.cols
+		}
+		for u := range rows {
+			v.join(v.y[at:at+cols*v.lanes], at, sums[u*pitch:], cols, s.rows*pitch)
+			at += cols * v.lanes
+		}
 		return
 	}
 	row, size := (s.image+n)*(v.rows/2)+s.row/2, v.cols/2*v.lanes
@@ -199,21 +205,18 @@ func (v *planes) compute(frame, filters, sums, pooled []float32, s *strip, n int
 		v.poolPlanes(v.y[at:end], sums, pooled, s)
 		return
 	}
-	v.join(pooled, 0, sums, pitch, s)
-	v.vec.MaxPool2x2(v.y[at:end], v.argmax[at:end], pooled, tiles(s.row, s.rows, v.cols, v.lanes))
+	pixels := (s.rows-1)*pitch + v.cols
+	v.join(pooled[:pixels*v.lanes], 0, sums, pixels, s.rows*pitch)
+	w := tiles(s.row, s.rows, v.cols, v.lanes)
+	w.Pitch = pitch
+	v.vec.MaxPool2x2(v.y[at:end], v.argmax[at:end], pooled, w)
 }
 
-// join makes pixels of the planes of a strip; at is where they lie in the output.
-func (v *planes) join(y []float32, at int, sums []float32, pitch int, s *strip) {
-	rows, cols := 1, s.rows*v.cols
-	if pitch > v.cols {
-		rows, cols = s.rows, v.cols
-	}
-	for u := range rows {
-		v.vec.Interleave(y[u*cols*v.lanes:(u+1)*cols*v.lanes], sums[u*pitch:], v.bias, cols, v.lanes, s.rows*pitch, v.slope)
-	}
+// join makes pixels of planes; at is where they lie in the output, if they do.
+func (v *planes) join(y []float32, at int, sums []float32, pixels, plane int) {
+	v.vec.Interleave(y, sums, v.bias, pixels, v.lanes, plane, v.slope)
 	if v.finish != nil {
-		v.finish(y[:s.rows*v.cols*v.lanes], at, s.rows*v.cols, v.lanes, v.lanes)
+		v.finish(y, at, pixels, v.lanes, v.lanes)
 	}
 }
 

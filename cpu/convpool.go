@@ -191,7 +191,7 @@ func tiles(row, rows, cols, channels int) vec.Windows {
 // poolPlanes takes the maxima of the sums of a strip and makes them pixels.
 func (v *planes) poolPlanes(y, sums, maxima []float32, s *strip) {
 	w := tiles(0, s.rows, v.cols, 1)
-	w.Width = v.pitch
+	w.Pitch = v.pitch
 	n := w.Rows * w.Cols
 	for lane := range v.lanes {
 		v.vec.MaxPool2x2(maxima[lane*n:(lane+1)*n], nil, sums[lane*s.rows*v.pitch:], w)

@@ -95,7 +95,7 @@ var avx512 = variant("avx512", func(k *Kernel) {
 		}
 	}
 	k.maxPool = func(y []float32, places []int32, x []float32, w Windows) {
-		row := w.Width * w.Channels
+		row := w.pitch() * w.Channels
 		if w.StrideW == 2 && w.Channels <= 8 {
 			maxPoolNarrowAVX512(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideH*w.Width)
 		} else {
@@ -185,7 +185,7 @@ var avx2 = variant("avx2", func(k *Kernel) {
 		}
 	}
 	k.maxPool = func(y []float32, places []int32, x []float32, w Windows) {
-		row := w.Width * w.Channels
+		row := w.pitch() * w.Channels
 		maxPoolAVX2(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideW*w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideW, w.StrideH*w.Width)
 	}
 	k.maxPoolGrad = func(dx, dy []float32, places []int32, output []float32, w Windows) {

@@ -50,7 +50,7 @@ var neon = variant("neon", func(k *Kernel) {
 	k.interleave = interleaveNEON
 	k.deinterleave = deinterleaveNEON
 	k.maxPool = func(y []float32, places []int32, x []float32, w Windows) {
-		row := w.Width * w.Channels
+		row := w.pitch() * w.Channels
 		maxPoolNEON(y, places, x, w.Rows, w.Cols, w.Channels, w.StrideW*w.Channels, w.StrideH*row, row, w.Width, w.Place, w.StrideW, w.StrideH*w.Width)
 	}
 	k.maxPoolGrad = func(dx, dy []float32, places []int32, output []float32, w Windows) {

@@ -10,16 +10,25 @@ import (
 type Windows struct {
 	Rows, Cols, Channels int // of the smaller image
 	Width                int // pixels in a row of the larger image
+	Pitch                int // pixels from a row to the next, where MaxPool2x2 reads them; 0 is Width
 	StrideH, StrideW     int // pixels from window to window
 	Place                int // of the first pixel of the first window in its image
 }
 
+// pitch is how many pixels the rows of the larger image lie apart.
+func (w *Windows) pitch() int {
+	if w.Pitch == 0 {
+		return w.Width
+	}
+	return w.Pitch
+}
+
 // fits panics unless the windows lie within size elements of the larger image.
 func (w *Windows) fits(size int) {
-	if w.Rows < 1 || w.Cols < 1 || w.Channels < 1 || w.StrideH < 1 || w.StrideW < 1 || (w.Cols-1)*w.StrideW+2 > w.Width {
+	if w.Rows < 1 || w.Cols < 1 || w.Channels < 1 || w.StrideH < 1 || w.StrideW < 1 || (w.Cols-1)*w.StrideW+2 > w.Width || w.pitch() < w.Width {
 		panic(fmt.Sprintf("BUG: vec: windows %+v", *w))
 	}
-	if (((w.Rows-1)*w.StrideH+1)*w.Width+(w.Cols-1)*w.StrideW+2)*w.Channels > size {
+	if (((w.Rows-1)*w.StrideH+1)*w.pitch()+(w.Cols-1)*w.StrideW+2)*w.Channels > size {
 		panic(fmt.Sprintf("BUG: vec: windows %+v in %d elements", *w, size))
 	}
 }
@@ -43,7 +52,7 @@ func (k *Kernel) MaxPool2x2Grad(dx, dy []float32, places []int32, output []float
 	if output != nil {
 		equalLengths(len(dx), len(output))
 	}
-	if w.StrideH != 2 || w.StrideW != 2 {
+	if w.StrideH != 2 || w.StrideW != 2 || w.pitch() != w.Width {
 		panic(fmt.Sprintf("BUG: vec: the gradient of windows %+v", w))
 	}
 	k.maxPoolGrad(dx, dy, places, output, w)
@@ -116,12 +125,12 @@ func order(v float32) int32 {
 
 // maxPoolPortable compares numbers by order, as integers: so no branch depends on which pixel wins, which nothing could predict.
 func maxPoolPortable(y []float32, places []int32, x []float32, w Windows) {
-	below := w.Width * w.Channels
+	below := w.pitch() * w.Channels
 	for row := range w.Rows {
 		for col := range w.Cols {
 			place := row*w.StrideH*w.Width + col*w.StrideW
 			out := y[(row*w.Cols+col)*w.Channels:][:w.Channels]
-			window := x[place*w.Channels:][:below+2*w.Channels]
+			window := x[(row*w.StrideH*w.pitch()+col*w.StrideW)*w.Channels:][:below+2*w.Channels]
 			p, q := window[:len(out)], window[w.Channels:][:len(out)]
 			r, s := window[below:][:len(out)], window[below+w.Channels:][:len(out)]
 			for k := range out {

@@ -37,7 +37,16 @@ func windows(f func(w Windows)) {
 
 // size is how many elements of the larger image the windows reach.
 func (w Windows) size() int {
-	return (((w.Rows-1)*w.StrideH+1)*w.Width + (w.Cols-1)*w.StrideW + 2) * w.Channels
+	return (((w.Rows-1)*w.StrideH+1)*w.pitch() + (w.Cols-1)*w.StrideW + 2) * w.Channels
+}
+
+// spaced are windows whose rows of pixels lie apart, too.
+func spaced(f func(w Windows)) {
+	windows(func(w Windows) {
+		f(w)
+		w.Pitch = w.Width + 3
+		f(w)
+	})
 }
 
 // firstMaximum is the rule: the first maximum wins, and the first NaN over everything.
@@ -54,7 +63,7 @@ func firstMaximum(x []float32) int {
 func TestMaxPool2x2(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		r := rand.New(rand.NewPCG(13, 14))
-		windows(func(w Windows) {
+		spaced(func(w Windows) {
 			x, xs := guarded(ties(r, w.size()))
 			for i := range 31 {
 				xs[i], xs[len(xs)-1-i] = inf, inf // what lies outside must not win
@@ -72,15 +81,16 @@ func TestMaxPool2x2(t *testing.T) {
 			k.MaxPool2x2(y, places, x, w)
 			for i := range y {
 				row, col, c := i/w.Channels/w.Cols, i/w.Channels%w.Cols, i%w.Channels
-				first := row*w.StrideH*w.Width + col*w.StrideW
-				pixels := []int{first, first + 1, first + w.Width, first + w.Width + 1}
+				first := row*w.StrideH*w.pitch() + col*w.StrideW
+				pixels := []int{first, first + 1, first + w.pitch(), first + w.pitch() + 1}
 				window := make([]float32, 4)
 				for j, p := range pixels {
 					window[j] = x[p*w.Channels+c]
 				}
 				best := firstMaximum(window)
 				require.Equal(t, bits(window[best:best+1]), bits(y[i:i+1]), "element %d of %+v: %v", i, w, window)
-				require.Equal(t, int32(w.Place+pixels[best]), places[i], "place %d of %+v: %v", i, w, window)
+				place := w.Place + (row*w.StrideH+best/2)*w.Width + col*w.StrideW + best%2
+				require.Equal(t, int32(place), places[i], "place %d of %+v: %v", i, w, window)
 			}
 			requireGuards(t, wholeY)
 			assert.Equal(t, []int32{0, 0, 0, 0}, places[:n+4][n:], "after the places")
