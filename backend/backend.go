@@ -109,7 +109,8 @@ type Options struct {
 }
 
 // Opener opens a device of a backend family; device is what follows the colon in
-// the name given to Open, empty where there is none.
+// the name given to Open, empty where there is none. It wraps ErrUnknownBackend where
+// no machine has such a device, and ErrUnsupported where only this one has not.
 type Opener func(device string, o Options) (Backend, error)
 
 type family struct {
@@ -147,7 +148,9 @@ func Names() []string {
 }
 
 // Open opens a backend by name: "cpu", "reference", "cuda:0" (a family and,
-// after a colon, a device or variant), or "auto" for the best that works here.
+// after a colon, a device or variant), or "auto" for the best that works here. A
+// name that no machine could open is ErrUnknownBackend; one that this machine, or
+// this build, cannot open is ErrUnsupported.
 func Open(name string, o Options) (Backend, error) {
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("backend: Open %q: Threads is %d, expected 0 or more", name, o.Threads)
@@ -155,13 +158,16 @@ func Open(name string, o Options) (Backend, error) {
 	if name == "auto" {
 		return openAuto(o)
 	}
-	kind, device, _ := strings.Cut(name, ":")
+	kind, device, chosen := strings.Cut(name, ":")
 	registry.Lock()
 	f, ok := registry.families[kind]
 	registry.Unlock()
 	if !ok {
 		return nil, fmt.Errorf("backend: Open %q: %w, expected auto or one of %s (a backend's package must be imported)",
 			name, ErrUnknownBackend, strings.Join(Names(), ", "))
+	}
+	if chosen && device == "" {
+		return nil, fmt.Errorf("backend: Open %q: %w: no device follows the colon, expected %s or %s:DEVICE", name, ErrUnknownBackend, kind, kind)
 	}
 	return f.open(device, o)
 }

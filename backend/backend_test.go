@@ -128,6 +128,10 @@ func TestOpen(t *testing.T) {
 		_, err = Open("auto", Options{PassedOver: func(family string, cause error) { passed[family] = cause }})
 		require.NoError(t, err)
 		assert.Equal(t, map[string]error{"fast": broken}, passed)
+		_, err = Open("slow:", Options{})
+		assert.ErrorIs(t, err, ErrUnknownBackend)
+		assert.ErrorContains(t, err, `Open "slow:"`)
+		assert.ErrorContains(t, err, "expected slow or slow:DEVICE")
 		for _, name := range []string{"", "SLOW", "gpu:0", ":0"} {
 			_, err = Open(name, Options{})
 			assert.ErrorIs(t, err, ErrUnknownBackend, name)

@@ -22,7 +22,8 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrMemory is a device that has too little memory left.
 	ErrMemory = errors.New("out of memory")
-	// ErrUnknownBackend is a name that no registered backend answers to.
+	// ErrUnknownBackend is a name that no registered backend answers to, on
+	// whatever machine.
 	ErrUnknownBackend = errors.New("unknown backend")
 	// ErrUnsupported is an Op, device or option that a backend cannot serve.
 	ErrUnsupported = errors.New("not supported")

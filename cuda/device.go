@@ -89,7 +89,7 @@ func parse(name string) (c choice, err error) {
 	if ordinal != "" {
 		n, err := strconv.ParseUint(ordinal, 10, 16)
 		if err != nil {
-			return c, fmt.Errorf("%w: device %q, expected a number, 0 for the first", backend.ErrUnsupported, ordinal)
+			return c, fmt.Errorf("%w: device %q, expected a number, 0 for the first", backend.ErrUnknownBackend, ordinal)
 		}
 		c.ordinal = int(n)
 	}
@@ -104,7 +104,7 @@ func parse(name string) (c choice, err error) {
 		}
 		words = append(words, v.word)
 	}
-	return c, fmt.Errorf("%w: variant %q, expected one of %s", backend.ErrUnsupported, word, strings.Join(words, ", "))
+	return c, fmt.Errorf("%w: variant %q, expected one of %s", backend.ErrUnknownBackend, word, strings.Join(words, ", "))
 }
 
 // start opens the chosen device.

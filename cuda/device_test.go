@@ -22,9 +22,9 @@ func TestParse(t *testing.T) {
 	}
 	for _, name := range []string{"x", "-1", "+1", "1.5", "0x0", "70000", "0/", "0/fast", "0/explicit/explicit", "0:1", " 0"} {
 		_, err := parse(name)
-		assert.ErrorIs(t, err, backend.ErrUnsupported, name)
+		assert.ErrorIs(t, err, backend.ErrUnknownBackend, name)
 		_, err = backend.Open("cuda:"+name, backend.Options{})
-		require.ErrorIs(t, err, backend.ErrUnsupported, name)
+		require.ErrorIs(t, err, backend.ErrUnknownBackend, name)
 		assert.ErrorContains(t, err, `Open "cuda:`+name)
 	}
 }

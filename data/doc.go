@@ -21,6 +21,10 @@ var (
 	// ErrInvalid marks an argument that makes no sense: a batch of 0 examples, fractions above 1, an empty subset.
 	ErrInvalid = errors.New("invalid argument")
 
+	// ErrSpecification marks a specification that Open could not take whatever files there are: a folder where the set has
+	// none, or none where it needs one.
+	ErrSpecification = errors.New("bad specification")
+
 	// ErrUnknown marks the name of a data set that does not exist.
 	ErrUnknown = errors.New("unknown data set")
 

@@ -36,6 +36,11 @@ type source struct {
 	splits func(ctx context.Context, dir string, o Options) (*Splits, error)
 }
 
+// usage is how a specification of the set is written.
+func (s source) usage() string {
+	return s.name + map[string]string{"": "", "optional": "[:DIR]", "required": ":DIR"}[s.dir]
+}
+
 var sources = []source{
 	{"digits", "", "1,797 handwritten digits, 8×8, embedded", openDigits},
 	{"mnist", "optional", "handwritten digits, 28×28, from the cache folder or mnist:DIR", mnistSource("mnist", OpenMNIST)},
@@ -59,6 +64,8 @@ func Known() []string {
 //	mnist[:DIR]     MNIST from DIR, or from CacheDir, where Fetch puts it
 //	fashion[:DIR]   Fashion-MNIST, likewise
 //	folder:DIR      pictures in one folder per class, see OpenFolder
+//
+// Another name is ErrUnknown, and a name with a folder too many or too few ErrSpecification.
 func Open(ctx context.Context, specification string, o Options) (*Splits, error) {
 	name, dir, hasDir := strings.Cut(specification, ":")
 	for _, s := range sources {
@@ -67,9 +74,9 @@ func Open(ctx context.Context, specification string, o Options) (*Splits, error)
 		}
 		switch {
 		case hasDir && s.dir == "":
-			return nil, fmt.Errorf("data: %q takes no folder, found %q: %w", name, dir, ErrInvalid)
+			return nil, fmt.Errorf("data: %q names a folder, expected %s: %w", specification, s.usage(), ErrSpecification)
 		case hasDir && dir == "", !hasDir && s.dir == "required":
-			return nil, fmt.Errorf("data: %q needs a folder, as in %s:DIR: %w", specification, name, ErrInvalid)
+			return nil, fmt.Errorf("data: %q names no folder, expected %s: %w", specification, s.usage(), ErrSpecification)
 		}
 		if err := o.check(); err != nil {
 			return nil, err
@@ -78,7 +85,7 @@ func Open(ctx context.Context, specification string, o Options) (*Splits, error)
 	}
 	var names []string
 	for _, s := range sources {
-		names = append(names, s.name+map[string]string{"": "", "optional": "[:DIR]", "required": ":DIR"}[s.dir])
+		names = append(names, s.usage())
 	}
 	return nil, fmt.Errorf("data: %q: expected one of %s: %w", specification, strings.Join(names, ", "), ErrUnknown)
 }

@@ -22,7 +22,7 @@ func init() { backend.Register("reference", 0, open) }
 
 func open(name string, o backend.Options) (backend.Backend, error) {
 	if name != "" {
-		return nil, fmt.Errorf(`reference: Open "reference:%s": %w: there are no devices to choose from`, name, backend.ErrUnsupported)
+		return nil, fmt.Errorf(`reference: Open "reference:%s": %w: there are no devices to choose from, expected reference`, name, backend.ErrUnknownBackend)
 	}
 	threads := o.Threads
 	if threads == 0 {

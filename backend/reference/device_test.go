@@ -15,7 +15,7 @@ import (
 
 func TestOpen(t *testing.T) {
 	_, err := backend.Open("reference:0", backend.Options{})
-	assert.ErrorIs(t, err, backend.ErrUnsupported)
+	assert.ErrorIs(t, err, backend.ErrUnknownBackend)
 	_, err = backend.Open("auto", backend.Options{})
 	assert.Error(t, err, "the oracle is slow: auto never picks it")
 	d, err := backend.Open("reference", backend.Options{Threads: 3})

@@ -73,6 +73,9 @@ func (c *console) eval(ctx context.Context, model string, f evalFlags) (err erro
 		return misusef("%s does not tell which data it was trained on; give --data", path)
 	}
 	set, bytes, err := c.openPart(ctx, f.part, from, path, file)
+	if f.data != "" {
+		err = misused(err)
+	}
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func misusef(format string, args ...any) error { return misuse{fmt.Errorf(format
 
 // misused marks the errors of a call that no state of the machine would have let pass.
 func misused(err error) error {
-	for _, mistake := range []error{backend.ErrUnknownBackend, data.ErrUnknown} {
+	for _, mistake := range []error{backend.ErrUnknownBackend, data.ErrUnknown, data.ErrSpecification} {
 		if errors.Is(err, mistake) {
 			return misuse{err}
 		}

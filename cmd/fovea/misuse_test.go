@@ -25,8 +25,9 @@ func TestExitCodesAndMessages(t *testing.T) {
 		"text.png":              "this is no picture",
 		"file":                  "in the way of a folder",
 		// The length of the text stays, as the header's is written before it.
-		"huge.safetensors":  strings.Replace(string(whole), `\"input\":[28,28,1]`, `\"input\":[99999,9]`, 1),
-		"large.safetensors": strings.Replace(string(whole), `\"units\":128`, `\"units\":1e9`, 1),
+		"huge.safetensors":    strings.Replace(string(whole), `\"input\":[28,28,1]`, `\"input\":[99999,9]`, 1),
+		"foreign.safetensors": strings.Replace(string(whole), `\"digits\"`, `\"cifar9\"`, 1),
+		"large.safetensors":   strings.Replace(string(whole), `\"units\":128`, `\"units\":1e9`, 1),
 	}
 	for name, text := range files {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
@@ -49,7 +50,10 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"train --loss hinge2", exitMisuse, `"hinge2"`},
 		{"train --schedule exponential", exitMisuse, "constant or cosine"},
 		{"train --backend abacus", exitMisuse, "unknown backend"},
-		{"train --backend cpu:mmx", exitFailed, "mmx"},
+		{"train --backend=", exitMisuse, "expected auto or one of"},
+		{"train --backend cpu:", exitMisuse, `"cpu:"`},
+		{"train --backend reference:0", exitMisuse, "expected reference"},
+		{"train --backend cpu:mmx", exitFailed, "mmx"}, // another machine may have it
 		{"train --data cifar", exitMisuse, "digits, mnist"},
 		{"train --lr NaN", exitMisuse, "--lr is NaN"},
 		{"train --lr -1", exitMisuse, "--lr is -1"},
@@ -64,10 +68,15 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"train --threads -1", exitMisuse, "--threads is -1"},
 		{"train --seed -1", exitMisuse, "-1"},
 		{"train --data mnist:nowhere", exitFailed, "nowhere"},
-		{"train --data mnist:", exitFailed, "needs a folder"},
+		{"train --data mnist:", exitMisuse, `"mnist:" names no folder, expected mnist[:DIR]`},
+		{"train --data folder", exitMisuse, `"folder" names no folder, expected folder:DIR`},
+		{"train --data folder:", exitMisuse, `"folder:" names no folder, expected folder:DIR`},
+		{"train --data digits:", exitMisuse, `"digits:" names a folder, expected digits`},
+		{"train --data :run", exitMisuse, "expected one of digits, mnist[:DIR]"},
+		{"train --data=", exitMisuse, "expected one of digits, mnist[:DIR]"},
 		{"train --data folder:nowhere", exitFailed, "nowhere"},
 		{"train --data folder:pets", exitFailed, "pets"},
-		{"train --data digits:here", exitFailed, "takes no folder"},
+		{"train --data digits:here", exitMisuse, `"digits:here" names a folder, expected digits`},
 		{"train --out run", exitFailed, "holds a run already"},
 		{"train --out full", exitFailed, "not empty"},
 		{"train --out file", exitFailed, "file"},
@@ -79,6 +88,8 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"eval run --part exam", exitMisuse, `"exam"`},
 		{"eval run --batch 0", exitMisuse, "--batch is 0"},
 		{"eval run --data cifar", exitMisuse, "digits, mnist"},
+		{"eval run --data mnist:", exitMisuse, `"mnist:" names no folder, expected mnist[:DIR]`},
+		{"eval foreign.safetensors", exitFailed, "expected one of digits"}, // the file's mistake, not the caller's
 		{"eval nowhere", exitFailed, "nowhere"},
 		{"eval pets", exitFailed, "holds no model.safetensors"},
 		{"eval truncated.safetensors", exitFailed, "truncated.safetensors"},
@@ -96,6 +107,8 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"data info", exitMisuse, "accepts 1 arg"},
 		{"data info nothing", exitMisuse, "nothing"},
 		{"data info mnist:nowhere", exitFailed, "nowhere"},
+		{"data info mnist:", exitMisuse, `"mnist:" names no folder, expected mnist[:DIR]`},
+		{"data fetch mnist:", exitMisuse, `"mnist:"`},
 		{"data fetch everything", exitMisuse, "everything"},
 	} {
 		o := fovea(t, dir, strings.Fields(c.args)...)

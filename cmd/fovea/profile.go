@@ -17,6 +17,9 @@ import (
 	"fovea/train"
 )
 
+// maxRuns bounds what is kept until the medians are known.
+const maxRuns = 10_000
+
 // profileFlags are the flags of fovea profile.
 type profileFlags struct {
 	backend              string
@@ -89,8 +92,11 @@ The inputs are random numbers. Times are medians of several runs.`,
   fovea profile runs/digits-lenet5-1 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.batch < 1 || f.runs < 1 {
-				return misusef("--batch is %d and --runs %d, expected 1 or more", f.batch, f.runs)
+			if f.batch < 1 {
+				return misusef("--batch is %d, expected 1 or more", f.batch)
+			}
+			if f.runs < 1 || f.runs > maxRuns {
+				return misusef("--runs is %d, expected 1 to %d", f.runs, maxRuns)
 			}
 			return c.profile(cmd.Context(), args[0], f)
 		},
@@ -98,7 +104,7 @@ The inputs are random numbers. Times are medians of several runs.`,
 	cmd.Flags().SortFlags = false
 	cmd.Flags().IntVar(&f.batch, "batch", 64, "images that are computed together")
 	cmd.Flags().BoolVar(&f.training, "training", false, "a training step with AdamW: forward, loss, backward, update")
-	cmd.Flags().IntVar(&f.runs, "runs", 20, "how often it is measured")
+	cmd.Flags().IntVar(&f.runs, "runs", 20, fmt.Sprintf("how often it is measured, at most %d times", maxRuns))
 	addBackend(cmd, &f.backend, &f.threads)
 	c.addJSON(cmd)
 	return cmd

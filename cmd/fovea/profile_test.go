@@ -75,7 +75,8 @@ func TestProfileRefuses(t *testing.T) {
 		{"profile", exitMisuse, "accepts 1 arg"},
 		{"profile mlp vgg", exitMisuse, "accepts 1 arg"},
 		{"profile mlp --batch 0", exitMisuse, "--batch is 0"},
-		{"profile mlp --runs 0", exitMisuse, "--runs 0"},
+		{"profile mlp --runs 0", exitMisuse, "--runs is 0, expected 1 to 10000"},
+		{"profile mlp --runs 1000000000000000000", exitMisuse, "--runs is 1000000000000000000"},
 		{"profile mlp --threads -1", exitMisuse, "--threads is -1"},
 		{"profile mlp --backend abacus", exitMisuse, "unknown backend"},
 		{"profile resnet9000", exitFailed, "lenet5, lenet5-tanh, mlp, vgg"},
@@ -89,13 +90,13 @@ func TestProfileRefuses(t *testing.T) {
 	}
 }
 
-// TestInterruptEndsAProfile has it measure for hours.
+// TestInterruptEndsAProfile has it measure for minutes.
 func TestInterruptEndsAProfile(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no signal that a process can send to another")
 	}
-	cmd := command(t, t.TempDir(), "profile", "mlp", "--runs", "10000000", "--json")
+	cmd := command(t, t.TempDir(), "profile", "vgg", "--training", "--runs", "10000", "--json")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Start())

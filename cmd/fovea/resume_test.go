@@ -202,6 +202,8 @@ func TestResumeRefusesWhatDoesNotBelongToTheRun(t *testing.T) {
 		{"unknown key", strings.Replace(string(text), `"model"`, `"modell"`, 1), "modell"},
 		{"another model", strings.Replace(string(text), `"mlp"`, `"lenet5"`, 1), "another model"},
 		{"unknown model", strings.Replace(string(text), `"mlp"`, `"resnet9000"`, 1), "resnet9000"},
+		{"unknown data", strings.Replace(string(text), `"digits"`, `"cifar"`, 1), "cifar"},
+		{"data without a folder", strings.Replace(string(text), `"digits"`, `"mnist:"`, 1), "mnist[:DIR]"},
 		{"another batch", strings.Replace(string(text), `"batch": 64`, `"batch": 32`, 1), "batch"},
 		{"negative batch", strings.Replace(string(text), `"batch": 64`, `"batch": -1`, 1), "batch"},
 	} {

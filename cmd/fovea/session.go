@@ -55,6 +55,9 @@ func (c *console) train(ctx context.Context, s settings, loss string) (err error
 		return err
 	}
 	splits, err := openData(ctx, s.Data, zoo.Input)
+	if err != nil && !s.Train.Resume { // then the specification is the command line's
+		err = misused(err)
+	}
 	if err != nil {
 		return err
 	}

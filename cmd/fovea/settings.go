@@ -84,8 +84,7 @@ func openData(ctx context.Context, o origin, input backend.Shape) (*data.Splits,
 	if err := imageShape(input); err != nil {
 		return nil, err
 	}
-	splits, err := data.Open(ctx, o.Specification, data.Options{Height: input[0], Width: input[1], Channels: input[2], Seed: o.SplitSeed})
-	return splits, misused(err)
+	return data.Open(ctx, o.Specification, data.Options{Height: input[0], Width: input[1], Channels: input[2], Seed: o.SplitSeed})
 }
 
 // imageShape reports models that take no images.

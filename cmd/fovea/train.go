@@ -1,10 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,7 +92,7 @@ func (c *console) openBackend(name string, threads int) (backend.Backend, error)
 	b, err := backend.Open(name, backend.Options{Threads: threads, PassedOver: func(family string, cause error) {
 		c.notice(passedOver(family, cause))
 	}})
-	if family, _, _ := strings.Cut(name, ":"); family == gpuFamily && errors.Is(err, backend.ErrUnknownBackend) {
+	if family, _, _ := strings.Cut(name, ":"); family == gpuFamily && !slices.Contains(backend.Names(), gpuFamily) {
 		_, err = cuda.Devices() // tells how to get it
 		return nil, misuse{err}
 	}
