@@ -6,8 +6,9 @@
 //	fovea predict runs/digits-lenet5-1 7.png   let it look at a picture
 //	fovea profile runs/digits-lenet5-1         see where the time goes
 //
-// It exits with 0 when all went well, 1 when something failed, and 2 when it was
-// called wrongly.
+// It exits with 0 when all went well, 1 when something failed or was interrupted, and
+// 2 when it was called wrongly. Ctrl-C, SIGTERM and a terminal that is closed end it in
+// order; a second Ctrl-C or SIGTERM kills it.
 package main
 
 import (
@@ -30,10 +31,22 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(context.Background())
 	// The first signal asks for an orderly end; with the handler gone, a second one kills.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// interruptible returns a context that ends with the first signal that asks the process
+// to, and what makes Ctrl-C and SIGTERM kill again.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !signal.Ignored(syscall.SIGHUP) { // else nohup wants the run to outlive the terminal
+		// Never undone: a terminal that is closed sends several, its own and its shell's,
+		// and none may kill a run that is about to be saved. Windows has none, its
+		// closing of a console is a SIGTERM.
+		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }
 
 // The exit codes.

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,10 +22,14 @@ func long(more ...string) []string {
 }
 
 // disturb begins a long run, and once it has printed so many epochs and a delay has
-// passed sends a signal.
-func disturb(t *testing.T, dir string, epochs int, delay time.Duration, s os.Signal) outcome {
+// passed sends signals.
+func disturb(t *testing.T, dir string, epochs int, delay time.Duration, signals ...os.Signal) outcome {
 	t.Helper()
-	cmd := command(t, dir, long()...)
+	return disturbed(t, command(t, dir, long()...), epochs, delay, signals...)
+}
+
+func disturbed(t *testing.T, cmd *exec.Cmd, epochs int, delay time.Duration, signals ...os.Signal) outcome {
+	t.Helper()
 	seen := &lineCounter{reached: make(chan struct{}), want: 1 + epochs}
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = seen, &stderr
@@ -35,7 +41,9 @@ func disturb(t *testing.T, dir string, epochs int, delay time.Duration, s os.Sig
 		t.Fatal("the run does not come forward")
 	}
 	time.Sleep(delay)
-	require.NoError(t, cmd.Process.Signal(s))
+	for _, s := range signals {
+		require.NoError(t, cmd.Process.Signal(s))
+	}
 	return finished(t, cmd.Wait(), &seen.text, &stderr)
 }
 
@@ -65,22 +73,70 @@ func TestInterruptedRunGoesOnToTheSameBits(t *testing.T) {
 	good(t, whole, long()...)
 	expected := model(t, whole, "run")
 
-	dir := t.TempDir()
-	o := disturb(t, dir, 2, 150*time.Millisecond, os.Interrupt)
-	assert.Equal(t, exitFailed, o.code)
-	assert.Contains(t, o.stderr, "interrupted in epoch")
-	assert.Contains(t, o.stderr, "fovea train --resume run")
-	assert.Equal(t, "error", o.last(t)["event"])
+	var dir string
+	for _, c := range []struct {
+		name    string
+		signals []os.Signal
+	}{
+		{"Ctrl-C", []os.Signal{os.Interrupt}},
+		{"SIGTERM", []os.Signal{syscall.SIGTERM}},
+		{"SIGHUP", []os.Signal{syscall.SIGHUP}},
+	} {
+		dir = t.TempDir()
+		o := disturb(t, dir, 2, 150*time.Millisecond, c.signals...)
+		require.Equal(t, exitFailed, o.code, c.name)
+		assert.Contains(t, o.stderr, "interrupted in epoch", c.name)
+		assert.Contains(t, o.stderr, "fovea train --resume run", c.name)
+		assert.Equal(t, "error", o.last(t)["event"], c.name)
 
-	o = good(t, dir, "train", "--resume", "run", "--json")
-	assert.Equal(t, true, o.events(t)[0]["resumed"])
-	assert.Less(t, strings.Count(o.stdout, `"event":"epoch"`), 6, "it goes on, it does not begin anew")
-	requireSameModel(t, expected, model(t, dir, "run"))
+		o = good(t, dir, "train", "--resume", "run", "--json")
+		assert.Equal(t, true, o.events(t)[0]["resumed"], c.name)
+		assert.Less(t, strings.Count(o.stdout, `"event":"epoch"`), 5, "%s: it goes on, with what was done since the last epoch too", c.name)
+		requireSameModel(t, expected, model(t, dir, "run"))
+	}
 
 	// A finished run has nothing to go on with: it is tested again.
-	o = good(t, dir, "train", "--resume", "--out", "run", "--json")
+	o := good(t, dir, "train", "--resume", "--out", "run", "--json")
 	assert.Len(t, o.events(t), 2)
 	requireSameModel(t, expected, model(t, dir, "run"))
+}
+
+// TestSecondHangupIsNoKill has them come during one step: a terminal that is closed sends
+// one, its shell another.
+func TestSecondHangupIsNoKill(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no signal that a process can send to another")
+	}
+	dir := t.TempDir()
+	cmd := command(t, dir, long("--backend", "reference", "--batch", "512")...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Start())
+	state := filepath.Join(dir, "run", "state.safetensors")
+	require.Eventually(t, func() bool { return exists(state) }, time.Minute, 10*time.Millisecond)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGHUP} {
+		time.Sleep(100 * time.Millisecond)
+		if err := cmd.Process.Signal(s); err != nil {
+			require.ErrorIs(t, err, os.ErrProcessDone)
+		}
+	}
+	o := finished(t, cmd.Wait(), &stdout, &stderr)
+	assert.Equal(t, exitFailed, o.code)
+	assert.Contains(t, o.stderr, "the run is saved")
+}
+
+func TestRunOutlivesTheTerminalUnderNohup(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no signal that a process can send to another")
+	}
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `trap "" HUP; exec "$0" "$@"`, binary}, long()...)...) // what nohup does
+	cmd.Dir = dir
+	o := disturbed(t, cmd, 1, 0, syscall.SIGHUP)
+	assert.Equal(t, exitGood, o.code, o.stderr)
+	assert.Equal(t, "result", o.last(t)["event"])
 }
 
 func TestKilledRunGoesOnToTheSameBits(t *testing.T) {

@@ -39,8 +39,9 @@ func newTrain(c *console) *cobra.Command {
 part, and test the best model on the part that it has never seen.
 
 The run's folder holds model.safetensors (the best model), state.safetensors (to
-go on from), history.csv, history.jsonl and settings.json. Ctrl-C saves the run;
-with --resume it goes on to the same bits as if it had never stopped.
+go on from), history.csv, history.jsonl and settings.json. Ctrl-C saves the run
+and exits with 1, as do SIGTERM and closing the terminal (under nohup the run goes on
+without it); with --resume it goes on to the same bits as if it had never stopped.
 
 Data sets:
   ` + strings.Join(data.Known(), "\n  "),
