@@ -44,7 +44,7 @@ func (d *device) chooseArena(n int, fits func(*arena) bool) (*arena, error) {
 			return a, nil
 		}
 	}
-	memory, err := aligned(n)
+	memory, err := d.allocate(n)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (c *compiler) compile(planOf func(*compiler, backend.Op) *plan, join func(b
 		}
 	}
 	for _, d := range c.kept {
-		if err := d.allocate(); err != nil {
+		if err := d.allocate(c.device.allocate); err != nil {
 			return fmt.Errorf("cpu: program %q: what is made of parameters: %w", c.program.Name, err)
 		}
 	}

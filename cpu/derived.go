@@ -44,8 +44,8 @@ func (c *compiler) keeps(v backend.View) bool {
 }
 
 // allocate gets the memory of what is kept. The error wraps backend.ErrMemory.
-func (d *derived) allocate() (err error) {
-	d.memory, err = aligned(d.region.n * 4)
+func (d *derived) allocate(bytes func(n int) ([]byte, error)) (err error) {
+	d.memory, err = bytes(d.region.n * 4)
 	return err
 }
 

@@ -26,7 +26,7 @@ func (d *device) NewTensor(spec backend.TensorSpec) (backend.Tensor, error) {
 	}
 	var data []byte
 	if err == nil {
-		data, err = aligned(spec.Shape.Elements() * spec.DType.Size())
+		data, err = d.allocate(spec.Shape.Elements() * spec.DType.Size())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cpu: tensor %q: %w", spec.Name, err)

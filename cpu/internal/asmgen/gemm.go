@@ -149,10 +149,11 @@ func (t tile) begin(c *build.Context, prefix string) *operands {
 	}
 	if t.prefetches() {
 		c.CMPB(parameter(c, "fetch"), operand.Imm(0))
-		c.JEQ(operand.LabelRef(prefix + "run_loop"))
+		c.JEQ(operand.LabelRef(prefix + "begun"))
 		c.CMPQ(parameter(c, "depth"), operand.I32(t.prefetchDepth()))
-		c.JGE(operand.LabelRef(prefix + "run_loop"))
+		c.JGE(operand.LabelRef(prefix + "begun"))
 		t.prefetchC(c, o)
+		c.Label(prefix + "begun")
 	}
 	return o
 }

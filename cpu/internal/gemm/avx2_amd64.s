@@ -1682,9 +1682,9 @@ near:
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+280
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R12
 	PREFETCHT0 (R12)
 	ADDQ       cRow+112(FP), R12
@@ -1696,6 +1696,7 @@ near:
 	ADDQ       cRow+112(FP), R12
 	PREFETCHT0 (R12)
 
+begun:
 run_loop:
 	MOVQ depth+8(FP), R12
 
@@ -1883,9 +1884,9 @@ edge_near:
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
 	CMPB       fetch+161(FP), $0x00
-	JEQ        edge_run_loop
+	JEQ        edge_begun
 	CMPQ       depth+8(FP), $+280
-	JGE        edge_run_loop
+	JGE        edge_begun
 	MOVQ       DX, R13
 	PREFETCHT0 (R13)
 	ADDQ       cRow+112(FP), R13
@@ -1897,6 +1898,7 @@ edge_near:
 	ADDQ       cRow+112(FP), R13
 	PREFETCHT0 (R13)
 
+edge_begun:
 edge_run_loop:
 	MOVQ depth+8(FP), R13
 
@@ -2352,9 +2354,9 @@ near:
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+233
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R12
 	PREFETCHT0 (R12)
 	ADDQ       cRow+112(FP), R12
@@ -2368,6 +2370,7 @@ near:
 	ADDQ       cRow+112(FP), R12
 	PREFETCHT0 (R12)
 
+begun:
 run_loop:
 	MOVQ depth+8(FP), R12
 
@@ -2574,9 +2577,9 @@ edge_near:
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
 	CMPB       fetch+161(FP), $0x00
-	JEQ        edge_run_loop
+	JEQ        edge_begun
 	CMPQ       depth+8(FP), $+233
-	JGE        edge_run_loop
+	JGE        edge_begun
 	MOVQ       DX, R13
 	PREFETCHT0 (R13)
 	ADDQ       cRow+112(FP), R13
@@ -2590,6 +2593,7 @@ edge_near:
 	ADDQ       cRow+112(FP), R13
 	PREFETCHT0 (R13)
 
+edge_begun:
 edge_run_loop:
 	MOVQ depth+8(FP), R13
 

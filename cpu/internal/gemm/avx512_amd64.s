@@ -2933,9 +2933,9 @@ near:
 	VXORPS     Z14, Z14, Z14
 	VXORPS     Z15, Z15, Z15
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+87
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R13
 	PREFETCHT0 (R13)
 	PREFETCHT0 64(R13)
@@ -2960,8 +2960,10 @@ near:
 	ADDQ       cRow+112(FP), R13
 	PREFETCHT0 (R13)
 	PREFETCHT0 64(R13)
-	CMPQ       cols+128(FP), $+32
-	JNE        edge_run_loop
+
+begun:
+	CMPQ cols+128(FP), $+32
+	JNE  edge_run_loop
 
 run_loop:
 	MOVQ depth+8(FP), R13
@@ -3635,9 +3637,9 @@ near:
 	VXORPS     Z16, Z16, Z16
 	VXORPS     Z17, Z17, Z17
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+77
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R13
 	PREFETCHT0 (R13)
 	PREFETCHT0 64(R13)
@@ -3665,8 +3667,10 @@ near:
 	ADDQ       cRow+112(FP), R13
 	PREFETCHT0 (R13)
 	PREFETCHT0 64(R13)
-	CMPQ       cols+128(FP), $+32
-	JNE        edge_run_loop
+
+begun:
+	CMPQ cols+128(FP), $+32
+	JNE  edge_run_loop
 
 run_loop:
 	MOVQ depth+8(FP), R13
@@ -4384,9 +4388,9 @@ near:
 	VXORPS     Z18, Z18, Z18
 	VXORPS     Z19, Z19, Z19
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+70
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R14
 	PREFETCHT0 (R14)
 	PREFETCHT0 64(R14)
@@ -4417,8 +4421,10 @@ near:
 	ADDQ       cRow+112(FP), R14
 	PREFETCHT0 (R14)
 	PREFETCHT0 64(R14)
-	CMPQ       cols+128(FP), $+32
-	JNE        edge_run_loop
+
+begun:
+	CMPQ cols+128(FP), $+32
+	JNE  edge_run_loop
 
 run_loop:
 	MOVQ depth+8(FP), R14
@@ -5194,9 +5200,9 @@ near:
 	VXORPS     Z20, Z20, Z20
 	VXORPS     Z21, Z21, Z21
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+63
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R14
 	PREFETCHT0 (R14)
 	PREFETCHT0 64(R14)
@@ -5230,8 +5236,10 @@ near:
 	ADDQ       cRow+112(FP), R14
 	PREFETCHT0 (R14)
 	PREFETCHT0 64(R14)
-	CMPQ       cols+128(FP), $+32
-	JNE        edge_run_loop
+
+begun:
+	CMPQ cols+128(FP), $+32
+	JNE  edge_run_loop
 
 run_loop:
 	MOVQ depth+8(FP), R14
@@ -6049,9 +6057,9 @@ near:
 	VXORPS     Z22, Z22, Z22
 	VXORPS     Z23, Z23, Z23
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+58
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R14
 	PREFETCHT0 (R14)
 	PREFETCHT0 64(R14)
@@ -6088,8 +6096,10 @@ near:
 	ADDQ       cRow+112(FP), R14
 	PREFETCHT0 (R14)
 	PREFETCHT0 64(R14)
-	CMPQ       cols+128(FP), $+32
-	JNE        edge_run_loop
+
+begun:
+	CMPQ cols+128(FP), $+32
+	JNE  edge_run_loop
 
 run_loop:
 	MOVQ depth+8(FP), R14
@@ -6951,9 +6961,9 @@ near:
 	VXORPS     Z24, Z24, Z24
 	VXORPS     Z25, Z25, Z25
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+53
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R15
 	PREFETCHT0 (R15)
 	PREFETCHT0 64(R15)
@@ -6993,8 +7003,10 @@ near:
 	ADDQ       cRow+112(FP), R15
 	PREFETCHT0 (R15)
 	PREFETCHT0 64(R15)
-	CMPQ       cols+128(FP), $+32
-	JNE        edge_run_loop
+
+begun:
+	CMPQ cols+128(FP), $+32
+	JNE  edge_run_loop
 
 run_loop:
 	MOVQ depth+8(FP), R15
@@ -7914,9 +7926,9 @@ near:
 	VXORPS     Z26, Z26, Z26
 	VXORPS     Z27, Z27, Z27
 	CMPB       fetch+161(FP), $0x00
-	JEQ        run_loop
+	JEQ        begun
 	CMPQ       depth+8(FP), $+50
-	JGE        run_loop
+	JGE        begun
 	MOVQ       CX, R15
 	PREFETCHT0 (R15)
 	PREFETCHT0 64(R15)
@@ -7959,8 +7971,10 @@ near:
 	ADDQ       cRow+112(FP), R15
 	PREFETCHT0 (R15)
 	PREFETCHT0 64(R15)
-	CMPQ       cols+128(FP), $+32
-	JNE        edge_run_loop
+
+begun:
+	CMPQ cols+128(FP), $+32
+	JNE  edge_run_loop
 
 run_loop:
 	MOVQ depth+8(FP), R15
