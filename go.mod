@@ -3,6 +3,7 @@ module fovea
 go 1.26.0
 
 require (
+	github.com/gofrs/flock v0.13.2
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
@@ -13,6 +14,7 @@ require (
 	gorgonia.org/cu v0.9.6
 	gorgonia.org/tensor v0.9.24
 )
+
 
 require (
 	github.com/apache/arrow/go/arrow v0.0.0-20210105145422-88aaea5262db // indirect

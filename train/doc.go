@@ -7,5 +7,6 @@
 // A [Trainer] is one training step, for those who write their own loop.
 //
 // A run lives in a folder. It can be stopped at any moment and goes on from there to
-// the same bits as if it had never stopped.
+// the same bits as if it had never stopped. One run at a time holds it, see
+// [LockFolder].
 package train

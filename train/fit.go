@@ -40,9 +40,12 @@ type Config struct {
 	Resident bool `json:"-"`
 
 	// Dir is the run's folder, made where there is none; a run that is already there is
-	// replaced. Empty keeps nothing on disk, and then the network ends with the
-	// parameters of the last epoch.
+	// replaced, but for one that is at work, which is ErrLocked. Empty keeps nothing on
+	// disk, and then the network ends with the parameters of the last epoch.
 	Dir string `json:"-"`
+	// Lock is Dir, held by the caller, who lets go of it after Fit; nil has Fit hold it
+	// for as long as it runs.
+	Lock *Lock `json:"-"`
 	// Resume goes on from the state in Dir. The model, the set and all settings must be
 	// those of the run, but for Epochs and Patience.
 	Resume bool `json:"-"`
@@ -103,7 +106,8 @@ const reportEvery = 16
 // in state.safetensors and the history in history.csv and history.jsonl, and the
 // network ends with the best model's parameters. When ctx is cancelled it stops
 // between two steps, saves the state, and returns the context's error beside the
-// history so far. Resuming ends in the same bits as if nothing had happened; on the
+// history so far. The folder is held until Fit returns, so that no second run, of this
+// process or another, writes there: that one fails with ErrLocked. Resuming ends in the same bits as if nothing had happened; on the
 // backend "reference", whose numbers are longer than those in files, nearly.
 func Fit(ctx context.Context, net *nn.Network, training, validation *data.Set, c Config) (*Result, error) {
 	f, err := newFit(net, training, validation, c)
@@ -128,6 +132,7 @@ type fit struct {
 	evaluator *Evaluator
 	loader    *data.Loader
 	targets   *targets
+	own       *Lock // of Dir, where the caller has none
 
 	state  state
 	result Result
@@ -170,6 +175,11 @@ func (c *Config) validate() error {
 		return errors.New("train: the learning rate is 0, expected more")
 	case c.Resume && c.Dir == "":
 		return errors.New("train: nothing to resume: no folder is given")
+	}
+	if c.Lock != nil {
+		if err := c.Lock.check(c.Dir); err != nil {
+			return err
+		}
 	}
 	return c.Schedule.validate()
 }
@@ -241,14 +251,22 @@ func (f *fit) discard() error {
 
 // begin takes up the run in the folder, or makes it hold a new one.
 func (f *fit) begin() error {
-	switch {
-	case f.Resume:
-		return f.restore()
-	case f.Dir == "":
+	if f.Dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(f.Dir, 0o777); err != nil {
-		return fmt.Errorf("train: %w", err)
+	if !f.Resume {
+		if err := os.MkdirAll(f.Dir, 0o777); err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+	}
+	if f.Lock == nil {
+		var err error
+		if f.own, err = LockFolder(f.Dir); err != nil {
+			return err
+		}
+	}
+	if f.Resume {
+		return f.restore()
 	}
 	return f.save()
 }
@@ -449,5 +467,9 @@ func (f *fit) close() error {
 	if f.loader != nil {
 		f.loader.Close()
 	}
-	return f.discard()
+	err := f.discard()
+	if f.own != nil {
+		err = errors.Join(err, f.own.Unlock())
+	}
+	return err
 }

@@ -18,6 +18,7 @@ const (
 	StateFile        = "state.safetensors" // everything needed to go on
 	HistoryCSVFile   = "history.csv"
 	HistoryJSONLFile = "history.jsonl"
+	LockFile         = "run.lock" // empty; see LockFolder
 )
 
 // Number is a float64 that may be no number: NaN and infinities are null in JSON, and

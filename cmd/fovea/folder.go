@@ -13,15 +13,40 @@ import (
 	"fovea/train"
 )
 
-// newRunFolder makes the folder of a new run: dir, which must not hold anything, or
-// if it is empty the first free runs/NAME-N.
-func newRunFolder(dir, name string) (string, error) {
-	if dir != "" {
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return "", fmt.Errorf("run folder: %w", err)
-		}
-		return dir, checkEmpty(dir)
+// newRunFolder makes and locks the folder of a new run: dir, which must not hold
+// anything, or if it is empty the first free runs/NAME-N.
+func newRunFolder(dir, name string) (string, *train.Lock, error) {
+	var err error
+	if dir == "" {
+		dir, err = numberedFolder(name)
+	} else if err = os.MkdirAll(dir, 0o777); err != nil {
+		err = fmt.Errorf("run folder: %w", err)
+	} else {
+		err = checkEmpty(dir) // what holds anything else is no place for a lock either
 	}
+	if err != nil {
+		return "", nil, err
+	}
+	lock, err := train.LockFolder(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := checkEmpty(dir); err != nil { // another process was there in between
+		return "", nil, errors.Join(err, lock.Unlock())
+	}
+	return dir, lock, nil
+}
+
+// lockRun locks the folder of a run to go on with.
+func lockRun(dir string) (*train.Lock, error) {
+	if _, err := os.Stat(filepath.Join(dir, settingsFile)); err != nil {
+		return nil, fmt.Errorf("no run to go on with: %w", err)
+	}
+	return train.LockFolder(dir)
+}
+
+// numberedFolder makes the first free runs/NAME-N.
+func numberedFolder(name string) (string, error) {
 	const parent = "runs"
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return "", fmt.Errorf("run folder: %w", err)
@@ -59,18 +84,20 @@ func nextNumber(parent, name string) (int, error) {
 	return next, nil
 }
 
-// checkEmpty refuses to put a run where something is.
+// checkEmpty refuses to put a run where something is, but for the lock of one that
+// never began.
 func checkEmpty(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	defer f.Close()
-	switch _, err := f.Readdirnames(1); {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
+	names, err := f.Readdirnames(2)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("run folder: %w", err)
+	}
+	if len(names) == 0 || len(names) == 1 && names[0] == train.LockFile {
+		return nil
 	}
 	if exists(filepath.Join(dir, settingsFile)) {
 		return fmt.Errorf("run folder %s: it holds a run already; go on with it by --resume %s, or choose another --out", dir, dir)
@@ -78,12 +105,13 @@ func checkEmpty(dir string) error {
 	return fmt.Errorf("run folder %s: it is not empty; choose another --out", dir)
 }
 
-// discard removes the folder of a run that never began.
+// discard removes the folder of a run that never began, which is still locked.
 func discard(dir string) {
 	if exists(filepath.Join(dir, train.StateFile)) || exists(filepath.Join(dir, train.ModelFile)) {
 		return
 	}
 	_ = os.Remove(filepath.Join(dir, settingsFile))
+	_ = os.Remove(filepath.Join(dir, train.LockFile))
 	_ = os.Remove(dir) // fails, as it should, where there is anything else
 }
 

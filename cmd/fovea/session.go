@@ -45,6 +45,11 @@ func (c *console) train(ctx context.Context, s settings, loss string) (err error
 	// A reader that has seen enough, such as head, ends the run as Ctrl-C does.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
 	defer stop()
+	defer func() {
+		if s.Train.Lock != nil {
+			err = errors.Join(err, s.Train.Lock.Unlock())
+		}
+	}()
 	b, err := c.openBackend(s.Backend, s.Threads)
 	if err != nil {
 		return err
@@ -120,8 +125,8 @@ func (s *settings) complete(training *data.Set, i backend.Info) {
 	s.Train.Extra = s.Data.metadata()
 }
 
-// prepare makes the run's folder, or looks at the one to go on with, and writes the
-// settings there.
+// prepare makes and locks the run's folder, or looks at the one to go on with, and
+// writes the settings there.
 func (c *console) prepare(s *settings) (err error) {
 	t := &s.Train
 	if t.Resume && !exists(filepath.Join(t.Dir, train.StateFile)) {
@@ -129,7 +134,7 @@ func (c *console) prepare(s *settings) (err error) {
 		t.Resume = false
 	} else if !t.Resume {
 		kind, _, _ := strings.Cut(s.Data.Specification, ":")
-		if t.Dir, err = newRunFolder(t.Dir, kind+"-"+s.Model); err != nil {
+		if t.Dir, t.Lock, err = newRunFolder(t.Dir, kind+"-"+s.Model); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -42,6 +43,7 @@ The run's folder holds model.safetensors (the best model), state.safetensors (to
 go on from), history.csv, history.jsonl and settings.json. Ctrl-C saves the run
 and exits with 1, as do SIGTERM and closing the terminal (under nohup the run goes on
 without it); with --resume it goes on to the same bits as if it had never stopped.
+One process at a time trains in a folder; another fails.
 
 Data sets:
   ` + strings.Join(data.Known(), "\n  "),
@@ -168,8 +170,8 @@ func (f *trainFlags) settings() (settings, error) {
 	return s, nil
 }
 
-// resumed returns the settings of the run to go on with, which the flags may only
-// extend.
+// resumed locks the run to go on with and returns its settings, which the flags may
+// only extend.
 func (f *trainFlags) resumed(cmd *cobra.Command, args []string, flags settings) (settings, error) {
 	dir := f.out
 	if len(args) == 1 {
@@ -191,9 +193,13 @@ func (f *trainFlags) resumed(cmd *cobra.Command, args []string, flags settings) 
 	if err != nil {
 		return flags, err
 	}
+	lock, err := lockRun(dir)
+	if err != nil {
+		return flags, err
+	}
 	s, err := readSettings(dir)
 	if err != nil {
-		return s, err
+		return s, errors.Join(err, lock.Unlock())
 	}
 	if changed("epochs") {
 		s.Train.Epochs = flags.Train.Epochs
@@ -207,6 +213,6 @@ func (f *trainFlags) resumed(cmd *cobra.Command, args []string, flags settings) 
 	if changed("threads") {
 		s.Threads = flags.Threads
 	}
-	s.Train.Dir, s.Train.Resume = dir, true
+	s.Train.Dir, s.Train.Lock, s.Train.Resume = dir, lock, true
 	return s, nil
 }
