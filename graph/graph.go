@@ -235,9 +235,6 @@ func (g *Graph) Track(t Tracking) {
 	g.tracking = append(g.tracking, t)
 }
 
-// Tracked lists what Track was asked for, in order.
-func (g *Graph) Tracked() []Tracking { return g.tracking }
-
 // ready reports whether building can go on: there is no error, and all nodes are
 // valid and of this graph.
 func (g *Graph) ready(what string, nodes ...*Node) bool {

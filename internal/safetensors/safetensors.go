@@ -113,25 +113,11 @@ func (t Tensor) DType() DType {
 }
 
 // Float32s returns the elements of an F32 tensor without copying them, for any other an error that
-// wraps ErrDType.
-func (t Tensor) Float32s() ([]float32, error) { return elements[float32](t, F32) }
-
-// Float64s does the same for an F64 tensor.
-func (t Tensor) Float64s() ([]float64, error) { return elements[float64](t, F64) }
-
-// Int32s does the same for an I32 tensor.
-func (t Tensor) Int32s() ([]int32, error) { return elements[int32](t, I32) }
-
-// Int64s does the same for an I64 tensor.
-func (t Tensor) Int64s() ([]int64, error) { return elements[int64](t, I64) }
-
-// Uint8s does the same for a U8 tensor.
-func (t Tensor) Uint8s() ([]uint8, error) { return elements[uint8](t, U8) }
-
-func elements[T element](t Tensor, want DType) ([]T, error) {
-	values, ok := t.Data.([]T)
+// wraps ErrDType. Model files hold nothing else; elements of other types are in Data.
+func (t Tensor) Float32s() ([]float32, error) {
+	values, ok := t.Data.([]float32)
 	if !ok {
-		return nil, fmt.Errorf("safetensors: tensor %s: elements are %s, want %s%w", quote(t.Name), typeName(t), want, silent{ErrDType})
+		return nil, fmt.Errorf("safetensors: tensor %s: elements are %s, want %s%w", quote(t.Name), typeName(t), F32, silent{ErrDType})
 	}
 	return values, nil
 }
