@@ -114,26 +114,38 @@ func MedianProfile(profiles []Profile) Profile {
 // them: time and share of the whole; the rates of nominal and of executed FLOPs and of
 // bytes, and which part of the device's peak the latter two are.
 func (p Profile) String() string {
-	ops := append(slices.Clip(p.Ops), p.Sum())
-	widths := [3]int{5, 2, 9}
-	for _, o := range ops {
-		for i, text := range [3]string{o.Label, o.Kind, o.Algorithm} {
-			widths[i] = max(widths[i], min(utf8.RuneCountInString(text), [3]int{16, 30, 14}[i]))
+	rows := [][]string{{"layer", "op", "algorithm", "time", "share", "GFLOP/s", "executed", "of peak", "GB/s", "of peak"}}
+	for _, o := range append(slices.Clip(p.Ops), p.Sum()) {
+		rows = append(rows, []string{o.Label, o.Kind, o.Algorithm, short(o.Time), percent(p.Share(o)),
+			giga(o.NominalRate()), giga(o.ExecutedRate()), percent(p.Arithmetic(o)), giga(o.ByteRate()), percent(p.Traffic(o))})
+	}
+	widths, texts := [10]int{3: 10, 7, 8, 9, 8, 8, 8}, 3 // columns, the first of which hold texts
+	for _, row := range rows {
+		for i, s := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(s))
 		}
 	}
-	widths[1] = min(widths[1], 53-widths[0]-widths[2]) // numbers take the rest of 120 columns
+	left := 120 - (len(widths) - 1)
+	for _, w := range widths[texts:] {
+		left -= w
+	}
+	for i, most := range []int{16, left, 14} {
+		widths[i] = min(widths[i], most)
+	}
+	widths[1] = min(widths[1], left-widths[0]-widths[2])
 	var b strings.Builder
-	row := func(label, kind, algorithm string, numbers ...string) {
-		fmt.Fprintf(&b, "%s %s %s", cell(label, widths[0]), cell(kind, widths[1]), cell(algorithm, widths[2]))
-		for i, n := range numbers {
-			fmt.Fprintf(&b, " %*s", [...]int{10, 7, 8, 9, 8, 8, 8}[i], n)
+	for _, row := range rows {
+		for i, s := range row {
+			if i < texts {
+				b.WriteString(cell(s, widths[i]))
+			} else {
+				fmt.Fprintf(&b, " %*s", widths[i], s)
+			}
+			if i < texts-1 {
+				b.WriteByte(' ')
+			}
 		}
 		b.WriteByte('\n')
-	}
-	row("layer", "op", "algorithm", "time", "share", "GFLOP/s", "executed", "of peak", "GB/s", "of peak")
-	for _, o := range ops {
-		row(o.Label, o.Kind, o.Algorithm, short(o.Time), percent(p.Share(o)),
-			giga(o.NominalRate()), giga(o.ExecutedRate()), percent(p.Arithmetic(o)), giga(o.ByteRate()), percent(p.Traffic(o)))
 	}
 	return b.String()
 }
