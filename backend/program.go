@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
+	"sort"
 	"strings"
 )
 
@@ -157,7 +159,7 @@ func (p *Program) Check() error {
 			}
 		}
 		for _, o := range ops {
-			if o.Access.Writes() {
+			if o.Access.Writes() && p.Buffers[o.View.Buffer].Kind == Scratch {
 				written[o.View.Buffer].add(o.View.Offset, o.View.Offset+o.View.Bytes())
 			}
 		}
@@ -215,36 +217,31 @@ type indexed interface {
 // intervals is a set of byte ranges, sorted and disjoint.
 type intervals [][2]int
 
+// add unites the set with a range. Ranges that touch become one.
 func (s *intervals) add(lo, hi int) {
-	out := (*s)[:0:0]
-	for _, r := range *s {
-		switch {
-		case r[1] < lo || r[0] > hi:
-			out = append(out, r)
-		default:
-			lo, hi = min(lo, r[0]), max(hi, r[1])
-		}
+	from := s.endingFrom(lo)
+	to := from
+	for ; to < len(*s) && (*s)[to][0] <= hi; to++ {
+		lo, hi = min(lo, (*s)[to][0]), max(hi, (*s)[to][1])
 	}
-	at := len(out)
-	for i, r := range out {
-		if r[0] > lo {
-			at = i
-			break
-		}
-	}
-	out = append(out, [2]int{})
-	copy(out[at+1:], out[at:])
-	out[at] = [2]int{lo, hi}
-	*s = out
+	*s = slices.Replace(*s, from, to, [2]int{lo, hi})
 }
 
 func (s intervals) covers(lo, hi int) bool {
-	for _, r := range s {
-		if r[0] <= lo && hi <= r[1] {
+	for _, r := range s[s.endingFrom(lo):] {
+		if r[0] > lo {
+			break
+		}
+		if hi <= r[1] {
 			return true
 		}
 	}
 	return false
+}
+
+// endingFrom returns the index of the first range that does not end before a place.
+func (s intervals) endingFrom(at int) int {
+	return sort.Search(len(s), func(i int) bool { return s[i][1] >= at })
 }
 
 // Concat joins Programs into one that runs them in order. Bound buffers of the

@@ -25,6 +25,7 @@ func (c *compiler) fuseActivations() {
 		*a = backend.Activation{Func: u.Func, Alpha: u.Alpha}
 		rename(c.code[at].op.Operands()[0].View, u.Y)
 		c.code[i] = nil
+		c.enter(at)
 	}
 }
 
@@ -63,7 +64,7 @@ func (c *compiler) fuseEpilogues() {
 		dx := c.code[i].op.Operands()[0].View
 		result := c.rootOf(*dx)
 		at := c.soleReader(result)
-		if at <= i || !c.movable(i, at) || len(c.writers(result)) > 1 {
+		if at <= i || !c.movable(i, at) || len(c.writers(result, 2)) > 1 {
 			continue
 		}
 		switch next := c.code[at].op.(type) {
@@ -87,6 +88,7 @@ func (c *compiler) fuseEpilogues() {
 			continue
 		}
 		c.code[i], c.code[at] = nil, c.code[i]
+		c.enter(at)
 	}
 }
 
@@ -114,7 +116,7 @@ func (c *compiler) movable(i, to int) bool {
 			continue
 		}
 		n := c.rootOf(*o.View)
-		for _, at := range append(c.readers(n), c.writers(n)...) {
+		for _, at := range append(c.readers(n, all), c.writers(n, all)...) {
 			if at > i && at <= to {
 				return false
 			}
@@ -151,12 +153,13 @@ func (c *compiler) foldSums() {
 		for k, f := range folds {
 			sum := c.code[f.sum].op.(*backend.Binary)
 			outputs[k].Buffer = backend.BufferID(f.into.id)
-			c.storage[c.rootOf(sum.Y)] = f.into
+			c.merge(c.rootOf(sum.Y), f.into)
 			if c.pinned[c.g.at(sum.Y)] {
 				c.pinned[f.into] = true
 			}
 			c.code[f.sum] = nil
 		}
+		c.enter(i)
 	}
 }
 
@@ -191,23 +194,43 @@ func (c *compiler) foldOf(i int, v *backend.View) (fold, bool) {
 }
 
 // lasting reports whether the memory of n is seen from outside, by itself or as a
-// term of a sum that is.
+// term of a sum that is. What it has found out stays true, because what a fold merges
+// has the same end as before: so a sum of many terms is followed to its end once.
 func (c *compiler) lasting(n *Node) bool {
-	for !c.pinned[n] {
-		at := c.soleReader(n)
-		if at < 0 {
-			return false
+	var way []*Node
+	for {
+		if _, known := c.lasts[n]; known || c.pinned[n] {
+			break
 		}
-		sum, ok := c.code[at].op.(*backend.Binary)
-		if !ok {
-			return false
+		way = append(way, n)
+		next := c.partialSum(n)
+		if next == nil {
+			break
 		}
-		if _, ok := c.otherTerm(sum, n); !ok {
-			return false
-		}
-		n = c.rootOf(sum.Y)
+		n = next
 	}
-	return true
+	found := c.lasts[n] || c.pinned[n]
+	for _, n := range way {
+		c.lasts[n] = found
+	}
+	return found
+}
+
+// partialSum returns the memory of the sum of which the memory of n is a term; nil
+// where it is none, or more than that.
+func (c *compiler) partialSum(n *Node) *Node {
+	at := c.soleReader(n)
+	if at < 0 {
+		return nil
+	}
+	sum, ok := c.code[at].op.(*backend.Binary)
+	if !ok {
+		return nil
+	}
+	if _, ok := c.otherTerm(sum, n); !ok {
+		return nil
+	}
+	return c.rootOf(sum.Y)
 }
 
 // accumulators returns the outputs that an Op overwrites or accumulates into, and
@@ -272,13 +295,10 @@ func (c *compiler) accumulateInto(n *Node) bool {
 // this run's value.
 func (c *compiler) accumulates(n *Node) bool {
 	places := 0
-	for _, out := range c.l.Outputs {
-		if c.root(out.Node) != n {
-			continue
-		}
+	for _, out := range c.outputs[n] {
 		if places++; !out.Accumulate || out.Node.base != nil && !out.Node.whole() {
 			return false
 		}
 	}
-	return places == 1 && len(c.readers(n)) == 0
+	return places == 1 && len(c.readers(n, 1)) == 0
 }

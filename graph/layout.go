@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	"fovea/backend"
 )
@@ -56,6 +57,17 @@ func (a *Arena) Slot(name string) (Slot, bool) {
 	return Slot{}, false
 }
 
+// byName maps the names of all arrays to what Slot returns for them.
+func (a *Arena) byName() map[string]Slot {
+	slots := make(map[string]Slot, len(a.Slots))
+	for _, s := range a.Slots {
+		if _, ok := slots[s.Name]; !ok {
+			slots[s.Name] = s
+		}
+	}
+	return slots
+}
+
 // Layout is where the lasting arrays of a model lie: a function of the model and of
 // which parameters are frozen, the same for every batch size and for training and
 // inference.
@@ -88,24 +100,23 @@ func (l *Layout) place(g *Graph, to *Lowering) error {
 	if to.Sizes == nil {
 		to.Sizes = map[string]int{}
 	}
+	arenas := []*Arena{&l.Parameters, &l.Frozen, &l.Statistics}
+	slots := make([]map[string]Slot, len(arenas))
+	for i, a := range arenas {
+		slots[i] = a.byName()
+	}
 	for _, n := range append(g.Leaves(Parameter), g.Leaves(State)...) {
-		a, s, err := l.find(n)
-		if err != nil {
-			return err
+		i := slices.IndexFunc(slots, func(m map[string]Slot) bool {
+			s, ok := m[n.name]
+			return ok && s.Shape.Equal(n.shape)
+		})
+		if i < 0 {
+			return fmt.Errorf("graph: %w: the layout has no place for %q %v", backend.ErrShape, n.name, n.shape)
 		}
-		to.Sizes[a.Buffer] = a.Elements
-		to.Leaves = append(to.Leaves, Placement{Node: n, Buffer: a.Buffer, Offset: s.Offset})
+		to.Sizes[arenas[i].Buffer] = arenas[i].Elements
+		to.Leaves = append(to.Leaves, Placement{Node: n, Buffer: arenas[i].Buffer, Offset: slots[i][n.name].Offset})
 	}
 	return nil
-}
-
-func (l *Layout) find(n *Node) (*Arena, Slot, error) {
-	for _, a := range []*Arena{&l.Parameters, &l.Frozen, &l.Statistics} {
-		if s, ok := a.Slot(n.name); ok && s.Shape.Equal(n.shape) {
-			return a, s, nil
-		}
-	}
-	return nil, Slot{}, fmt.Errorf("graph: %w: the layout has no place for %q %v", backend.ErrShape, n.name, n.shape)
 }
 
 // LowerInference emits the Program that computes outputs from inputs, parameters and

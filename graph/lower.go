@@ -128,11 +128,19 @@ type compiler struct {
 	// and nodes of which a part is a needed view.
 	pinned map[*Node]bool
 	live   map[*Node]bool
+	users  users
+	// lasts holds what lasting has found out.
+	lasts map[*Node]bool
+	// outputs are the wanted ones by the memory that they are in, once that is settled.
+	outputs map[*Node][]Placement
 }
 
 func newCompiler(g *Graph, l Lowering) *compiler {
 	own := &Graph{nodes: slices.Clip(g.nodes)} // passes may add nodes, which are theirs alone
-	c := &compiler{g: own, l: l, storage: map[*Node]*Node{}, pinned: map[*Node]bool{}, live: map[*Node]bool{}}
+	c := &compiler{
+		g: own, l: l, storage: map[*Node]*Node{}, pinned: map[*Node]bool{}, live: map[*Node]bool{},
+		users: users{map[*Node][]int{}, map[*Node][]int{}}, lasts: map[*Node]bool{}, outputs: map[*Node][]Placement{},
+	}
 	needed := map[*instruction]bool{}
 	for _, p := range l.Outputs {
 		c.need(p.Node, needed)
@@ -152,8 +160,9 @@ func newCompiler(g *Graph, l Lowering) *compiler {
 	for _, p := range l.Outputs {
 		c.pinned[c.root(p.Node)] = true
 	}
-	for _, in := range c.code {
+	for i, in := range c.code {
 		c.dropUnused(in.op)
+		c.enter(i)
 	}
 	return c
 }
@@ -218,63 +227,6 @@ func (c *compiler) root(n *Node) *Node {
 
 func (c *compiler) rootOf(v backend.View) *Node { return c.root(c.g.at(v)) }
 
-// readers lists the positions of the instructions that read the memory of n. One
-// that adds to it does not count: it belongs to its making.
-func (c *compiler) readers(n *Node) []int {
-	var at []int
-	for i, in := range c.code {
-		if in == nil {
-			continue
-		}
-		for _, o := range in.op.Operands() {
-			if !o.Access.Writes() && c.rootOf(*o.View) == n {
-				at = append(at, i)
-				break
-			}
-		}
-	}
-	return at
-}
-
-// soleReader returns the one instruction that reads the memory of n, which is not
-// seen from outside; −1 if there is not exactly one.
-func (c *compiler) soleReader(n *Node) int {
-	if c.pinned[n] {
-		return -1
-	}
-	if at := c.readers(n); len(at) == 1 {
-		return at[0]
-	}
-	return -1
-}
-
-// writer returns the position of the first instruction that writes the memory of
-// n, −1 for leaves.
-func (c *compiler) writer(n *Node) int {
-	if at := c.writers(n); len(at) > 0 {
-		return at[0]
-	}
-	return -1
-}
-
-// writers lists the positions of the instructions that write the memory of n: more
-// than one where some add to what the first has left.
-func (c *compiler) writers(n *Node) []int {
-	var at []int
-	for i, in := range c.code {
-		if in == nil {
-			continue
-		}
-		for _, o := range in.op.Operands() {
-			if o.Access.Writes() && c.rootOf(*o.View) == n {
-				at = append(at, i)
-				break
-			}
-		}
-	}
-	return at
-}
-
 // emit turns the instructions into a Program: nodes become buffers.
 func (c *compiler) emit() *backend.Program {
 	e := &emitter{compiler: c, p: backend.NewProgram(c.l.Name), buffers: map[string]backend.BufferID{}, homes: map[*Node]home{}}
@@ -282,6 +234,10 @@ func (c *compiler) emit() *backend.Program {
 		if c.live[l.Node] {
 			e.homes[l.Node] = home{e.bound(l.Buffer, l), l.Offset}
 		}
+	}
+	for _, out := range c.l.Outputs {
+		root := c.root(out.Node)
+		c.outputs[root] = append(c.outputs[root], out)
 	}
 	var copies []Placement
 	for _, out := range c.l.Outputs {

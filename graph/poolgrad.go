@@ -50,6 +50,8 @@ func (c *compiler) exchangePoolGrad(at int) int {
 	unary.DX, unary.DY, unary.Y, grad.DY = dz, grad.DY, pool.Y, dz
 	unary.Y.Shape = dz.Shape
 	c.code[from], c.code[at] = c.code[at], c.code[from]
+	c.enter(from)
+	c.enter(at)
 	return from
 }
 
@@ -65,7 +67,7 @@ func (c *compiler) poolingOf(grad *backend.MaxPool2DGrad) *backend.MaxPool2D {
 		return nil
 	}
 	for _, o := range pool.Operands() {
-		if len(c.writers(c.rootOf(*o.View))) != 1 || !c.whole(*o.View) {
+		if len(c.writers(c.rootOf(*o.View), 2)) != 1 || !c.whole(*o.View) {
 			return nil
 		}
 	}

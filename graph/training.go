@@ -111,8 +111,9 @@ func (g *Graph) statistics(name string, l *Layout, low *Lowering) (*backend.Prog
 	running := p.AddBuffer(arena)
 	arena.Name = BatchStatisticsBuffer
 	batch := p.AddBuffer(arena)
+	slots := l.Statistics.byName()
 	for _, t := range g.tracking {
-		s, ok := l.Statistics.Slot(t.State.name)
+		s, ok := slots[t.State.name]
 		if !ok {
 			return nil, fmt.Errorf("graph: %w: the layout has no place for the state %q", backend.ErrShape, t.State.name)
 		}
