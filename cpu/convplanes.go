@@ -31,7 +31,8 @@ func newPlaneFrame(c *compiler, q *patches) *planeFrame {
 	if v.lo >= v.hi {
 		return nil
 	}
-	v.shared = min(v.lo, columns-v.hi)
+	// Rows of the frame lie no closer than those of the output.
+	v.shared = min(v.lo, columns-v.hi, q.spanW)
 	v.pitch = columns - v.shared
 	return v
 }

@@ -42,7 +42,7 @@ func TestPoolingJoinsItsConvolution(t *testing.T) {
 		joined := 0
 		for _, s := range []struct{ n, size, channels, filters, taps, pad int }{
 			{5, 28, 1, 6, 5, 2}, {1, 28, 1, 6, 5, 2}, {3, 30, 1, 3, 3, 1}, {2, 14, 1, 4, 3, 0}, {2, 15, 1, 5, 3, 1}, {2, 13, 1, 5, 3, 0}, {2, 28, 3, 6, 5, 2}, {1, 150, 1, 6, 5, 2},
-			{2, 16, 3, 32, 3, 1},
+			{2, 16, 3, 32, 3, 1}, {2, 12, 1, 4, 3, 4},
 		} {
 			d := closing(t, name, 3)
 			apart := ran(t, d, convolvedAndPooled(t, s.n, s.size, s.channels, s.filters, s.taps, s.pad, true))

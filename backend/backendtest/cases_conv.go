@@ -35,6 +35,7 @@ func (g *generator) geometries() []geometry {
 		{1, 9, 9, 2, 4, 3, 2, 1, lopsided},
 		{3, 6, 7, 4, 5, 3, 3, 1, lopsided},
 		{1, 4, 4, 3, 2, 3, 3, 1, window(1, 1, 5)},  // windows of padding alone
+		{2, 9, 10, 1, 3, 3, 3, 1, window(1, 1, 5)}, // and of one channel
 		{1, 1, 13, 3, 4, 1, 5, 1, window(1, 1, 0)}, // one row
 		{1, 13, 1, 3, 4, 5, 1, 1, window(1, 1, 0)}, // one column
 		{2, 6, 6, 8, 8, 3, 3, 2, window(1, 1, 1)},  // groups
