@@ -110,9 +110,10 @@ func MedianProfile(profiles []Profile) Profile {
 	return m
 }
 
-// String is a table of at most 120 columns with a line for each Op, and one for all of
-// them: time and share of the whole; the rates of nominal and of executed FLOPs and of
-// bytes, and which part of the device's peak the latter two are.
+// String is a table with a line for each Op, and one for all of them: time and share of
+// the whole; the rates of nominal and of executed FLOPs and of bytes, and which part of
+// the device's peak the latter two are. It has at most 120 columns, unless it takes more
+// to write the numbers.
 func (p Profile) String() string {
 	rows := [][]string{{"layer", "op", "algorithm", "time", "share", "GFLOP/s", "executed", "of peak", "GB/s", "of peak"}}
 	for _, o := range append(slices.Clip(p.Ops), p.Sum()) {
@@ -129,10 +130,8 @@ func (p Profile) String() string {
 	for _, w := range widths[texts:] {
 		left -= w
 	}
-	for i, most := range []int{16, left, 14} {
-		widths[i] = min(widths[i], most)
-	}
-	widths[1] = min(widths[1], left-widths[0]-widths[2])
+	widths[0], widths[2] = min(widths[0], 16), min(widths[2], 14)
+	widths[1] = min(widths[1], max(left-widths[0]-widths[2], len("op")))
 	var b strings.Builder
 	for _, row := range rows {
 		for i, s := range row {

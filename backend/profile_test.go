@@ -43,6 +43,16 @@ func TestProfileIsNarrow(t *testing.T) {
 	}
 }
 
+// TestProfileOfVeryLongNumbers has a clock that hardly moves, which leaves no room for texts; and no Op at all.
+func TestProfileOfVeryLongNumbers(t *testing.T) {
+	o := OpTime{Label: strings.Repeat("l", 50), Kind: "Conv2DFilterGrad", Algorithm: strings.Repeat("a", 50), Cost: Cost{FLOPs: 1e15, Bytes: 1e14}, Executed: 1e15, Time: 1}
+	table := Profile{FLOPs: 1e9, Bytes: 1e8, Ops: []OpTime{o}}.String()
+	assert.Contains(t, table, "lllllllllllllll… C… aaaaaaaaaaaaa…         0s 100.0 % 1000000000000000.0 ")
+	assert.Equal(t, ""+
+		"layer op algorithm       time   share  GFLOP/s  executed  of peak     GB/s  of peak\n"+
+		"all                        0s       –        –         –        –        –        –\n", Profile{}.String())
+}
+
 func TestMedianProfile(t *testing.T) {
 	run := func(a, b time.Duration) Profile {
 		return Profile{FLOPs: 3, Ops: []OpTime{{Label: "a", Time: a}, {Label: "b", Time: b}}}
