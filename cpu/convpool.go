@@ -114,9 +114,8 @@ func (c *compiler) joinPool(first, second backend.Op) backend.Op {
 	if !isConv || !isPool || !sameMemory(pool.X, conv.Y) {
 		return nil
 	}
-	places := pool.Argmax.Present()
 	for _, v := range []backend.View{conv.X, conv.W, conv.B} {
-		if pool.Y.Overlaps(v) || places && pool.Argmax.Overlaps(v) {
+		if pool.Y.Overlaps(v) {
 			return nil
 		}
 	}
@@ -126,7 +125,7 @@ func (c *compiler) joinPool(first, second backend.Op) backend.Op {
 	if way, _ := c.convolutionWay(conv); way != gathered {
 		return nil
 	}
-	v := c.forwardPlanes(conv)
+	v, places := c.forwardPlanes(conv), pool.Argmax.Present()
 	if v == nil || !places && (!v.flat() || conv.Activation.Func != backend.ReLU) || !even(v.cut()) {
 		return nil
 	}
@@ -141,10 +140,8 @@ func (c *compiler) joinPoolGrad(first, second backend.Op) backend.Op {
 	if !isPool || !isConv || !sameMemory(pool.DX, conv.DY) || pool.Addend.Present() || pool.GradEpilogue.Output.Present() {
 		return nil
 	}
-	for _, v := range []backend.View{pool.DY, pool.Argmax} {
-		if conv.DW.Overlaps(v) || conv.DB.Overlaps(v) {
-			return nil
-		}
+	if conv.DW.Overlaps(pool.DY) || conv.DB.Overlaps(pool.DY) {
+		return nil
 	}
 	p := newPooling(pool.DX, pool.DY, pool.KernelH, pool.KernelW, pool.Window)
 	if !p.tiles() || p.h%2 != 0 || p.w%2 != 0 {

@@ -42,7 +42,7 @@ func TestPoolingJoinsItsConvolution(t *testing.T) {
 		joined := 0
 		for _, s := range []struct{ n, size, channels, filters, taps, pad int }{
 			{5, 28, 1, 6, 5, 2}, {1, 28, 1, 6, 5, 2}, {3, 30, 1, 3, 3, 1}, {2, 14, 1, 4, 3, 0}, {2, 15, 1, 5, 3, 1}, {2, 13, 1, 5, 3, 0}, {2, 28, 3, 6, 5, 2}, {1, 150, 1, 6, 5, 2},
-			{2, 16, 3, 32, 3, 1}, {2, 12, 1, 4, 3, 4},
+			{2, 16, 3, 32, 3, 1}, {2, 12, 1, 4, 3, 4}, {1, 60, 1, 6, 5, 2},
 		} {
 			d := closing(t, name, 3)
 			apart := ran(t, d, convolvedAndPooled(t, s.n, s.size, s.channels, s.filters, s.taps, s.pad, true))
@@ -162,7 +162,7 @@ func TestPoolingJoinsItsConvolutionInTraining(t *testing.T) {
 		}{
 			{5, 28, 28, 1, 6, 5, 2, backend.ReLU}, {1, 28, 28, 1, 6, 5, 2, backend.Tanh}, {3, 30, 20, 1, 3, 3, 1, backend.ReLU}, {2, 14, 18, 1, 4, 3, 0, backend.Identity},
 			{2, 15, 15, 1, 5, 3, 1, backend.ReLU}, {2, 14, 13, 1, 5, 3, 1, backend.ReLU}, {2, 28, 28, 3, 6, 5, 2, backend.ReLU}, {1, 150, 150, 1, 6, 5, 2, backend.ReLU},
-			{70, 2, 2, 1, 3, 1, 0, backend.ReLU}, {100, 28, 28, 1, 6, 5, 2, backend.ReLU}, {2, 16, 16, 3, 32, 3, 1, backend.ReLU}, {3, 22, 22, 2, 9, 3, 1, backend.LeakyReLU},
+			{70, 2, 2, 1, 3, 1, 0, backend.ReLU}, {100, 28, 28, 1, 6, 5, 2, backend.ReLU}, {2, 16, 16, 3, 32, 3, 1, backend.ReLU}, {3, 22, 22, 2, 9, 3, 1, backend.LeakyReLU}, {1, 60, 60, 1, 6, 5, 2, backend.ReLU}, // strips of odd height
 		} {
 			a := backend.Activation{Func: s.activation}
 			if s.activation == backend.LeakyReLU {
@@ -219,6 +219,40 @@ func TestPoolingIsNotJoined(t *testing.T) {
 			pool.Window.PadBottom, grad.Window.PadBottom = 1, 1
 			pool.KernelH, grad.KernelH = 4, 4
 		}, []string{"Conv2D", "MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad"}},
+		{"another activation, where places are not wanted", func(p *backend.Program) {
+			p.Code[0].Op.(*backend.Conv2D).Activation = backend.Activation{Func: backend.Tanh}
+			p.Code[1].Op.(*backend.MaxPool2D).Argmax = backend.View{}
+			p.Code = p.Code[:2]
+		}, []string{"Conv2D", "MaxPool2D"}},
+		{"an addend", func(p *backend.Program) {
+			grad := p.Code[2].Op.(*backend.MaxPool2DGrad)
+			grad.Addend = grad.DX
+			grad.Addend.Buffer = p.AddBuffer(backend.Buffer{Name: "addend", Elements: grad.DX.Shape.Elements()})
+		}, []string{"Conv2D+MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad"}},
+		{"another shape", func(p *backend.Program) {
+			pool, grad := p.Code[1].Op.(*backend.MaxPool2D), p.Code[2].Op.(*backend.MaxPool2DGrad)
+			pool.X.Shape, grad.DX.Shape = backend.Shape{4, 14, 28, 6}, backend.Shape{4, 14, 28, 6}
+			pooled := backend.Shape{4, 7, 14, 6}
+			pool.Y.Shape, pool.Argmax.Shape, grad.DY.Shape, grad.Argmax.Shape = pooled, pooled, pooled, pooled
+		}, []string{"Conv2D", "MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad"}},
+		{"maxima that go where the image lies", func(p *backend.Program) {
+			placeIn(p, &p.Code[1].Op.(*backend.MaxPool2D).Y, p.Code[0].Op.(*backend.Conv2D).X)
+		},
+			[]string{"Conv2D", "MaxPool2D", "MaxPool2DGrad+Conv2DFilterGrad"}},
+		{"maxima that go where the filters lie", func(p *backend.Program) {
+			placeIn(p, &p.Code[1].Op.(*backend.MaxPool2D).Y, p.Code[0].Op.(*backend.Conv2D).W)
+		},
+			[]string{"Conv2D", "MaxPool2D", "MaxPool2DGrad+Conv2DFilterGrad"}},
+		{"maxima that go where the biases lie", func(p *backend.Program) {
+			placeIn(p, &p.Code[1].Op.(*backend.MaxPool2D).Y, p.Code[0].Op.(*backend.Conv2D).B)
+		},
+			[]string{"Conv2D", "MaxPool2D", "MaxPool2DGrad+Conv2DFilterGrad"}},
+		{"gradients of filters that go where those of the maxima lie", func(p *backend.Program) {
+			placeIn(p, &p.Code[3].Op.(*backend.Conv2DFilterGrad).DW, p.Code[2].Op.(*backend.MaxPool2DGrad).DY)
+		}, []string{"Conv2D+MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad"}},
+		{"gradients of biases that go where those of the maxima lie", func(p *backend.Program) {
+			placeIn(p, &p.Code[3].Op.(*backend.Conv2DFilterGrad).DB, p.Code[2].Op.(*backend.MaxPool2DGrad).DY)
+		}, []string{"Conv2D+MaxPool2D", "MaxPool2DGrad", "Conv2DFilterGrad"}},
 	} {
 		p := pooledLayer(t, 2, 28, 28, 1, 6, 5, 2, relu, false)
 		c.change(p)
@@ -236,6 +270,12 @@ func TestPoolingIsNotJoined(t *testing.T) {
 		}
 		assert.Equal(t, c.want, kinds, c.name)
 	}
+}
+
+// placeIn lets an operand lie in the same buffer as another.
+func placeIn(p *backend.Program, v *backend.View, other backend.View) {
+	v.Buffer = other.Buffer
+	p.Buffers[v.Buffer].Elements = max(v.Shape.Elements(), other.Shape.Elements())
 }
 
 // TestJoinedInstructionsKeepTheirNumbers in messages: they count those of the Program that was given.
