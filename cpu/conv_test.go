@@ -130,3 +130,56 @@ func FuzzConv(f *testing.F) {
 		}
 	})
 }
+
+// TestFramesOfStrips compares the frame of each strip with the pixels that lie there, zeros around them; in memory that holds something else before. Some
+// strips see padding alone.
+func TestFramesOfStrips(t *testing.T) {
+	empty := 0
+	for _, s := range []struct {
+		n, h, w, kh, kw int
+		window          backend.Window
+	}{
+		{3, 5, 4, 3, 3, window(1, 1, 1)},
+		{1, 40, 30, 3, 5, window(1, 1, 2)},
+		{2, 30, 30, 3, 2, window(2, 2, 3)},
+		{1, 9, 40, 3, 3, window(1, 1, 25)}, // rows beside the image
+		{2, 3, 1, 2, 2, backend.Window{StrideH: 1, StrideW: 6, DilationH: 1, DilationW: 1, PadLeft: 5, PadTop: 1}}, // columns beside it
+	} {
+		x, w := backend.Shape{s.n, s.h, s.w, 2}, backend.Shape{3, s.kh, s.kw, 2}
+		y, err := backend.Conv2DShape(x, w, s.window, 1)
+		require.NoError(t, err)
+		q := forward(x, w, y, s.window)
+		strips := q.strips(stripPixels)
+		v := view{patches: q, x: make([]float32, x.Elements()), frame: make([]float32, q.frames(strips))}
+		for i := range v.x {
+			v.x[i] = float32(i + 1)
+		}
+		for _, strip := range strips {
+			for i := range v.frame {
+				v.frame[i] = -1
+			}
+			v.focus(strip)
+			var want []float32
+			pixels := 0
+			for n := strip.image; n < strip.image+strip.images; n++ {
+				for r := range (strip.rows-1)*q.stepH + q.spanH + 1 {
+					for c := range (q.cols-1)*q.stepW + q.spanW + 1 {
+						row, col := strip.row*q.stepH+q.top+r, q.left+c
+						if row < 0 || row >= s.h || col < 0 || col >= s.w {
+							want = append(want, 0, 0)
+							continue
+						}
+						at := ((n*s.h+row)*s.w + col) * 2
+						want = append(want, v.x[at], v.x[at+1])
+						pixels++
+					}
+				}
+			}
+			require.Equal(t, want, v.data, "%+v of %+v", strip, s)
+			if pixels == 0 {
+				empty++
+			}
+		}
+	}
+	assert.Greater(t, empty, 1)
+}
