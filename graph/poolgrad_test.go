@@ -49,6 +49,7 @@ func TestDerivativesGoBeforeGradientsOfMaxPoolings(t *testing.T) {
 		pool   func(s *subject, x *graph.Node) *graph.Node // instead of the window
 		seen   bool                                        // what is pooled is an output
 		behind int                                         // derivatives that stay
+		none   bool                                        // there is none that could
 	}{
 		{name: "windows side by side", act: relu, k: 2, win: stride(2)},
 		{name: "windows side by side, sigmoid", act: backend.Activation{Func: backend.Sigmoid}, k: 2, win: stride(2)},
@@ -58,6 +59,7 @@ func TestDerivativesGoBeforeGradientsOfMaxPoolings(t *testing.T) {
 		{name: "windows with gaps and padding", act: tanh, k: 2, win: window(3, 1, 1)},
 		{name: "overlapping windows of a derivative that is 0 or 1", act: relu, k: 3, win: window(2, 1, 1)},
 		{name: "overlapping windows of another", act: tanh, k: 3, win: window(2, 1, 1), behind: 1},
+		{name: "windows that overlap in one direction", act: tanh, k: 2, win: backend.Window{StrideH: 2, StrideW: 1, DilationH: 1, DilationW: 1}, behind: 1},
 		{name: "dilated windows that overlap", act: tanh, k: 2, win: window(2, 2, 0), behind: 1},
 		{name: "dilated windows that do not", act: tanh, k: 2, win: window(3, 2, 0)},
 		{name: "through a reshape", act: tanh, pool: func(s *subject, x *graph.Node) *graph.Node {
@@ -72,10 +74,10 @@ func TestDerivativesGoBeforeGradientsOfMaxPoolings(t *testing.T) {
 		{name: "of a pooling whose result is seen", act: relu, k: 2, win: stride(2), seen: true},
 		{name: "not of what has another reader", act: relu, pool: func(s *subject, x *graph.Node) *graph.Node {
 			return s.Add(s.MaxPool2D(x, 2, 2, stride(2)), s.AvgPool2D(x, 2, 2, stride(2), false))
-		}},
+		}, none: true},
 		{name: "not of a part", act: relu, pool: func(s *subject, x *graph.Node) *graph.Node {
 			return s.MaxPool2D(s.Slice(x, []int{1, 0, 0, 0}, backend.Shape{1, 6, 6, 3}), 2, 2, stride(2))
-		}},
+		}, none: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSubject()
@@ -104,19 +106,54 @@ func TestDerivativesGoBeforeGradientsOfMaxPoolings(t *testing.T) {
 				p := lower(t, s.Graph, graph.Lowering{Name: "moved", Outputs: moved, Unfused: unfused})
 				kept := lower(t, s.Graph, graph.Lowering{Name: "kept", Outputs: outputs, Unfused: unfused})
 				assert.Equal(t, c.behind, behind(p), "%v", p)
+				assert.Equal(t, c.none, behind(kept) == 0, "%v", kept)
 				assert.Equal(t, p.String(), lower(t, s.Graph, graph.Lowering{Name: "moved", Outputs: moved, Unfused: unfused}).String(), "lowering leaves the graph as it is")
-				for _, name := range backend.Names() {
-					d := open(t, name)
-					a, b := compile(t, d, p), compile(t, d, kept)
-					for _, x := range []*session{a, b} {
-						x.write(s.floats, s.ints)
-						x.step()
-					}
-					for _, out := range moved {
-						assert.Equal(t, b.read(out.Buffer), a.read(out.Buffer), "%s: %s\n%v", name, out.Buffer, p)
-					}
-				}
+				requireSameGradients(t, s, p, kept, moved)
 			}
+		})
+	}
+}
+
+// requireSameGradients runs two Programs on every backend.
+func requireSameGradients(t *testing.T, s *subject, p, q *backend.Program, outputs []graph.Placement) {
+	for _, name := range backend.Names() {
+		d := open(t, name)
+		a, b := compile(t, d, p), compile(t, d, q)
+		for _, x := range []*session{a, b} {
+			x.write(s.floats, s.ints)
+			x.step()
+		}
+		for _, out := range outputs {
+			assert.Equal(t, b.read(out.Buffer), a.read(out.Buffer), "%s: %s\n%v", name, out.Buffer, p)
+		}
+	}
+}
+
+// A derivative stays where it is if something else reads the gradient of the pooling, or if
+// it is that of something else than what was pooled.
+func TestDerivativesStayBehindGradientsOfMaxPoolings(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		build func(s *subject, x, y *graph.Node) (out, between *graph.Node)
+	}{
+		{"a second reader", func(s *subject, x, y *graph.Node) (out, between *graph.Node) {
+			d := s.Gradients(s.Mul(y, y), nil, s.leaves[1], x)
+			return s.Add(s.Reduce(backend.Sum, d[0]), s.Reduce(backend.Sum, s.Mul(d[1], d[1]))), d[1]
+		}},
+		{"the gradient is the seed of another", func(s *subject, x, y *graph.Node) (out, between *graph.Node) {
+			between = s.Gradients(s.Mul(y, y), nil, x)[0]
+			other := s.p(x.Shape()...)
+			return s.Gradients(s.Unary(backend.Tanh, 0, other), between, other)[0], between
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSubject()
+			x := s.Activate(s.Conv2D(s.p(2, 7, 7, 2), s.p(3, 2, 2, 2), s.p(3), plain, 1), backend.Activation{Func: backend.ReLU})
+			out, between := c.build(s, x, s.MaxPool2D(x, 2, 2, stride(2)))
+			outputs := []graph.Placement{{Node: out, Buffer: "out"}, {Node: between, Buffer: "between"}}
+			p, kept := lower(t, s.Graph, graph.Lowering{Outputs: outputs[:1]}), lower(t, s.Graph, graph.Lowering{Outputs: outputs})
+			assert.Equal(t, 1, behind(p), "%v", p)
+			requireSameGradients(t, s, p, kept, outputs[:1])
 		})
 	}
 }
