@@ -103,7 +103,7 @@ type operands struct {
 	rare  []func() // writes what is seldom needed
 }
 
-// apart lets code that is seldom needed be written behind the function, by rare, for a jump to label: on the way that is usual no jump is taken. It goes on here.
+// apart leaves code that is seldom needed to writeRare, for a jump to label, and goes on here: the usual way takes no jump.
 func (o *operands) apart(c *build.Context, label string, code func()) {
 	c.Label(label + "ed")
 	o.rare = append(o.rare, func() {
@@ -113,6 +113,7 @@ func (o *operands) apart(c *build.Context, label string, code func()) {
 	})
 }
 
+// writeRare writes that code, behind the function.
 func (o *operands) writeRare() {
 	for _, write := range o.rare {
 		write()
